@@ -1,0 +1,58 @@
+"""The errors caffe2py raises: one base class, a kind for each thing that can be wrong.
+
+Every message tells the place, the fact and the wish, as in
+``se.prototxt:243: layer "conv2_1" (Axpy): scale (1, 128) does not fit x (1, 256, 56, 56); want (1, 256)``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in a file something stands. Prints as ``net.prototxt:12`` or ``net.prototxt:12:7``."""
+
+    file: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        parts = [self.file]
+        if self.line:
+            parts.append(str(self.line))
+            if self.column:
+                parts.append(str(self.column))
+        return ":".join(parts)
+
+
+class CaffeError(Exception):
+    """Base of everything that caffe2py raises about a user's files, nets or values."""
+
+    def __init__(self, message: str, place: Place | str | None = None) -> None:
+        self.place = place
+        super().__init__(f"{place}: {message}" if place else message)
+
+
+class FileError(CaffeError):
+    """A file that is missing, unreadable, not writable, or of another kind than was asked for."""
+
+
+class PrototxtError(CaffeError):
+    """Text that is not a prototxt, or says something that the schema does not allow."""
+
+
+class CaffemodelError(CaffeError):
+    """A weights file whose bytes do not hold what they claim."""
+
+
+class NetError(CaffeError):
+    """A net that Caffe itself would refuse: a missing bottom, a bad shape, a forbidden overwrite."""
+
+
+class WeightError(CaffeError):
+    """Weights that do not fit the net: a layer missing, a wrong count, a wrong shape."""
+
+
+class UnsupportedError(CaffeError):
+    """Layers, or settings of layers, that cannot be run or said in the target; names all of them at once."""
