@@ -1,0 +1,103 @@
+"""Caffe's messages, as classes built from a compiled descriptor.
+
+No generated code: ``caffe.desc`` is what ``protos/caffe.proto`` compiles to, and protobuf makes the classes from it in
+a pool of our own, so that no protobuf release is too old or too new, and another package's ``caffe.proto`` loaded in
+the same process is no conflict.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.descriptor import Descriptor
+from google.protobuf.message import Message
+
+PACKAGE = "caffe"
+
+_pool = descriptor_pool.DescriptorPool()
+
+
+def _load(path: Path) -> None:
+    """Add the files of a serialized FileDescriptorSet to the pool."""
+    for file in descriptor_pb2.FileDescriptorSet.FromString(path.read_bytes()).file:
+        _pool.Add(file)
+
+
+_load(Path(__file__).with_name("caffe.desc"))
+
+
+@cache
+def message_class(name: str) -> type[Message]:
+    """The class of a message by its name, as in ``message_class("PoolingParameter")``. KeyError: there is none."""
+    return message_factory.GetMessageClass(_pool.FindMessageTypeByName(f"{PACKAGE}.{name}"))
+
+
+def field_default(path: str) -> Any:
+    """What Caffe takes where a field below LayerParameter is absent: ``field_default("relu_param.negative_slope")``.
+
+    An enum's default is its name, a repeated field's ``()``. None: the schema states no default, so that absence
+    itself means something (``pooling_param.stride_h``), or the field is a message. A float is the float32 that Caffe
+    computes with. KeyError: there is no such field.
+    """
+    descriptor: Any = LAYER
+    *blocks, last = path.split(".")
+    for name in blocks:
+        descriptor = descriptor.fields_by_name[name].message_type
+    field = descriptor.fields_by_name[last]
+    if field.is_repeated:
+        return ()
+    if not field.has_default_value:
+        return None
+    if field.enum_type is not None:
+        return field.enum_type.values_by_number[field.default_value].name
+    return field.default_value
+
+
+if TYPE_CHECKING:
+    # The fields are known at run time only; to a type checker they may be anything.
+    class _Anything(Message):
+        def __init__(self, **fields: Any) -> None: ...
+        def __getattr__(self, name: str) -> Any: ...
+        def __setattr__(self, name: str, value: Any) -> None: ...
+
+    class BlobProto(_Anything): ...
+
+    class BlobProtoVector(_Anything): ...
+
+    class BlobShape(_Anything): ...
+
+    class Datum(_Anything): ...
+
+    class LayerParameter(_Anything): ...
+
+    class NetParameter(_Anything): ...
+
+    class NetState(_Anything): ...
+
+    class NetStateRule(_Anything): ...
+
+    class SolverParameter(_Anything): ...
+
+    class SolverState(_Anything): ...
+
+    class V0LayerParameter(_Anything): ...
+
+    class V1LayerParameter(_Anything): ...
+else:
+    BlobProto = message_class("BlobProto")
+    BlobProtoVector = message_class("BlobProtoVector")
+    BlobShape = message_class("BlobShape")
+    Datum = message_class("Datum")
+    LayerParameter = message_class("LayerParameter")
+    NetParameter = message_class("NetParameter")
+    NetState = message_class("NetState")
+    NetStateRule = message_class("NetStateRule")
+    SolverParameter = message_class("SolverParameter")
+    SolverState = message_class("SolverState")
+    V0LayerParameter = message_class("V0LayerParameter")
+    V1LayerParameter = message_class("V1LayerParameter")
+
+LAYER: Descriptor = _pool.FindMessageTypeByName(f"{PACKAGE}.LayerParameter")
