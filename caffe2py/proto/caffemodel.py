@@ -1,0 +1,282 @@
+"""A caffemodel: the layers of a saved net and their blobs, read from a memory map without a copy.
+
+The binary file is a NetParameter. Its layers stand in field 100 (today's format, "V2"), or in field 2 ("V1";
+and "V0" where field 1 of a layer holds the layer proper). Only names, types and blobs are read here; everything else of
+a layer is its header, kept as bytes until ``Weights.net`` is asked for.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from caffe2py.errors import CaffemodelError, UnsupportedError, WeightError
+from caffe2py.proto.blobs import Blob, encode_blob, parse_blob
+from caffe2py.proto.files import map_file, written_whole
+from caffe2py.proto.looks import looks_like
+from caffe2py.proto.names import decode_name
+from caffe2py.proto.wire import (
+    LEN,
+    VARINT,
+    Buffer,
+    Field,
+    WireError,
+    encode_field,
+    encode_head,
+    fields,
+    varint,
+)
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+__all__ = ["Blob", "LayerBlobs", "Weights", "read_weights", "write_caffemodel"]
+
+NET_NAME, NET_LAYERS, NET_LAYER = 1, 2, 100
+V0_LAYER = 1
+LARGEST_HEADER = 1 << 26  # a layer's parameters are text-sized; what is larger is no layer
+
+
+class Numbers(NamedTuple):
+    """The fields that are read of a layer, in one of the three formats."""
+
+    name: int
+    type: int
+    blobs: int
+
+
+V0, V1, V2 = Numbers(1, 2, 50), Numbers(4, 5, 6), Numbers(1, 2, 7)
+
+
+@dataclass(frozen=True)
+class LayerBlobs:
+    """One layer of a weights file. ``header`` is its message without the blobs, as bytes."""
+
+    name: str
+    type: str
+    blobs: tuple[Blob, ...]
+    header: bytes = b""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What a weights file holds. ``version`` is the format of its layers: "V0", "V1", "V2" or "HDF5"."""
+
+    file: str
+    name: str
+    layers: tuple[LayerBlobs, ...]
+    version: str
+    net_fields: bytes = field(default=b"", repr=False)
+
+    @cached_property
+    def by_name(self) -> dict[str, LayerBlobs]:
+        """The layers that have blobs. Of several with one name the last counts, as in Net::CopyTrainedLayersFrom."""
+        return {layer.name: layer for layer in self.layers if layer.blobs}
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the file should be told, a sentence each."""
+        named = Counter(layer.name for layer in self.layers if layer.blobs)
+        return tuple(
+            f'{count} layers with weights are called "{name}"; the last one counts'
+            for name, count in named.items()
+            if count > 1
+        )
+
+    def net(self) -> Message:
+        """The net that the file describes, as a NetParameter of the file's own format, without blobs.
+
+        Raises CaffemodelError where the headers do not parse, UnsupportedError for HDF5 (which holds weights only).
+        """
+        if self.version == "HDF5":
+            raise UnsupportedError("HDF5 weights hold no net; give the prototxt too", self.file)
+        from google.protobuf.message import DecodeError
+
+        from caffe2py.proto.schema import NetParameter
+
+        number = NET_LAYER if self.version == "V2" else NET_LAYERS
+        layers = b"".join(encode_field(number, layer.header) for layer in self.layers)
+        try:
+            net = NetParameter.FromString(self.net_fields + layers)
+        except (DecodeError, UnicodeDecodeError) as error:
+            raise CaffemodelError(f"the layers' parameters do not parse ({error})", self.file) from None
+        _decode_names(net)
+        return net
+
+
+def read_weights(path: str | os.PathLike[str]) -> Weights:
+    """The weights in a ``.caffemodel`` or ``.caffemodel.h5`` file (told apart by content, not by name).
+
+    Raises FileError where the file cannot be opened, CaffemodelError where it is not what it should be.
+    """
+    buf = map_file(path)
+    name = os.fspath(path)
+    if buf[:8] == b"\x89HDF\r\n\x1a\n":
+        from caffe2py.proto.hdf5 import read_caffemodel_h5
+
+        return read_caffemodel_h5(path)
+    return parse_weights(buf, name)
+
+
+def parse_weights(buf: Buffer, file: str) -> Weights:
+    """The binary NetParameter in ``buf``; ``file`` is its name in messages."""
+    try:
+        return _parse_net(buf, file)
+    except WireError as error:
+        kind = looks_like(buf[:4096])
+        raise CaffemodelError(f"not a caffemodel: it is {kind}" if kind else str(error), file) from None
+    except UnsupportedError as error:
+        raise UnsupportedError(str(error), file) from None
+
+
+def write_caffemodel(path: str | os.PathLike[str], net: Message, blobs: Mapping[str, Sequence[np.ndarray]]) -> None:
+    """Write a net (today's format, without blobs) and its blobs, by layer name, as one binary file.
+
+    float32 arrays are written as ``data``, float64 as ``double_data``. The bytes are streamed, so only the disk limits
+    the size; Caffe itself reads up to 2 GB. Raises WeightError for other arrays and for names that the net lacks,
+    FileError where the file cannot be written.
+    """
+    file_name = os.fspath(path)
+    layers: Sequence[Any] = net.layer  # type: ignore[attr-defined]
+    if net.layers:  # type: ignore[attr-defined]
+        raise CaffemodelError("the net is in the V1 format; upgrade it first", file_name)
+    strangers = set(blobs) - {layer.name for layer in layers}
+    if strangers:
+        raise WeightError(f"the net has no layer {', '.join(sorted(map(repr, strangers)))}", file_name)
+    for name, arrays in blobs.items():
+        for index, data in enumerate(arrays):
+            if data.dtype.newbyteorder("=") not in (np.float32, np.float64):
+                raise WeightError(f'layer "{name}", blob {index}: {data.dtype}; want float32 or float64', file_name)
+    top = type(net)()
+    top.CopyFrom(net)
+    top.ClearField("layer")
+    with written_whole(path) as file:
+        file.write(top.SerializeToString())
+        for layer in layers:
+            before, after = _split_header(layer.SerializeToString())
+            bodies = [encode_blob(data) for data in blobs.get(layer.name, ())]
+            heads = [encode_head(V2.blobs, length) for length, _ in bodies]
+            size = len(before) + sum(map(len, heads)) + sum(length for length, _ in bodies) + len(after)
+            file.write(encode_head(NET_LAYER, size) + before)
+            for head, (_, pieces) in zip(heads, bodies, strict=True):
+                file.write(head)
+                file.writelines(pieces)
+            file.write(after)
+
+
+def _parse_net(buf: Buffer, file: str) -> Weights:
+    name = b""
+    found: dict[int, list[LayerBlobs]] = {NET_LAYER: [], NET_LAYERS: []}
+    old = False
+    kept: list[Field] = []
+    for item in fields(buf, 0, len(buf)):
+        if item.number in found:
+            _want(item, LEN, "a layer")
+            number = len(found[item.number])
+            try:
+                layer, nested = _parse_layer(buf, item, V2 if item.number == NET_LAYER else V1)
+            except WireError as error:
+                raise WireError(error.at, f"layer {number}: {error.fact}") from None
+            found[item.number].append(layer)
+            old = old or nested
+            continue
+        if item.number == NET_NAME:
+            _want(item, LEN, "the net's name")
+            name = buf[item.start : item.end]
+        kept.append(item)
+    if found[NET_LAYER] and found[NET_LAYERS]:
+        raise CaffemodelError('both "layer" and "layers" in one net', file)
+    layers = found[NET_LAYER] or found[NET_LAYERS]
+    if not layers:
+        raise WireError(len(buf), "no layers in it: not a caffemodel")
+    version = "V2" if found[NET_LAYER] else "V0" if old else "V1"
+    return Weights(file, decode_name(name), tuple(layers), version, _cut(buf, kept))
+
+
+def _parse_layer(buf: Buffer, place: Field, numbers: Numbers) -> tuple[LayerBlobs, bool]:
+    """The layer in a field, and whether it is a V0 layer in a V1 one."""
+    name, kind = b"", ""
+    blobs: list[Field] = []
+    kept: list[Field] = []
+    nested: list[Field] = []
+    for item in fields(buf, place.start, place.end):
+        if item.number == numbers.blobs:
+            _want(item, LEN, "a blob")
+            blobs.append(item)
+            continue
+        if numbers is V1 and item.number == V0_LAYER:
+            _want(item, LEN, "a V0 layer")
+            nested.append(item)
+            continue
+        if item.number == numbers.name:
+            _want(item, LEN, "a layer's name")
+            name = buf[item.start : item.end]
+        elif item.number == numbers.type:
+            _want(item, VARINT if numbers is V1 else LEN, "a layer's type")
+            kind = _v1_type(buf, item) if numbers is V1 else decode_name(buf[item.start : item.end])
+        kept.append(item)
+    header = _cut(buf, kept)
+    if not nested:
+        return LayerBlobs(decode_name(name), kind, _parse_blobs(buf, name, blobs), header), False
+    if blobs or len(nested) > 1:
+        raise WireError(place.at, "a V0 layer and a V1 layer in one")
+    inner, _ = _parse_layer(buf, nested[0], V0)
+    return LayerBlobs(inner.name, inner.type, inner.blobs, header + encode_field(V0_LAYER, inner.header)), True
+
+
+def _parse_blobs(buf: Buffer, name: bytes, places: list[Field]) -> tuple[Blob, ...]:
+    blobs = []
+    for index, place in enumerate(places):
+        try:
+            blobs.append(parse_blob(buf, place.start, place.end))
+        except WireError as error:
+            raise WireError(error.at, f'"{decode_name(name)}", blob {index}: {error.fact}') from None
+    return tuple(blobs)
+
+
+def _want(item: Field, wire: int, what: str) -> None:
+    if item.wire != wire:
+        raise WireError(item.at, f"wire type {item.wire} where {what} belongs: not a caffemodel")
+
+
+def _cut(buf: Buffer, kept: list[Field]) -> bytes:
+    size = sum(item.end - item.at for item in kept)
+    if size > LARGEST_HEADER:
+        raise WireError(kept[0].at, f"{size} bytes of parameters")
+    return b"".join([buf[item.at : item.end] for item in kept])
+
+
+def _v1_type(buf: Buffer, item: Field) -> str:
+    """The word for a V1 layer type, as a V1 prototxt spells it; a fork's own type stays a number."""
+    from caffe2py.proto.schema import V1LayerParameter
+
+    number, _ = varint(buf, item.start, item.end)
+    known = V1LayerParameter.DESCRIPTOR.enum_types_by_name["LayerType"].values_by_number.get(number)
+    return known.name if known else str(number)
+
+
+def _decode_names(message: Message) -> None:
+    """Replace strings that are not UTF-8 (protobuf gives those as bytes) by the form that prototxts give them too."""
+    for place, value in message.ListFields():
+        if place.type == place.TYPE_MESSAGE:
+            for part in value if place.is_repeated else (value,):
+                _decode_names(part)
+        elif place.type == place.TYPE_STRING and place.is_repeated:
+            if any(isinstance(text, bytes) for text in value):
+                value[:] = [decode_name(text) if isinstance(text, bytes) else text for text in value]
+        elif place.type == place.TYPE_STRING and isinstance(value, bytes):
+            setattr(message, place.name, decode_name(value))
+
+
+def _split_header(header: bytes) -> tuple[bytes, bytes]:
+    """A layer's bytes before and after the place of its blobs, which Caffe writes in the order of field numbers."""
+    for item in fields(header, 0, len(header)):
+        if item.number > V2.blobs:
+            return header[: item.at], header[item.at :]
+    return header, b""
