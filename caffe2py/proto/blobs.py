@@ -55,21 +55,25 @@ class Blob:
 
     ``data`` is float32, or float64 where the file has ``double_data``. Values that the file holds in one piece are a
     writable view on its private map (the file is never changed), not necessarily aligned. ``legacy`` tells that the
-    shape was given as num, channels, height, width: four axes, the leading ones of which may be padding.
+    shape was given as num, channels, height, width: four axes, the leading ones of which may be padding. ``absent``
+    marks a blob that an HDF5 file holds only at the layer that owns it; ``data`` is empty then.
     """
 
     data: np.ndarray
     legacy: bool = False
+    absent: bool = False
 
 
 def parse_blob(buf: Buffer, start: int, end: int) -> Blob:
     """The BlobProto in ``buf[start:end]``. Raises WireError, UnsupportedError for a fork's blobs."""
     found: dict[int, list[Field]] = {}
     for field in fields(buf, start, end):
-        if field.number in WIRES:
-            _check_wire(field)
+        wires = WIRES.get(field.number)
+        if wires:
+            if field.wire not in wires:
+                raise _misfit(field)
             found.setdefault(field.number, []).append(field)
-    legacy = any(number in found for number in LEGACY)
+    legacy = not found.keys().isdisjoint(LEGACY)
     shape = _legacy_shape(buf, found) if legacy else _shape(buf, found.get(SHAPE, []))
     count = _count(start, shape)
     values = _values(buf, found)
@@ -78,7 +82,7 @@ def parse_blob(buf: Buffer, start: int, end: int) -> Blob:
     return Blob(values.reshape(shape), legacy)
 
 
-def encode_blob(data: np.ndarray) -> tuple[int, Iterator[bytes | np.ndarray]]:
+def encode_blob(data: np.ndarray) -> tuple[int, Iterator[bytes | memoryview]]:
     """The length of the BlobProto of a float32 or float64 array, and its bytes, piece by piece."""
     number, dtype = (DOUBLE_DATA, DOUBLE) if data.dtype == np.float64 else (DATA, FLOAT)
     if data.dtype.newbyteorder("=") != dtype.newbyteorder("="):
@@ -88,23 +92,21 @@ def encode_blob(data: np.ndarray) -> tuple[int, Iterator[bytes | np.ndarray]]:
     before, after = (b"", shape) if number < SHAPE else (shape, b"")
     head = before + (encode_head(number, payload) if payload else b"")
 
-    def pieces() -> Iterator[bytes | np.ndarray]:
+    def pieces() -> Iterator[bytes | memoryview]:
         yield head
         if payload:
-            yield np.ascontiguousarray(data, dtype).reshape(-1).view(np.uint8)
+            yield np.ascontiguousarray(data, dtype).reshape(-1).view(np.uint8).data
         yield after
 
     return len(head) + payload + len(after), pieces()
 
 
-def _check_wire(field: Field) -> None:
-    if field.wire in WIRES[field.number]:
-        return
+def _misfit(field: Field) -> Exception:
     if field.number == DATA and field.wire == VARINT:
-        raise UnsupportedError(f"byte {field.at}: blobs of C3D v1.0 (with a length) are not read")
+        return UnsupportedError(f"byte {field.at}: blobs of C3D v1.0 (with a length) are not read")
     if field.number == RAW_TYPE and field.wire == LEN:
-        raise UnsupportedError(f"byte {field.at}: packed blobs of OpenCL Caffe (packed_data) are not read")
-    raise WireError(field.at, f"field {field.number} of a blob has wire type {field.wire}")
+        return UnsupportedError(f"byte {field.at}: packed blobs of OpenCL Caffe (packed_data) are not read")
+    return WireError(field.at, f"field {field.number} of a blob has wire type {field.wire}")
 
 
 def _legacy_shape(buf: Buffer, found: dict[int, list[Field]]) -> tuple[int, ...]:
@@ -135,11 +137,12 @@ def _number(buf: Buffer, field: Field) -> int:
 
 
 def _count(at: int, shape: tuple[int, ...]) -> int:
-    if any(dim < 0 for dim in shape):
+    if shape and min(shape) < 0:
         raise WireError(at, f"a blob of shape {shape}: negative")
-    if math.prod(dim or 1 for dim in shape) > MOST_VALUES:
+    count = math.prod(shape)
+    if (count or math.prod(filter(None, shape))) > MOST_VALUES:
         raise WireError(at, f"a blob of shape {shape}: more than {MOST_VALUES} values")
-    return math.prod(shape)
+    return count
 
 
 def _values(buf: Buffer, found: dict[int, list[Field]]) -> np.ndarray:
@@ -150,12 +153,15 @@ def _values(buf: Buffer, found: dict[int, list[Field]]) -> np.ndarray:
             raise UnsupportedError(f"byte {found[RAW_DATA][-1].at}: NVCaffe's raw_data of type {kind} is not read")
         raw = array(buf, found[RAW_DATA][-1], RAW_TYPES[kind])
         return raw.astype(FLOAT) if raw.dtype == HALF else raw
-    values = _join(buf, found.get(DOUBLE_DATA, []), DOUBLE)
-    return values if values.size else _join(buf, found.get(DATA, []), FLOAT)
+    if DOUBLE_DATA in found:
+        values = _join(buf, found[DOUBLE_DATA], DOUBLE)
+        if values.size:
+            return values
+    return _join(buf, found.get(DATA, []), FLOAT)
 
 
 def _join(buf: Buffer, pieces: list[Field], dtype: np.dtype) -> np.ndarray:
-    arrays = [piece for piece in (array(buf, field, dtype) for field in pieces) if piece.size]
-    if len(arrays) == 1 and arrays[0].strides == (dtype.itemsize,):
+    arrays = [array(buf, field, dtype) for field in pieces]
+    if len(arrays) == 1 and pieces[0].wire == LEN:
         return arrays[0]
     return np.concatenate(arrays) if arrays else np.empty(0, dtype)

@@ -142,21 +142,12 @@ def write_caffemodel(path: str | os.PathLike[str], net: Message, blobs: Mapping[
     the size; Caffe itself reads up to 2 GB. Raises WeightError for other arrays and for names that the net lacks,
     FileError where the file cannot be written.
     """
-    file_name = os.fspath(path)
+    check_blobs(path, net, blobs)
     layers: Sequence[Any] = net.layer  # type: ignore[attr-defined]
-    if net.layers:  # type: ignore[attr-defined]
-        raise CaffemodelError("the net is in the V1 format; upgrade it first", file_name)
-    strangers = set(blobs) - {layer.name for layer in layers}
-    if strangers:
-        raise WeightError(f"the net has no layer {', '.join(sorted(map(repr, strangers)))}", file_name)
-    for name, arrays in blobs.items():
-        for index, data in enumerate(arrays):
-            if data.dtype.newbyteorder("=") not in (np.float32, np.float64):
-                raise WeightError(f'layer "{name}", blob {index}: {data.dtype}; want float32 or float64', file_name)
     top = type(net)()
     top.CopyFrom(net)
     top.ClearField("layer")
-    with written_whole(path) as file:
+    with written_whole(path) as temporary, open(temporary, "wb") as file:
         file.write(top.SerializeToString())
         for layer in layers:
             before, after = _split_header(layer.SerializeToString())
@@ -168,6 +159,20 @@ def write_caffemodel(path: str | os.PathLike[str], net: Message, blobs: Mapping[
                 file.write(head)
                 file.writelines(pieces)
             file.write(after)
+
+
+def check_blobs(path: str | os.PathLike[str], net: Message, blobs: Mapping[str, Sequence[np.ndarray]]) -> None:
+    """Whether these blobs can be written for this net. Raises as ``write_caffemodel`` says."""
+    if net.layers:  # type: ignore[attr-defined]
+        raise CaffemodelError("the net is in the V1 format; upgrade it first", os.fspath(path))
+    strangers = set(blobs) - {layer.name for layer in net.layer}  # type: ignore[attr-defined]
+    if strangers:
+        raise WeightError(f"the net has no layer {', '.join(sorted(map(repr, strangers)))}", os.fspath(path))
+    for name, arrays in blobs.items():
+        for index, data in enumerate(arrays):
+            if data.dtype.newbyteorder("=") not in (np.float32, np.float64):
+                fact = f'layer "{name}", blob {index}: {data.dtype} values; want float32 or float64'
+                raise WeightError(fact, os.fspath(path))
 
 
 def _parse_net(buf: Buffer, file: str) -> Weights:

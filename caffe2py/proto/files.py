@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 from caffe2py.errors import FileError
 
@@ -25,20 +24,20 @@ def map_file(path: str | os.PathLike[str]) -> mmap.mmap:
 
 
 @contextmanager
-def written_whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """A file to write to that takes the name ``path`` only once everything is written.
+def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A new empty file to write, which takes the name ``path`` only once the block has ended well.
 
-    It is made beside ``path`` and renamed; after an error nothing is left of it, and ``path`` is as it was.
+    It lies beside ``path`` and has its suffix; after an error nothing is left of it, and ``path`` is as it was.
     Raises FileError where the disk is full, the folder missing or not writable.
     """
     target = Path(os.path.realpath(path))
     try:
         if target.exists() and not target.is_file():
             raise FileError("cannot write: what stands there is no file", os.fspath(path))
-        handle, name = tempfile.mkstemp(prefix=f".{target.name[:40]}.", dir=target.parent)
+        handle, name = tempfile.mkstemp(target.suffix, f".{target.stem[:40]}.", target.parent)
+        os.close(handle)
         try:
-            with open(handle, "wb") as file:
-                yield file
+            yield Path(name)
             os.chmod(name, _mode(target))
             os.replace(name, target)
         except BaseException:

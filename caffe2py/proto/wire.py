@@ -74,6 +74,8 @@ def fields(buf: Buffer, start: int, end: int) -> Iterator[Field]:
 
 def varint(buf: Buffer, position: int, end: int) -> tuple[int, int]:
     """The number at ``position`` (seven bits a byte, lowest first, modulo 2^64) and where it ends."""
+    if position < end and buf[position] < 0x80:
+        return buf[position], position + 1
     value = shift = 0
     for at in range(position, min(position + 10, end)):
         byte = buf[at]
@@ -128,10 +130,7 @@ def encode_packed(number: int, values: Iterable[int]) -> bytes:
 
 
 def _tag(buf: Buffer, position: int, end: int) -> tuple[int, int, int]:
-    key = buf[position]
-    after = position + 1
-    if key > 0x7F:
-        key, after = varint(buf, position, end)
+    key, after = varint(buf, position, end)
     if key < 8 or key >> 32:
         raise WireError(position, f"field number {key >> 3}")
     if key & 7 > I32:
