@@ -130,7 +130,10 @@ def parse_weights(buf: Buffer, file: str) -> Weights:
         return _parse_net(buf, file)
     except WireError as error:
         kind = looks_like(buf[:4096])
-        raise CaffemodelError(f"not a caffemodel: it is {kind}" if kind else str(error), file) from None
+        if kind:
+            wish = ": swap the two" if kind == "a prototxt" else ""
+            raise CaffemodelError(f"not a caffemodel: it is {kind}{wish}", file) from None
+        raise CaffemodelError(str(error), file) from None
     except UnsupportedError as error:
         raise UnsupportedError(str(error), file) from None
 

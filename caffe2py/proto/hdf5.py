@@ -115,20 +115,19 @@ def write_caffemodel_h5(path: str | os.PathLike[str], net: Message, blobs: Mappi
 def _check_links(file: h5py.File, name: str) -> None:
     import h5py
 
-    seen = set()
-    groups: list[h5py.Group] = [file]
-    while groups:
-        group = groups.pop()
-        address = h5py.h5o.get_info(group.id).addr
-        if address in seen:
-            raise FileError(f'the group "{group.name}" has two names: refused', name)
-        seen.add(address)
-        for key in group:
-            if group.id.links.get_info(_raw(key)).type != h5py.h5l.TYPE_HARD:
-                raise FileError(f'"{group.name}/{key}" is a link to another place: refused', name)
-            member = group[key]
-            if isinstance(member, h5py.Group):
-                groups.append(member)
+    seen = {h5py.h5o.get_info(file.id).addr}
+
+    def fault(path: bytes, link: h5py.h5l.LinkInfo) -> str | None:
+        if link.type != h5py.h5l.TYPE_HARD:
+            return f'"/{decode_name(path)}" is a link to another place: refused'
+        if link.u in seen and h5py.h5o.get_info(file.id, path).type == h5py.h5o.TYPE_GROUP:
+            return f'"/{decode_name(path)}" is a second name of a group: refused'
+        seen.add(link.u)
+        return None
+
+    found = file.id.links.visit(fault, info=True)
+    if found:
+        raise FileError(found, name)
 
 
 def _check_storage(dataset: h5py.Dataset, place: str) -> None:

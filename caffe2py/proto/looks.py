@@ -49,5 +49,5 @@ def looks_like(head: bytes) -> str | None:
     if JSON.match(head):
         return "JSON text"
     if PROTOTXT.search(head):
-        return "a prototxt: swap the two"
+        return "a prototxt"
     return "text"
