@@ -39,6 +39,25 @@ class Bound:
     places: Mapping[str, Place] = field(default_factory=dict, compare=False)
 
 
+LayerText = Bound  # one layer: its message is a LayerParameter, its place where its `layer {` stands
+
+
+@dataclass(frozen=True)
+class NetText:
+    """A net in today's format. `message` holds what is said about the net as a whole, without its layers.
+
+    `notes` tell what the reader did or left aside: upgrades, fields that the schema does not know. `text` is the
+    original text, "" for a net out of a caffemodel.
+    """
+
+    name: str
+    layers: tuple[LayerText, ...]
+    message: Any
+    notes: tuple[str, ...] = ()
+    file: str = ""
+    text: str = ""
+
+
 class Places(Mapping[str, Place]):
     """Where each field of a block stands, by its path: ``pooling_param.kernel_size``, the second one ``dim[1]``."""
 
@@ -65,6 +84,12 @@ class Places(Mapping[str, Place]):
 
     def __len__(self) -> int:
         return len(self._offsets)
+
+
+def moved(places: Mapping[str, Place], moves: Mapping[str, str]) -> Mapping[str, Place]:
+    """The places after fields were moved: `moves` tells the new path of an old one."""
+    found = {new: places[old] for old, new in moves.items() if old in places}
+    return {**places, **found} if found else places
 
 
 def with_paths(prefix: str, fields: list[Field]) -> Iterator[tuple[str, Field]]:

@@ -79,13 +79,15 @@ if TYPE_CHECKING:
 
     class NetStateRule(_Anything): ...
 
-    class SolverParameter(_Anything): ...
+    class SolverParameter(_Anything):
+        SolverType: Any
 
     class SolverState(_Anything): ...
 
     class V0LayerParameter(_Anything): ...
 
-    class V1LayerParameter(_Anything): ...
+    class V1LayerParameter(_Anything):
+        LayerType: Any
 else:
     BlobProto = message_class("BlobProto")
     BlobProtoVector = message_class("BlobProtoVector")

@@ -140,11 +140,11 @@ def _enum_wish(word: str, enum: EnumDescriptor, quoted: bool) -> str:
     return f"want one of {', '.join(names[:12])}{' ...' if len(names) > 12 else ''}{bare}"
 
 
-def close_names(word: str, names: list[str]) -> list[str]:
+def close_names(word: str, names: list[str], cutoff: float = 0.6) -> list[str]:
     """The names that somebody who wrote `word` may have meant, the closest first."""
     import difflib
 
-    return difflib.get_close_matches(word, names, n=3, cutoff=0.6)
+    return difflib.get_close_matches(word, names, n=3, cutoff=cutoff)
 
 
 _PIECE = re.compile(r"\"((?:[^\"\\]|\\.)*)\"|'((?:[^'\\]|\\.)*)'|\#[^\n]*", re.ASCII)

@@ -1,0 +1,67 @@
+"""Which layers a net has in a phase: Caffe's include and exclude rules (net.cpp, FilterNet and StateMeetsRule)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from caffe2py.errors import CaffeError, NetError
+from caffe2py.proto.prototxt import LayerText, NetText
+from caffe2py.proto.schema import LayerParameter, NetParameter, NetState
+
+PHASES = {"TRAIN": 0, "TEST": 1}
+
+
+def filter_net(net: NetText, phase: str | None = "TEST", level: int | None = 0, stages: Iterable[str] = ()) -> NetText:
+    """The net with the layers that its rules let in.
+
+    With a phase or level of None the net's own `state` counts (TEST and 0 where it has none); `stages` are added to
+    the net's own. A layer without a phase of its own inherits the net's. The state ends up in `message.state`.
+
+    Raises NetError for a layer with both include and exclude rules.
+    """
+    if phase is not None and phase not in PHASES:
+        raise CaffeError(f'there is no phase "{phase}"; want TRAIN or TEST')
+    message = NetParameter()
+    message.CopyFrom(net.message)
+    state = message.state
+    state.phase = state.phase if phase is None else PHASES[phase]
+    state.level = state.level if level is None else level
+    state.stage.extend(stages)
+    layers = tuple(_in_phase(layer, state.phase) for layer in net.layers if _is_in(layer, state))
+    return replace(net, message=message, layers=layers)
+
+
+def _is_in(layer: LayerText, state: NetState) -> bool:
+    """No rule lets a layer in; one include rule that holds is enough, and one exclude rule that holds is too much."""
+    include, exclude = layer.message.include, layer.message.exclude
+    if include and exclude:
+        raise NetError(
+            f'layer "{layer.message.name}" ({layer.message.type}) has include and exclude rules; want one kind',
+            layer.place,
+        )
+    if include:
+        return any(meets(state, rule) for rule in include)
+    return not any(meets(state, rule) for rule in exclude)
+
+
+def meets(state: NetState, rule: Any) -> bool:
+    """Does all that a NetStateRule says hold for the state?"""
+    stages = set(state.stage)
+    return (
+        not (rule.HasField("phase") and rule.phase != state.phase)
+        and not (rule.HasField("min_level") and state.level < rule.min_level)
+        and not (rule.HasField("max_level") and state.level > rule.max_level)
+        and stages.issuperset(rule.stage)
+        and stages.isdisjoint(rule.not_stage)
+    )
+
+
+def _in_phase(layer: LayerText, phase: int) -> LayerText:
+    if layer.message.HasField("phase"):
+        return layer
+    message = LayerParameter()
+    message.CopyFrom(layer.message)
+    message.phase = phase
+    return replace(layer, message=message)

@@ -1,0 +1,160 @@
+"""A net as its prototxt tells it, in today's format, before any layer is understood."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from caffe2py.errors import FileError, NetError, Place, PrototxtError
+from caffe2py.proto.looks import BINARY, looks_like
+from caffe2py.proto.names import decode_name
+from caffe2py.proto.prototxt import LayerText, NetText, Unknown, bind
+from caffe2py.proto.schema import LayerParameter, NetParameter, SolverParameter, V1LayerParameter
+from caffe2py.proto.text import BLOCK, MAX_BYTES, Field, Source, decode_text, read_fields
+from caffe2py.proto.upgrade import upgrade_net
+from caffe2py.proto.values import close_names
+
+__all__ = ["LayerText", "NetText", "net_from_message", "parse_net", "read_net", "read_prototxt"]
+
+LAYER_FIELDS: dict[str, Any] = {"layer": LayerParameter, "layers": V1LayerParameter}
+
+
+def read_net(path: str | os.PathLike[str]) -> NetText:
+    """Read a prototxt, upgraded to today's format; layers of every phase are in it.
+
+    Raises FileError for a file that cannot be read or is no prototxt, PrototxtError
+    and NetError for what Caffe refuses.
+    """
+    return parse_net(read_prototxt(path), os.fspath(path))
+
+
+def parse_net(text: str | bytes, file: str = "<text>") -> NetText:
+    """As `read_net`, from the text itself; `file` is the name for messages."""
+    source = Source(file, decode_text(text))
+    fields = read_fields(source)
+    _check(fields, source)
+    layers = [
+        bind(f.fields, LAYER_FIELDS[f.name](), source, source.place(f.at)) for f in fields if f.name in LAYER_FIELDS
+    ]
+    top = bind([f for f in fields if f.name not in LAYER_FIELDS], NetParameter(), source, Place(file))
+    if top.message.input and not top.message.input_dim and not top.message.input_shape:
+        wish = 'want four input_dim, or "input_shape { dim: ... }", for each'
+        raise PrototxtError(f'input "{top.message.input[0]}" has no size; {wish}', top.places["input"])
+    notes = unknown_notes(top, layers)
+    net = NetText(top.message.name, tuple(layers), top.message, notes, file, source.text)
+    return upgrade_net(net, top.places)
+
+
+def net_from_message(message: Any, file: str) -> NetText:
+    """The net of a caffemodel, with the same upgrades. Inputs without sizes, as old files have them, are dropped."""
+    top = NetParameter()
+    top.CopyFrom(message)
+    _decode_names(top)
+    if top.layer and top.layers:
+        raise NetError("both `layers` (the format of 2014) and `layer` (today's); want one of them", file)
+    layers = tuple(LayerText(m, Place(file)) for m in (*top.layers, *top.layer))
+    rest = NetParameter()
+    rest.CopyFrom(top)
+    rest.ClearField("layers")
+    rest.ClearField("layer")
+    return upgrade_net(NetText(top.name, layers, rest, (), file))
+
+
+def _decode_names(message: Any) -> None:
+    """Make text of names that are not UTF-8, which protobuf hands over as bytes, the way the prototxt reader does."""
+    for field, value in message.ListFields():
+        if field.cpp_type == field.CPPTYPE_MESSAGE:
+            for inner in value if field.is_repeated else [value]:
+                _decode_names(inner)
+        elif field.type == field.TYPE_STRING:
+            if not field.is_repeated:
+                if isinstance(value, bytes):
+                    setattr(message, field.name, decode_name(value))
+                continue
+            for i, each in enumerate(value):
+                if isinstance(each, bytes):
+                    value[i] = decode_name(each)
+
+
+def read_prototxt(path: str | os.PathLike[str]) -> bytes:
+    """The bytes of a text file. FileError: it cannot be read, is empty, or is no text but a caffemodel or the like."""
+    name = os.fspath(path)
+    try:
+        with open(path, "rb") as file:
+            head = file.read(1 << 16)
+            _check_is_text(head, name)
+            data = head + file.read(MAX_BYTES + 1 - len(head))
+    except OSError as error:
+        raise FileError((error.strerror or str(error)).lower(), name) from None
+    if not data.strip(b"\xef\xbb\xbf \t\r\n"):
+        raise FileError("the file is empty; want a prototxt", name)
+    return data
+
+
+def _check_is_text(head: bytes, name: str) -> None:
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise FileError("this text is UTF-16; want it saved as UTF-8", name)
+    kind = looks_like(head) if head else "text"
+    if kind is None:
+        kind = "a caffemodel, or another binary file: swap the two if the other one is the prototxt"
+    elif not BINARY.search(head) and (kind == "text" or kind.startswith("a prototxt")):
+        return
+    raise FileError(f"this is no prototxt but {kind}", name)
+
+
+def _check(fields: Sequence[Field], source: Source) -> None:
+    """Refuse what is no net: a solver, a misspelt layer, two formats in one, a layer that is no block, no layer."""
+    first: dict[str, Field] = {}
+    for f in fields:
+        first.setdefault(f.name, f)
+        if f.kind == BLOCK and f.name not in NetParameter.DESCRIPTOR.fields_by_name:
+            for close in close_names(f.name, list(LAYER_FIELDS)):
+                raise PrototxtError(f"a net has no {f.name}; did you mean {close}?", source.place(f.at))
+        if f.name in LAYER_FIELDS and f.kind != BLOCK:
+            raise PrototxtError(f"{f.name} is a block; want {f.name} {{ ... }}", source.place(f.value_at))
+    if "layer" in first and "layers" in first:
+        later = max(first["layer"].at, first["layers"].at)
+        raise PrototxtError(
+            "both `layers` (the format of 2014) and `layer` (today's) in one net; want one of them", source.place(later)
+        )
+    if "layer" in first or "layers" in first:
+        return
+    solver = [name for name in first if name in SolverParameter.DESCRIPTOR.fields_by_name]
+    if any(name not in NetParameter.DESCRIPTOR.fields_by_name for name in solver):
+        net = next((first[n] for n in ("net", "train_net", "test_net") if n in first), None)
+        wish = f"want the net it names, {net.text}" if net else "want the net"
+        raise PrototxtError(f"this is a solver, not a net; {wish}", source.file)
+    raise PrototxtError('this net has no layer; want "layer { ... }"', source.file)
+
+
+def unknown_notes(top: LayerText, layers: Sequence[LayerText]) -> tuple[str, ...]:
+    """One line for each field that the schema does not know, however many layers have it; a block counts as one."""
+    found: dict[str, tuple[Unknown, str, set[int]]] = {}
+    for bound in (top, *layers):
+        for unknown in bound.unknown:
+            path, hint = _stranger(bound.message, unknown.path)
+            found.setdefault(path, (unknown, hint, set()))[2].add(id(bound))
+    notes = []
+    for path, (unknown, hint, users) in found.items():
+        many = f" ({len(users)} layers have it)" if len(users) > 1 else ""
+        notes.append(
+            f"{unknown.place}: Caffe's schema has no {path}{many}; only a layer type that reads it heeds it{hint}"
+        )
+    return tuple(notes)
+
+
+def _stranger(message: Any, path: str) -> tuple[str, str]:
+    """The first name on a path that the schema does not know, as a path, and what it may be a misspelling of."""
+    descriptor = message.DESCRIPTOR
+    known: list[str] = []
+    for step in path.split("."):
+        name = step.split("[")[0]
+        field = descriptor.fields_by_name.get(name)
+        known.append(name)
+        if field is None:
+            stems = {n.removesuffix("_param"): n for n in descriptor.fields_by_name}
+            close = close_names(name.removesuffix("_param"), list(stems), cutoff=0.8)
+            return ".".join(known), f"; did you mean {stems[close[0]]}?" if close else ""
+        descriptor = field.message_type
+    return path, ""
