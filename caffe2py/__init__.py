@@ -1,0 +1,41 @@
+"""caffe2py: Caffe models without Caffe. Read them, translate them, prove the translation, run them, keep them."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from caffe2py.backends.convert import convert
+    from caffe2py.backends.pt_file import load_torch
+    from caffe2py.backends.torch_run import run, to_torch
+    from caffe2py.backends.torch_source import to_source
+    from caffe2py.errors import CaffeError
+    from caffe2py.graph.load import load
+    from caffe2py.backends.caffe_file import save
+
+# Where each public name lives. They load when they are first used, so that `import caffe2py` is quick.
+_HOMES = {
+    "CaffeError": "errors",
+    "convert": "backends.convert",
+    "load": "graph.load",
+    "load_torch": "backends.pt_file",
+    "run": "backends.torch_run",
+    "save": "backends.caffe_file",
+    "to_source": "backends.torch_source",
+    "to_torch": "backends.torch_run",
+}
+
+__all__ = ["CaffeError", "__version__", "convert", "load", "load_torch", "run", "save", "to_source", "to_torch"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'caffe2py' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"caffe2py.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -42,7 +42,7 @@ def parse_net(text: str | bytes, file: str = "<text>") -> NetText:
         wish = 'want four input_dim, or "input_shape { dim: ... }", for each'
         raise PrototxtError(f'input "{top.message.input[0]}" has no size; {wish}', top.places["input"])
     notes = unknown_notes(top, layers)
-    net = NetText(top.message.name, tuple(layers), top.message, notes, file, source.text)
+    net = NetText(top.message.name, tuple(layers), top.message, notes, file, source.text, top.unknown)
     return upgrade_net(net, top.places)
 
 

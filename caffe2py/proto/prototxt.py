@@ -21,7 +21,7 @@ class Unknown:
 
     `path` is relative to the layer (or the net): ``my_param.alpha``. The second block of a name is
     ``my_param[1].alpha``; a field given several times is as many Unknowns of one path. `value` is an int, a float, a
-    bool (the words true and false), else a str: quoted text, or a word such as an enum's. None: an empty block.
+    bool (the words true and false), else a str: quoted text, or a `Word` such as an enum's. None: an empty block.
     """
 
     path: str
@@ -47,7 +47,7 @@ class NetText:
     """A net in today's format. `message` holds what is said about the net as a whole, without its layers.
 
     `notes` tell what the reader did or left aside: upgrades, fields that the schema does not know. `text` is the
-    original text, "" for a net out of a caffemodel.
+    original text, "" for a net out of a caffemodel. `unknown` are fields of the net itself; a layer has its own.
     """
 
     name: str
@@ -56,6 +56,7 @@ class NetText:
     notes: tuple[str, ...] = ()
     file: str = ""
     text: str = ""
+    unknown: tuple[Unknown, ...] = ()
 
 
 class Places(Mapping[str, Place]):

@@ -20,7 +20,7 @@ BLOCK, NUMBER, WORD, STRING = "block", "number", "word", "string"
 
 _SPACE = r"(?:\s++|\#[^\n]*+)*+"
 _QUOTED = r"""(?:"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"|'[^'\\\n]*+(?:\\.[^'\\\n]*+)*+')"""
-_NAME = rf"[A-Za-z_]\w*+|\[{_SPACE}[A-Za-z_][\w./-]*+{_SPACE}\]"
+_NAME = r"[A-Za-z_]\w*+"
 _SCALAR = rf"""
     (?P<number>(?:-{_SPACE})?(?:0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[fF]?)(?![\w.]))
     |(?P<word>(?:-{_SPACE})?[A-Za-z_]\w*+)

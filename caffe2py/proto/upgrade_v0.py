@@ -11,18 +11,35 @@ from caffe2py.proto.prototxt import LayerText, moved
 from caffe2py.proto.schema import V1LayerParameter
 from caffe2py.proto.values import close_names
 
-SAME_TYPES = (  # in V1 the same words in capitals
-    "accuracy bnll concat data dropout euclidean_loss flatten hdf5_data hdf5_output im2col infogain_loss lrn "
-    "multinomial_logistic_loss relu sigmoid softmax softmax_loss split tanh window_data"
-).split()
+# Types by their V1 words.
 TYPES = {
-    **{name: name.upper() for name in SAME_TYPES},
+    "accuracy": "ACCURACY",
+    "bnll": "BNLL",
+    "concat": "CONCAT",
     "conv": "CONVOLUTION",
+    "data": "DATA",
+    "dropout": "DROPOUT",
+    "euclidean_loss": "EUCLIDEAN_LOSS",
+    "flatten": "FLATTEN",
+    "hdf5_data": "HDF5_DATA",
+    "hdf5_output": "HDF5_OUTPUT",
+    "im2col": "IM2COL",
     "images": "IMAGE_DATA",
+    "infogain_loss": "INFOGAIN_LOSS",
     "innerproduct": "INNER_PRODUCT",
+    "lrn": "LRN",
+    "multinomial_logistic_loss": "MULTINOMIAL_LOGISTIC_LOSS",
     "pool": "POOLING",
+    "relu": "RELU",
+    "sigmoid": "SIGMOID",
+    "softmax": "SOFTMAX",
+    "softmax_loss": "SOFTMAX_LOSS",
+    "split": "SPLIT",
+    "tanh": "TANH",
+    "window_data": "WINDOW_DATA",
 }
 
+# The block in which a type's settings stand now.
 BLOCKS = {
     "conv": "convolution_param",
     "innerproduct": "inner_product_param",
@@ -155,7 +172,7 @@ def _path_today(field: str, kind: str) -> str | None:
 def _type_number(kind: str, place: Place) -> int:
     if kind not in TYPES:
         close = close_names(kind, list(TYPES))
-        hint = f"did you mean {close[0]}?" if close else f"want one of {', '.join(sorted(TYPES))}"
+        hint = f"did you mean {close[0]}?" if close else f"want one of {', '.join(TYPES)}"
         raise NetError(f'the 2013 format has no layer type "{kind}"; {hint}', place)
     number: int = _TYPE_NUMBERS[TYPES[kind]].number
     return number

@@ -14,6 +14,12 @@ from caffe2py.proto.text import BLOCK, NUMBER, STRING, WORD, Field
 Convert = Callable[[Field], Any]
 
 
+class Word(str):
+    """A value that stands without quotes, such as an enum's."""
+
+    __slots__ = ()
+
+
 class Misfit(Exception):
     """What is written does not fit the field; the reader adds the place."""
 
@@ -48,7 +54,7 @@ def plain_value(f: Field) -> object:
     if f.kind == STRING:
         return _string(f)
     if f.kind == WORD:
-        return {"true": True, "True": True, "false": False, "False": False}.get(f.text, f.text)
+        return {"true": True, "True": True, "false": False, "False": False}.get(f.text, Word(f.text))
     return _integer(f.text) if _is_integer(f.text) else float(_bare(f.text).rstrip("fF"))
 
 

@@ -1,0 +1,43 @@
+"""One graph, many files: the kind of file is told by its suffix."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from caffe2py.errors import FileError
+from caffe2py.graph import Graph
+
+# Suffix -> the module that writes it, what it is. Each module has `write(graph, path, **options)`, and returns the
+# files it wrote. They load when they are used: a conversion to safetensors must not wait for torch.
+KINDS = {
+    ".pt": ("pt_file", "PyTorch: prototxt and state dict, for caffe2py.load_torch"),
+    ".pt2": ("pt2_file", "PyTorch: an exported program (torch.export)"),
+    ".py": ("py_file", "PyTorch: source that imports torch alone, its weights beside it as .pth"),
+    ".safetensors": ("safetensors_file", "Caffe's own blobs, named layer.0, layer.1"),
+    ".caffemodel": ("caffe_file", "Caffe's binary format of today"),
+    ".h5": ("caffe_file", "Caffe's HDF5 weights"),
+}
+
+
+def convert(graph: Graph, out: str | os.PathLike[str], **options: Any) -> list[Path]:
+    """Write the graph as `out`; its suffix says as what. Returns the files written.
+
+    Files appear whole or not at all. Raises `FileError` for a suffix that is not known and for a folder that
+    is not there, `UnsupportedError` and `WeightError` as `to_torch` does.
+    """
+    return writer(out)(graph, Path(out), **options)
+
+
+def writer(out: str | os.PathLike[str]) -> Callable[..., list[Path]]:
+    """The function that writes files like `out`; a `FileError` where there is none, or no folder for it."""
+    path = Path(out)
+    if path.suffix not in KINDS:
+        raise FileError(f'no format has the suffix "{path.suffix}"; want one of {" ".join(KINDS)}', str(out))
+    if not path.parent.is_dir():
+        raise FileError(f'there is no folder "{path.parent}" to write to', str(out))
+    found: Callable[..., list[Path]] = importlib.import_module(f"caffe2py.backends.{KINDS[path.suffix][0]}").write
+    return found

@@ -1,0 +1,23 @@
+"""`.py`: the net as source that imports torch alone, with its weights beside it as `.pth`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from caffe2py.backends.state import state_dict
+from caffe2py.backends.torch_source import program
+from caffe2py.graph import Graph
+from caffe2py.proto.files import written_whole
+
+
+def write(graph: Graph, path: Path, style: str = "flat") -> list[Path]:
+    """Write `net.py` and `net.pth`; `net.load()` in the first reads the second."""
+    weights = path.with_suffix(".pth")
+    made = program(graph, style, weights.name)
+    state = state_dict(made)
+    with written_whole(path) as source, written_whole(weights) as stored:
+        source.write_text(made.source, encoding="utf-8")
+        torch.save(state, stored)
+    return [path, weights]

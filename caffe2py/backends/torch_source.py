@@ -1,0 +1,392 @@
+"""Graph to Python text: a standalone torch module that says what the net does.
+
+The text is the translation. The module that runs is this text, compiled, so that an emitted file and the
+module in memory cannot differ. Two styles:
+
+- exact: one step for each Caffe layer, in Caffe's order, with Caffe's own blobs as parameters and buffers.
+- flat: what a person would write: BatchNorm with Scale is one nn.BatchNorm, layers that do nothing are gone.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import numpy as np
+
+from caffe2py import __version__
+from caffe2py.backends.names import Namer, class_name
+from caffe2py.errors import CaffeError, UnsupportedError, WeightError
+from caffe2py.graph import Graph, Node, Value
+from caffe2py.layers.base import Layer, Misfit, Shape
+from caffe2py.layers.opaque import Opaque
+from caffe2py.passes import FLAT
+
+Convert = Callable[[Sequence[np.ndarray]], np.ndarray]
+STYLES = ("exact", "flat")
+
+
+class Name(str):
+    """A variable of the emitted text, with the shape that its value has for the net's own input size."""
+
+    shape: Shape
+
+    def __new__(cls, text: str, shape: Shape | None) -> Name:
+        made = super().__new__(cls, text)
+        made.shape = shape or ()
+        return made
+
+
+@dataclass(frozen=True)
+class Binding:
+    """Where one entry of the state dict comes from: blob `index` of a layer, or what `convert` makes of all its blobs."""
+
+    node: Node
+    index: int | None = None
+    convert: Convert | None = None
+
+    def value(self) -> np.ndarray:
+        """The entry's array: a view of the weights file where no conversion is needed."""
+        blobs = [w.data for w in self.node.weights]
+        if any(b is None for b in blobs):
+            raise self.node.error(WeightError, "no weights were given; load the net with its caffemodel")
+        arrays = [b for b in blobs if b is not None]
+        return arrays[self.index] if self.index is not None else self.convert(arrays)  # type: ignore[misc]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One layer in the text: the lines that run it, and the variables it reads and makes."""
+
+    node: Node
+    lines: tuple[str, ...]
+    bottoms: tuple[str, ...]
+    tops: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Program:
+    """A net as Python text, with what is needed to fill it with weights and to run it layer by layer."""
+
+    graph: Graph  # after the style's passes
+    style: str
+    class_name: str
+    source: str
+    inputs: Mapping[str, str]  # blob -> variable
+    outputs: tuple[str, ...]  # variables, in the order of graph.outputs
+    steps: tuple[Step, ...]
+    bindings: Mapping[str, Binding]  # state dict key -> where its array comes from
+    tied: bool  # some parameters are one and the same object
+
+    def state(self) -> dict[str, np.ndarray]:
+        """The state dict as numpy arrays."""
+        return {key: binding.value() for key, binding in self.bindings.items()}
+
+
+def to_source(graph: Graph, style: str = "flat", weights: str | None = None) -> str:
+    """The net as a Python file that imports torch and nothing else.
+
+    `style` is "flat" or "exact" (see above). `weights` is the name of the `.pth` beside the file that its
+    `load()` reads unless told otherwise. Raises `UnsupportedError` that lists every layer without a torch view.
+    """
+    return program(graph, style, weights).source
+
+
+def program(graph: Graph, style: str = "flat", weights: str | None = None) -> Program:
+    """The net's text in one style, with its steps and state."""
+    if style not in STYLES:
+        raise CaffeError(f'no style "{style}"; want {" or ".join(STYLES)}')
+    check_runnable(graph)
+    if style == "flat":
+        for change in FLAT:
+            graph = change(graph)
+    writer = _Writer(graph, reuse=style == "flat")
+    problems = []
+    for node in graph.nodes:
+        try:
+            writer.add(node)
+        except Misfit as misfit:
+            problems.append(f'"{node.name}" ({node.type}): {misfit}')
+    if problems:
+        raise UnsupportedError("cannot be said in torch:\n  " + "\n  ".join(problems))
+    return writer.finish(style, weights)
+
+
+def check_runnable(graph: Graph) -> None:
+    """`UnsupportedError` with every layer whose type is not known."""
+    opaque = [n for n in graph.nodes if isinstance(n.layer, Opaque)]
+    if opaque:
+        lines = [f'  {n.place}: "{n.name}" ({n.type})' for n in opaque]
+        raise UnsupportedError(
+            f"{len(opaque)} layers have a type that caffe2py does not know:\n"
+            + "\n".join(lines)
+            + "\nRegister a class for each with --plugin FILE (see docs/custom-layers.md)."
+        )
+
+
+class Emitter:
+    """What a layer's `torch` method is handed: it declares modules and parameters, and names helper functions."""
+
+    def __init__(self, writer: _Writer, node: Node) -> None:
+        self._writer = writer
+        self._node = node
+        self._member: str | None = None
+
+    @property
+    def tops(self) -> list[Shape]:
+        """The shapes of the layer's tops, for the net's own input size."""
+        return [s or () for s in self._writer.graph.shapes_of(self._node.tops)]
+
+    def module(self, expression: str, **state: int | Convert) -> str:
+        """Declare `self.NAME = expression` and return `self.NAME`.
+
+        `state` says for each of the module's parameters and buffers which blob of the layer it holds: a
+        blob's index, or a function of the list of all blobs.
+        """
+        name = self._writer.member(self._node.name)
+        self._writer.declare(f"self.{name} = {expression}")
+        for key, source in state.items():
+            self._writer.bind(self._node, f"{name}.{key}", source)
+        return f"self.{name}"
+
+    def parameter(self, index: int) -> str:
+        """Declare the layer's blob `index` as a parameter (a buffer, for running statistics); return `self.NAME`."""
+        weight = self._node.weights[index]
+        if self._member is None:
+            self._member = self._writer.member(self._node.name)
+        name = f"{self._member}_{weight.name}"
+        blank = f"torch.empty({', '.join(map(str, weight.shape)) or '()'})"
+        if weight.learned:
+            self._writer.declare(f"self.{name} = nn.Parameter({blank})")
+        else:
+            self._writer.declare(f'self.register_buffer("{name}", {blank})')
+        self._writer.bind(self._node, name, index)
+        return f"self.{name}"
+
+    def call(self, function: str | Callable[..., Any], *args: Any, **settings: Any) -> str:
+        """`function(args, settings)`, with the function's text copied into the output.
+
+        A name is one of `torch_functions.py`; an outside layer hands in a function of its own. Arguments
+        that are strings are text; settings are written as Python literals.
+        """
+        name = function if isinstance(function, str) else function.__name__
+        self._writer.use(name, function)
+        words = [str(a) for a in args] + [f"{k}={v!r}" for k, v in settings.items()]
+        return f"{name}({', '.join(words)})"
+
+
+class _Writer:
+    """The text as far as it is written."""
+
+    def __init__(self, graph: Graph, *, reuse: bool) -> None:
+        self.graph = graph
+        self.class_name = class_name(graph.name)
+        self._reuse = reuse
+        functions = _functions()
+        self._members = Namer((*MODULE_NAMES, *functions))
+        self._variables = Namer((*functions, self.class_name, "load"))
+        self._names: dict[Value, Name] = {}
+        self._declared: list[str] = []
+        self._ties: list[str] = []
+        self._bindings: dict[str, Binding] = {}
+        self._owners: dict[tuple[str, int], tuple[str, Shape]] = {}
+        self._helpers: dict[str, str] = {}
+        self._steps: list[Step] = []
+        self._inputs: dict[str, str] = {}
+        self._last = {v: node for node in graph.nodes for v in node.bottoms}  # who reads each value last
+
+    def member(self, name: str) -> str:
+        return self._members(name)
+
+    def declare(self, line: str) -> None:
+        self._declared.append(line)
+
+    def bind(self, node: Node, key: str, source: int | Convert) -> None:
+        """Remember what state dict entry `key` holds; tie it to the layer that owns the blob where it is shared."""
+        if callable(source):
+            self._bindings[key] = Binding(node, convert=source)
+            return
+        weight = node.weights[source]
+        first, shape = self._owners.setdefault(weight.owner, (key, weight.shape))
+        if first != key:
+            if shape != weight.shape:
+                raise Misfit(f"shares {weight.name} in another shape; torch ties only parameters of one shape")
+            self._ties.append(f"self.{key} = self.{first}")
+        self._bindings[key] = Binding(node, index=source)
+
+    def use(self, name: str, function: str | Callable[..., Any]) -> None:
+        if callable(function):
+            self._helpers[name] = textwrap.dedent(inspect.getsource(function))
+            return
+        functions = _functions()
+        for word in (*functions[name].needs, name):
+            self._helpers[word] = functions[word].text
+
+    def add(self, node: Node) -> None:
+        if node.layer.is_input:
+            for v in node.tops:
+                name = Name(self._variables(v.blob), self.graph.shapes[v])
+                self._names[v] = name
+                self._inputs[v.blob] = name
+            self._steps.append(Step(node, (), (), tuple(self._names[v] for v in node.tops)))
+            return
+        bottoms = [self._names[v] for v in node.bottoms]
+        texts = [Name(f"{b}.detach()", b.shape) if stop else b for b, stop in zip(bottoms, _stops(node), strict=True)]
+        said = node.layer.torch(Emitter(self, node), *texts)
+        expressions = [said] if isinstance(said, str) else list(said)
+        tops = [self._top(node, i) for i in range(len(node.tops))]
+        lines = []
+        if len(expressions) == len(tops):
+            # A top that takes over the name of a bottom is written last, when every expression has read it.
+            lines = [f"{t} = {e}" for t, e in zip(tops, expressions, strict=True) if t != e]
+            if len(lines) > 1 and set(tops) & set(bottoms):
+                lines = [f"{', '.join(tops)} = {', '.join(expressions)}"]
+        elif len(expressions) == 1:
+            lines = [f"{', '.join(tops)} = {expressions[0]}"]
+        else:
+            raise Misfit(f"says {len(expressions)} expressions for {len(tops)} tops")
+        self._names.update(zip(node.tops, tops, strict=True))
+        self._steps.append(Step(node, tuple(lines), tuple(bottoms), tuple(tops)))
+
+    def _top(self, node: Node, index: int) -> Name:
+        """The variable of a top: that of its bottom where nobody needs the bottom any more, else the blob's name."""
+        value = node.tops[index]
+        shape = self.graph.shapes[value]
+        if index < len(node.bottoms):
+            bottom = node.bottoms[index]
+            free = self._last[bottom] is node and bottom not in self.graph.results and node.bottoms.count(bottom) == 1
+            if free and (self._reuse or bottom.blob == value.blob):
+                return Name(self._names[bottom], shape)
+        return Name(self._variables(value.blob), shape)
+
+    def finish(self, style: str, weights: str | None) -> Program:
+        outputs = tuple(self._names[v] for v in self.graph.results)
+        body = [line for step in self._steps for line in self._commented(step, style)]
+        body.append(f"return {', '.join(outputs) or 'None'}")
+        source = _FILE.format(
+            title=f"{_one_line(self.graph.name) or 'A Caffe net'}: translated from Caffe by caffe2py {__version__}, {style} style.",
+            inputs=_shape_lines(self.graph.inputs),
+            outputs=_shape_lines(dict(zip(self.graph.outputs, self.graph.shapes_of(self.graph.results), strict=True))),
+            helpers="".join(f"\n\n{text.rstrip()}\n" for text in self._helpers.values()),
+            cls=self.class_name,
+            init="\n".join(f"        {line}" for line in [*self._declared, *self._ties]) or "        pass",
+            arguments="".join(f", {v}: Tensor" for v in self._inputs.values()),
+            result="Tensor" if len(outputs) == 1 else "tuple[Tensor, ...]" if outputs else "None",
+            forward="\n".join(f"        {line}" for line in body),
+            load=(_LOAD_TIED if self._ties else _LOAD).format(cls=self.class_name, weights=weights or "weights.pth"),
+        )
+        return Program(
+            self.graph,
+            style,
+            self.class_name,
+            source,
+            self._inputs,
+            outputs,
+            tuple(self._steps),
+            self._bindings,
+            bool(self._ties),
+        )
+
+    @staticmethod
+    def _commented(step: Step, style: str) -> list[str]:
+        if style == "flat" or not step.lines:
+            return list(step.lines)
+        return [f"# {_one_line(step.node.name)} ({_one_line(step.node.type)})", *step.lines]
+
+
+def _stops(node: Node) -> Sequence[bool]:
+    return node.stopped or (False,) * len(node.bottoms)
+
+
+def _one_line(text: str) -> str:
+    """A name that is safe inside a comment or a docstring."""
+    return text.encode("unicode_escape").decode("ascii").replace('"', "'")
+
+
+def _shape_lines(shapes: Mapping[str, Shape | None]) -> str:
+    lines = [f"{_one_line(blob)} {shape if shape is not None else 'of any shape'}" for blob, shape in shapes.items()]
+    return ", ".join(lines) or "none"
+
+
+@dataclass(frozen=True)
+class _Function:
+    text: str
+    needs: tuple[str, ...]  # other functions that it calls, in order of use
+
+
+@cache
+def _functions() -> Mapping[str, _Function]:
+    """The helper functions of torch_functions.py as text; the file is read, not imported."""
+    text = resources.files("caffe2py.backends").joinpath("torch_functions.py").read_text(encoding="utf-8")
+    defined = {n.name: n for n in ast.parse(text).body if isinstance(n, (ast.FunctionDef, ast.ClassDef))}
+    lines = text.splitlines(keepends=True)
+
+    def needs(name: str) -> list[str]:
+        used = [n.id for n in ast.walk(defined[name]) if isinstance(n, ast.Name) and n.id in defined and n.id != name]
+        return list(dict.fromkeys(word for u in used for word in (*needs(u), u)))
+
+    def start(node: ast.FunctionDef | ast.ClassDef) -> int:
+        return min([node.lineno, *(d.lineno for d in node.decorator_list)]) - 1
+
+    return {
+        name: _Function("".join(lines[start(node) : node.end_lineno]), tuple(needs(name)))
+        for name, node in defined.items()
+    }
+
+
+# Attributes of nn.Module that a layer's name must not hide.
+MODULE_NAMES = (
+    "T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double dump_patches eval "
+    "extra_repr float forward get_buffer get_extra_state get_parameter get_submodule half ipu load_state_dict modules mtia "
+    "named_buffers named_children named_modules named_parameters parameters register_backward_hook register_buffer "
+    "register_forward_hook register_forward_pre_hook register_full_backward_hook register_full_backward_pre_hook "
+    "register_load_state_dict_post_hook register_load_state_dict_pre_hook register_module register_parameter "
+    "register_state_dict_post_hook register_state_dict_pre_hook requires_grad_ set_extra_state set_submodule share_memory "
+    "state_dict to to_empty train training type xpu zero_grad"
+).split()
+
+_FILE = '''"""{title}
+
+Inputs: {inputs}
+Outputs: {outputs}
+"""
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+{helpers}
+
+class {cls}(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+{init}
+
+    def forward(self{arguments}) -> {result}:
+{forward}
+
+{load}'''
+
+_LOAD = '''
+def load(weights: str | Path = Path(__file__).with_name("{weights}")) -> {cls}:
+    """The net with its weights, in eval mode."""
+    with torch.device("meta"):
+        net = {cls}()
+    net.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True), assign=True)
+    return net.eval()
+'''
+
+_LOAD_TIED = '''
+def load(weights: str | Path = Path(__file__).with_name("{weights}")) -> {cls}:
+    """The net with its weights, in eval mode."""
+    net = {cls}()
+    net.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+    return net.eval()
+'''

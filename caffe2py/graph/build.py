@@ -1,0 +1,226 @@
+"""Building the graph: a filtered net and its weights to checked nodes, in the order Caffe runs them.
+
+The checks are those of Caffe's own net construction (net.cpp, insert_splits.cpp): every bottom has a maker,
+no blob is made twice, counts of blobs fit the type, and no blob that another layer still reads is overwritten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from caffe2py.errors import NetError
+from caffe2py.graph.model import Graph, Node, Value, Weight, layer_error
+from caffe2py.layers.base import Layer, Misfit, Params, Shape, find_layer, text
+from caffe2py.layers.opaque import Opaque
+from caffe2py.proto.caffemodel import Weights
+from caffe2py.proto.prototxt import LayerText, NetText
+from caffe2py.graph.weights import WeightSource
+
+MAX_COUNT = 2**31 - 1  # Caffe counts a blob's elements in a 32-bit int
+MAX_AXES = 32
+
+
+def build(
+    net: NetText,
+    weights: Weights | None = None,
+    *,
+    phase: str = "TEST",
+    inputs: Mapping[str, Shape] | None = None,
+) -> Graph:
+    """The graph of a net that is already filtered for `phase`.
+
+    `inputs` gives the shapes of input blobs, instead of those in the file. Raises `NetError` where Caffe
+    would refuse the net and `WeightError` where the weights do not fit it.
+    """
+    builder = _Builder(WeightSource(weights, net.name), dict(inputs or {}))
+    for layer in net.layers:
+        builder.add(layer)
+    builder.check_overwrites()
+    builder.check_inputs_used()
+    outputs = sorted(builder.unread, key=lambda blob: blob.encode("utf-8", "surrogateescape"))
+    return Graph(
+        name=net.name,
+        nodes=tuple(builder.nodes),
+        shapes=builder.shapes,
+        inputs={v.blob: builder.shapes[v] for n in builder.nodes if n.layer.is_input for v in n.tops},
+        outputs=tuple(outputs),
+        results=tuple(builder.current[blob] for blob in outputs),
+        phase=phase,
+        notes=(*net.notes, *builder.source.notes()),
+        weights_file=weights.file if weights else None,
+        net=net,
+    )
+
+
+@dataclass
+class _Builder:
+    """The net as far as it is built."""
+
+    source: WeightSource
+    input_shapes: dict[str, Shape]
+    nodes: list[Node] = field(default_factory=list)
+    shapes: dict[Value, Shape | None] = field(default_factory=dict)
+    current: dict[str, Value] = field(default_factory=dict)  # the latest version of each blob
+    unread: set[str] = field(default_factory=set)  # blobs nobody reads yet: what is left are the net's outputs
+    used_inputs: set[str] = field(default_factory=set)
+    automatic: int = 0
+
+    def add(self, spec: LayerText) -> None:
+        message = spec.message
+        layer = self._read(spec)
+
+        def error(fact: str) -> NetError:
+            made = layer_error(NetError, message.name, message.type, spec.place, fact)
+            assert isinstance(made, NetError)
+            return made
+
+        self._check_counts(layer, message, error)
+        bottoms = tuple(self._bottom(blob, i, error) for i, blob in enumerate(message.bottom))
+        bottom_shapes = [self.shapes[v] for v in bottoms]
+        tops = tuple(self._top(blob, i, message, error) for i, blob in enumerate(message.top))
+        losses = _loss_weights(layer, message, len(tops) or 1, error)
+        if layer.auto_tops and not tops:
+            self.automatic += 1
+            tops = (Value("(automatic)", self.automatic),)
+        try:
+            top_shapes = self._top_shapes(layer, tops, bottom_shapes)
+            weights = self._weights(layer, spec, bottom_shapes)
+        except Misfit as misfit:
+            raise error(str(misfit)) from None
+        self.shapes.update(zip(tops, top_shapes, strict=True))
+        self.nodes.append(
+            Node(
+                name=message.name,
+                layer=layer,
+                bottoms=bottoms,
+                tops=tops,
+                weights=weights,
+                loss_weights=losses,
+                stopped=tuple(not p for p in message.propagate_down),
+                place=spec.place,
+                message=message,
+            )
+        )
+
+    def _read(self, spec: LayerText) -> Layer:
+        message = spec.message
+        cls = find_layer(message.type)
+        if cls is None:
+            return Opaque(message.type)
+        try:
+            return cls.read(Params(message, spec.unknown))
+        except Misfit as misfit:
+            raise layer_error(NetError, message.name, message.type, spec.place, str(misfit)) from None
+
+    def _check_counts(self, layer: Layer, message: Any, error: Any) -> None:
+        if isinstance(layer, Opaque):
+            return
+        n, m = len(message.bottom), len(message.top)
+        if not layer.bottoms.takes(n):
+            raise error(f"has {n} bottoms; want {layer.bottoms}")
+        if layer.same_count and n != m:
+            raise error(f"has {n} bottoms and {m} tops; want as many tops as bottoms")
+        if not layer.tops.takes(m) and not (layer.auto_tops and m == 0):
+            raise error(f"has {m} tops; want {layer.tops}")
+        if message.propagate_down and len(message.propagate_down) != n:
+            raise error(f"has {len(message.propagate_down)} propagate_down for {n} bottoms; want one for each, or none")
+
+    def _bottom(self, blob: str, index: int, error: Any) -> Value:
+        if blob not in self.current:
+            raise error(f'bottom {index} "{blob}" is made by no layer before it{_close(blob, self.current)}')
+        self.unread.discard(blob)
+        return self.current[blob]
+
+    def _top(self, blob: str, index: int, message: Any, error: Any) -> Value:
+        in_place = index < len(message.bottom) and message.bottom[index] == blob
+        if blob in self.current and not in_place:
+            raise error(f'top {index} "{blob}" is already made by another layer; want a new name, or the same place')
+        if blob in list(message.top)[:index]:
+            raise error(f'top "{blob}" is named twice')
+        value = Value(blob, self.current[blob].version + 1 if in_place else 1)
+        self.current[blob] = value
+        self.unread.add(blob)
+        return value
+
+    def _top_shapes(self, layer: Layer, tops: Sequence[Value], bottoms: Sequence[Shape | None]) -> list[Shape | None]:
+        if layer.is_input:
+            made = layer.shapes()
+            found: list[Shape | None] = list(made) if made else [None] * len(tops)
+            for i, v in enumerate(tops):
+                if v.blob in self.input_shapes:
+                    found[i] = tuple(self.input_shapes[v.blob])
+                    self.used_inputs.add(v.blob)
+        else:
+            known = [s for s in bottoms if s is not None]
+            if isinstance(layer, Opaque) or len(known) < len(bottoms):
+                return [None] * len(tops)
+            found = [tuple(s) for s in layer.shapes(*known)]
+        if len(found) != len(tops):
+            raise Misfit(f"makes {len(found)} tops and names {len(tops)}")
+        for s in found:
+            _check_size(s)
+        return found
+
+    def _weights(self, layer: Layer, spec: LayerText, bottoms: Sequence[Shape | None]) -> tuple[Weight, ...]:
+        known = [s for s in bottoms if s is not None]
+        wanted = None
+        if not isinstance(layer, Opaque) and len(known) == len(bottoms):
+            wanted = layer.weights(*known)
+            for s in wanted.values():
+                _check_size(s)
+        return self.source.weights(spec, wanted, learned=not layer.running)
+
+    def check_inputs_used(self) -> None:
+        unused = sorted(set(self.input_shapes) - self.used_inputs)
+        if unused:
+            have = [v.blob for n in self.nodes if n.layer.is_input for v in n.tops]
+            raise NetError(f'the net has no input "{unused[0]}"; its inputs are {", ".join(have) or "none"}')
+
+    def check_overwrites(self) -> None:
+        """Caffe gives each reader of a blob a copy (Split), so that none of several readers can work in place."""
+        readers: dict[Value, int] = {}
+        for node in self.nodes:
+            for v in node.bottoms:
+                readers[v] = readers.get(v, 0) + 1
+        weighs = {v for n in self.nodes for v, w in zip(n.tops, n.loss_weights, strict=False) if w}
+        for node in self.nodes:
+            for v, top in zip(node.bottoms, node.tops, strict=False):
+                if v.blob == top.blob and readers[v] + (v in weighs) > 1:
+                    others = [f'"{n.name}"' for n in self.nodes if v in n.bottoms and n is not node]
+                    raise node.error(
+                        NetError,
+                        f'overwrites blob "{v.blob}", which {", ".join(others) or "the loss"} reads too; '
+                        f"want a top with a name of its own",
+                    )
+
+
+def _loss_weights(layer: Layer, message: Any, tops: int, error: Any) -> tuple[float, ...]:
+    if message.loss_weight:
+        if len(message.loss_weight) != tops:
+            raise error(f"has {len(message.loss_weight)} loss_weight for {tops} tops; want one for each, or none")
+        return tuple(message.loss_weight)
+    return (1.0,) + (0.0,) * (tops - 1) if layer.is_loss else ()
+
+
+def _check_size(shape: Shape | None) -> None:
+    """Caffe's own limits: 32 axes, no negative dimension, fewer than 2^31 values."""
+    if shape is None:
+        return
+    if len(shape) > MAX_AXES:
+        raise Misfit(f"a blob of {len(shape)} axes; Caffe takes {MAX_AXES} at the most")
+    product = 1
+    for d in shape:
+        product *= d
+    if min(shape, default=0) < 0:
+        raise Misfit(f"a blob of shape {text(shape)} has a negative dimension; the bottom is too small for the window")
+    if product > MAX_COUNT:
+        raise Misfit(f"a blob of shape {text(shape)} has {product} values; Caffe takes {MAX_COUNT} at the most")
+
+
+def _close(name: str, names: Mapping[str, Any]) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(name, list(names), n=1)
+    return f'; did you mean "{near[0]}"?' if near else ""

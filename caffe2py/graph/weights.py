@@ -1,0 +1,116 @@
+"""Finding each layer's learned blobs in a weights file, by name, as Caffe's CopyTrainedLayersFrom does (net.cpp)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from caffe2py.errors import NetError, WeightError
+from caffe2py.graph.model import Weight, layer_error
+from caffe2py.layers.base import Shape, count, text
+from caffe2py.proto.caffemodel import Blob, LayerBlobs, Weights
+from caffe2py.proto.prototxt import LayerText
+
+
+class WeightSource:
+    """Hands each layer its weights, ties shared ones together, and remembers what nobody asked for."""
+
+    def __init__(self, file: Weights | None, net: str) -> None:
+        self.file = file
+        self.net = net
+        self._named: dict[str, Weight] = {}  # param { name } -> the blob that owns it
+        self._asked: set[str] = set()
+        self._with_weights: set[str] = set()
+
+    def weights(self, spec: LayerText, wanted: Mapping[str, Shape] | None, *, learned: bool) -> tuple[Weight, ...]:
+        """The blobs of one layer. `wanted` is None for a layer whose blobs cannot be known: it keeps what the file has."""
+        name = spec.message.name
+        self._asked.add(name)
+        stored = self.file.by_name.get(name) if self.file else None
+        if wanted is None:
+            blobs = stored.blobs if stored else ()
+            wanted = {str(i): tuple(b.data.shape) for i, b in enumerate(blobs)}
+        if not wanted:
+            if stored and stored.blobs:
+                raise self._error(spec, f"has no weights, and {self._file()} holds {len(stored.blobs)} for it")
+            return ()
+        if name in self._with_weights:
+            raise layer_error(
+                NetError, name, spec.message.type, spec.place, "has the name of another layer with weights; want its own"
+            )
+        self._with_weights.add(name)
+        specs = list(spec.message.param)
+        if len(specs) > len(wanted):
+            raise layer_error(
+                NetError, name, spec.message.type, spec.place, f"has {len(specs)} param for {len(wanted)} learned blobs"
+            )
+        shared = [specs[i].name if i < len(specs) else "" for i in range(len(wanted))]
+        if stored is None and self.file and not all(s in self._named for s in shared):
+            raise self._missing(spec, wanted)
+        if stored is not None and len(stored.blobs) != len(wanted):
+            have = ", ".join(text(tuple(b.data.shape)) for b in stored.blobs) or "none"
+            want = ", ".join(f"{k} {text(v)}" for k, v in wanted.items())
+            raise self._error(spec, f"{self._file()} holds {len(stored.blobs)} blobs ({have}); want {want}")
+        found = []
+        for i, (label, shape) in enumerate(wanted.items()):
+            data = self._fit(spec, label, shape, stored.blobs[i]) if stored else None
+            weight = Weight(label, shape, data, (name, i), learned)
+            if shared[i]:
+                weight = self._share(spec, weight, shared[i], permissive=specs[i].share_mode == 1)
+            found.append(weight)
+        return tuple(found)
+
+    def _share(self, spec: LayerText, weight: Weight, name: str, *, permissive: bool) -> Weight:
+        owner = self._named.setdefault(name, weight)
+        if owner is weight:
+            return weight
+        if not (count(owner.shape) == count(weight.shape) if permissive else owner.shape == weight.shape):
+            raise layer_error(
+                NetError,
+                spec.message.name,
+                spec.message.type,
+                spec.place,
+                f'shares "{name}" of shape {text(weight.shape)} with layer "{owner.owner[0]}", where it is '
+                f"{text(owner.shape)}; want the same {'count' if permissive else 'shape'}",
+            )
+        data = None if owner.data is None else owner.data.reshape(weight.shape)
+        return Weight(weight.name, weight.shape, data, owner.owner, weight.learned)
+
+    def _fit(self, spec: LayerText, label: str, shape: Shape, blob: Blob) -> np.ndarray:
+        """The blob's values in the layer's shape. A legacy blob (num, channels, height, width) fits from the right."""
+        have = tuple(blob.data.shape)
+        fits = have == shape or (
+            blob.legacy and len(shape) <= 4 and (1,) * (4 - len(shape)) + shape == (1,) * (4 - len(have)) + have
+        )
+        if not fits:
+            raise self._error(spec, f"{label} is {text(have)} in {self._file()}; want {text(shape)}")
+        return blob.data.reshape(shape)
+
+    def _missing(self, spec: LayerText, wanted: Mapping[str, Shape]) -> Exception:
+        want = ", ".join(f"{k} {text(v)}" for k, v in wanted.items())
+        assert self.file is not None
+        hint = "" if self.file.by_name else "; the file holds no weights at all"
+        return self._error(spec, f"is not in {self._file()}{hint}; want {want}")
+
+    def _error(self, spec: LayerText, fact: str) -> Exception:
+        return layer_error(WeightError, spec.message.name, spec.message.type, spec.place, fact)
+
+    def _file(self) -> str:
+        return self.file.file if self.file else "the weights file"
+
+    def notes(self) -> list[str]:
+        """What the file holds that the net did not ask for."""
+        if self.file is None:
+            return []
+        extra = [layer for layer in self.file.layers if layer.name not in self._asked]
+        notes = list(self.file.notes)
+        for kind, layers in (("with weights", [e for e in extra if e.blobs]), ("without", [e for e in extra if not e.blobs])):
+            if layers:
+                notes.append(f"{len(layers)} layers {kind} in {self._file()} are not in the net: {_list(layers)}")
+        return notes
+
+
+def _list(layers: list[LayerBlobs]) -> str:
+    names = [f"{layer.name} ({layer.type})" for layer in layers[:4]]
+    return ", ".join(names) + (f" and {len(layers) - 4} more" if len(layers) > 4 else "")

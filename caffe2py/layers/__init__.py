@@ -1,0 +1,1 @@
+"""What each Caffe layer type means: one class in one file for each."""

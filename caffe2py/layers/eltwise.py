@@ -1,0 +1,50 @@
+"""Eltwise: sum, product or maximum of blobs of one shape."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from caffe2py.layers.base import Layer, Misfit, Shape, count, layer, param, same
+
+
+@layer("Eltwise", bottoms=(2, None))
+class Eltwise(Layer):
+    """top = sum of coeff_i * x_i, or product of x_i, or maximum of x_i. Source: eltwise_layer.cpp.
+
+    Where the first two are equal the maximum is the second's, which shows in the gradient. Without
+    stable_prod_grad the gradient of a product is (top / x_i) * top's gradient: NaN where x_i is 0.
+    """
+
+    operation: str = param("eltwise_param.operation")
+    coeff: tuple[float, ...] = param("eltwise_param.coeff")
+    stable_prod_grad: bool = param("eltwise_param.stable_prod_grad")
+
+    def shapes(self, *bottoms: Shape) -> Sequence[Shape]:
+        same(bottoms, "Eltwise wants one shape")
+        if self.coeff and len(self.coeff) != len(bottoms):
+            raise Misfit(f"gives {len(self.coeff)} coeff for {len(bottoms)} bottoms; want one for each, or none")
+        if self.coeff and self.operation == "PROD":
+            raise Misfit("gives coeff for a product; Caffe takes them for sums only")
+        return bottoms[:1]
+
+    def torch(self, em: Any, *bottoms: Any) -> str:
+        if self.operation == "SUM":
+            coeff = self.coeff or (1.0,) * len(bottoms)
+            return _signed_sum(coeff, bottoms)
+        if self.operation == "MAX":
+            return em.call("eltwise_max", *bottoms)
+        return " * ".join(bottoms) if self.stable_prod_grad else em.call("quotient_product", *bottoms)
+
+    def multiply_adds(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> int:
+        return count(tops[0]) * (len(bottoms) - 1)
+
+
+def _signed_sum(coeff: Sequence[float], bottoms: Sequence[str]) -> str:
+    """`a - 0.5 * b + c`."""
+    text = ""
+    for c, b in zip(coeff, bottoms, strict=True):
+        sign = " - " if c < 0 else " + "
+        term = b if abs(c) == 1 else f"{abs(c)} * {b}"
+        text += f"{sign}{term}" if text else f"{'-' if c < 0 else ''}{term}"
+    return text

@@ -1,0 +1,25 @@
+"""Flatten a range of axes into one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from caffe2py.layers.base import Layer, Misfit, Shape, axis, count, layer, param
+
+
+@layer("Flatten")
+class Flatten(Layer):
+    """Axes `axis` to `end_axis`, both included, become one. Source: flatten_layer.cpp."""
+
+    axis: int = param("flatten_param.axis")
+    end_axis: int = param("flatten_param.end_axis")
+
+    def shapes(self, x: Shape) -> Sequence[Shape]:
+        start, end = axis(self.axis, x), axis(self.end_axis, x, "end_axis")
+        if end < start:
+            raise Misfit(f"end_axis {self.end_axis} is before axis {self.axis}")
+        return [(*x[:start], count(x, start, end + 1), *x[end + 1 :])]
+
+    def torch(self, em: Any, x: Any) -> str:
+        return f"{x}.flatten({self.axis})" if self.end_axis == -1 else f"{x}.flatten({self.axis}, {self.end_axis})"

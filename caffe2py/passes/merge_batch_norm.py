@@ -1,0 +1,75 @@
+"""Make one batch normalisation with scale and shift out of Caffe's BatchNorm and Scale layers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from caffe2py.graph import Graph, Node
+from caffe2py.layers.batch_norm import AffineBatchNorm, BatchNorm
+from caffe2py.layers.scale import Scale
+
+
+def merge_batch_norm(graph: Graph) -> Graph:
+    """Turn each BatchNorm that uses its stored statistics, with the Scale behind it, into one AffineBatchNorm.
+
+    Given::
+
+        x -> BatchNorm (mean, variance, scale_factor) -> y -> Scale (gamma[, beta]) -> z
+
+    Result::
+
+        x -> AffineBatchNorm (mean, variance, scale_factor, gamma[, beta]) -> z
+
+    1. The Scale must be the only reader of y, y must be no output, and the Scale must go over axis 1 alone.
+    2. A BatchNorm without such a Scale becomes an AffineBatchNorm without gamma.
+    3. BatchNorm layers that use the statistics of the batch are left alone, as are those whose weights are shared
+       and those of more axes than torch has a module for.
+    """
+    nodes: list[Node] = []
+    gone: set[str] = set()
+    dropped = set()
+    for node in graph.nodes:
+        if node.name in gone and isinstance(node.layer, Scale):
+            continue
+        if isinstance(node.layer, BatchNorm) and node.layer.uses_stored(graph.phase) and _fits(graph, node):
+            scale = _scale_behind(graph, node)
+            if scale is not None:
+                gone.add(scale.name)
+                dropped.add(node.tops[0])
+                merged = AffineBatchNorm(eps=node.layer.eps, moving=node.layer.moving, bias=len(scale.weights) == 2)
+                node = replace(
+                    scale,
+                    layer=merged,
+                    bottoms=node.bottoms,
+                    weights=node.weights + scale.weights,
+                    name=node.name,
+                    stopped=node.stopped,
+                )
+            else:
+                layer = AffineBatchNorm(eps=node.layer.eps, moving=node.layer.moving, scale=False, bias=False)
+                node = replace(node, layer=layer)
+        nodes.append(node)
+    shapes = {v: s for v, s in graph.shapes.items() if v not in dropped}
+    return replace(graph, nodes=tuple(nodes), shapes=shapes)
+
+
+def _fits(graph: Graph, node: Node) -> bool:
+    shape = graph.shapes[node.bottoms[0]]
+    return shape is not None and 2 <= len(shape) <= 5 and _owns(node)
+
+
+def _owns(node: Node) -> bool:
+    return all(w.owner[0] == node.name for w in node.weights) and not any(node.loss_weights)
+
+
+def _scale_behind(graph: Graph, node: Node) -> Node | None:
+    """The Scale that can be merged into this BatchNorm, None where there is none."""
+    y = node.tops[0]
+    readers = graph.readers[y]
+    shape = graph.shapes[node.bottoms[0]]
+    if len(readers) != 1 or y in graph.results or shape is None:
+        return None
+    scale = readers[0]
+    if not isinstance(scale.layer, Scale) or len(scale.bottoms) != 1 or not _owns(scale) or any(scale.stopped):
+        return None
+    return scale if scale.weights[0].shape == (shape[1],) and scale.layer.axis in (1, 1 - len(shape)) else None
