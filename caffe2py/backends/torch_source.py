@@ -172,7 +172,7 @@ class Emitter:
     def call(self, function: str | Callable[..., Any], *args: Any, **settings: Any) -> str:
         """`function(args, settings)`, with the function's text copied into the output.
 
-        A name is one of `torch_functions.py`; an outside layer hands in a function of its own. Arguments
+        A name is one of the folder `torch_functions`; an outside layer hands in a function of its own. Arguments
         that are strings are text; settings are written as Python literals.
         """
         name = function if isinstance(function, str) else function.__name__
@@ -322,22 +322,23 @@ class _Function:
 
 @cache
 def _functions() -> Mapping[str, _Function]:
-    """The helper functions of torch_functions.py as text; the file is read, not imported."""
-    text = resources.files("caffe2py.backends").joinpath("torch_functions.py").read_text(encoding="utf-8")
-    defined = {n.name: n for n in ast.parse(text).body if isinstance(n, (ast.FunctionDef, ast.ClassDef))}
-    lines = text.splitlines(keepends=True)
+    """The helper functions of the folder torch_functions as text; the files are read, not imported."""
+    defined: dict[str, tuple[str, ast.AST]] = {}
+    for file in sorted(resources.files("caffe2py.backends.torch_functions").iterdir(), key=lambda f: f.name):
+        if file.name.endswith(".py"):
+            text = file.read_text(encoding="utf-8")
+            lines = text.splitlines(keepends=True)
+            for node in ast.parse(text).body:
+                if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+                    start = min([node.lineno, *(d.lineno for d in node.decorator_list)]) - 1
+                    defined[node.name] = ("".join(lines[start : node.end_lineno]), node)
 
     def needs(name: str) -> list[str]:
-        used = [n.id for n in ast.walk(defined[name]) if isinstance(n, ast.Name) and n.id in defined and n.id != name]
+        words = [n.id for n in ast.walk(defined[name][1]) if isinstance(n, ast.Name)]
+        used = [word for word in words if word in defined and word != name]
         return list(dict.fromkeys(word for u in used for word in (*needs(u), u)))
 
-    def start(node: ast.FunctionDef | ast.ClassDef) -> int:
-        return min([node.lineno, *(d.lineno for d in node.decorator_list)]) - 1
-
-    return {
-        name: _Function("".join(lines[start(node) : node.end_lineno]), tuple(needs(name)))
-        for name, node in defined.items()
-    }
+    return {name: _Function(text, tuple(needs(name))) for name, (text, _) in defined.items()}
 
 
 # Attributes of nn.Module that a layer's name must not hide.

@@ -84,9 +84,7 @@ def parse_blob(buf: Buffer, start: int, end: int) -> Blob:
 
 def encode_blob(data: np.ndarray) -> tuple[int, Iterator[bytes | memoryview]]:
     """The length of the BlobProto of a float32 or float64 array, and its bytes, piece by piece."""
-    number, dtype = (DOUBLE_DATA, DOUBLE) if data.dtype == np.float64 else (DATA, FLOAT)
-    if data.dtype.newbyteorder("=") != dtype.newbyteorder("="):
-        raise TypeError(f"{data.dtype} values; want float32 or float64")
+    number, dtype = (DOUBLE_DATA, DOUBLE) if data.dtype.itemsize == DOUBLE.itemsize else (DATA, FLOAT)
     shape = encode_field(SHAPE, encode_packed(1, data.shape))
     payload = data.size * dtype.itemsize
     before, after = (b"", shape) if number < SHAPE else (shape, b"")

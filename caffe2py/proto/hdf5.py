@@ -179,6 +179,6 @@ def _blobs(group: h5py.Group, numbers: list[str], place: str) -> tuple[Blob, ...
     return tuple(blobs.get(index, absent) for index in range(max(blobs, default=-1) + 1))
 
 
-def _raw(key: str) -> bytes:
-    """The bytes of a link's name: h5py gives those that are not UTF-8 as lone surrogates."""
-    return key.encode("utf-8", "surrogateescape")
+def _raw(key: str | bytes) -> bytes:
+    """The bytes of a link's name: h5py gives a name that is not UTF-8 as bytes."""
+    return key if isinstance(key, bytes) else key.encode()

@@ -1,31 +1,8 @@
-"""Operations that torch has no single call for. The emitter copies the ones a net needs into its output.
-
-Each function stands on its own: it uses torch, F, nn, Tensor and other functions of this file, nothing else.
-"""
+"""Pooling where torch's own has other windows than Caffe's."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-
-
-def batch_norm(
-    x: Tensor, mean: Tensor, variance: Tensor, scale_factor: Tensor, batch: bool, moving: float, eps: float
-) -> Tensor:
-    """Normalise each channel, by the batch's statistics or by the stored sums divided by scale_factor."""
-    shape = [1, -1] + [1] * (x.dim() - 2)
-    if batch:
-        axes = [0, *range(2, x.dim())]
-        mu = x.mean(axes)
-        var = ((x - mu.view(shape)) ** 2).mean(axes)
-        with torch.no_grad():
-            n = x.numel() // x.shape[1]
-            scale_factor.mul_(moving).add_(1)
-            mean.mul_(moving).add_(mu)
-            variance.mul_(moving).add_(var * (n / (n - 1) if n > 1 else 1.0))
-    else:
-        scale = torch.where(scale_factor == 0, 0.0, 1 / scale_factor)
-        mu, var = mean * scale, variance * scale
-    return (x - mu.view(shape)) / torch.sqrt(var.view(shape) + eps)
 
 
 def pooled_size(n: int, kernel: int, stride: int, pad: int, ceil: bool, clip: bool) -> int:
@@ -77,33 +54,3 @@ def with_float_index(pooled: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
     """Maxima and their indices, the indices as numbers of the same type: all Caffe blobs are floats."""
     y, index = pooled
     return y, index.to(y.dtype)
-
-
-def eltwise_max(x: Tensor, *others: Tensor) -> Tensor:
-    """The largest of each element. Where the first two are equal the second is taken, later ones only if larger."""
-    y = torch.where(x > others[0], x, others[0])
-    for other in others[1:]:
-        y = torch.where(other > y, other, y)
-    return y
-
-
-class QuotientProduct(torch.autograd.Function):
-    """A product whose gradient is top / x_i * top's gradient: NaN where x_i is 0, as in Caffe."""
-
-    @staticmethod
-    def forward(ctx, *factors):  # type: ignore[no-untyped-def]
-        y = factors[0]
-        for factor in factors[1:]:
-            y = y * factor
-        ctx.save_for_backward(y, *factors)
-        return y
-
-    @staticmethod
-    def backward(ctx, gradient):  # type: ignore[no-untyped-def]
-        y, *factors = ctx.saved_tensors
-        return tuple(y / factor * gradient for factor in factors)
-
-
-def quotient_product(*factors: Tensor) -> Tensor:
-    """The product of all factors, with Caffe's unstable gradient."""
-    return QuotientProduct.apply(*factors)  # type: ignore[no-any-return]

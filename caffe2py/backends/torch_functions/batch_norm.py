@@ -1,0 +1,24 @@
+"""Batch normalisation with Caffe's running sums."""
+
+import torch
+from torch import Tensor
+
+
+def batch_norm(
+    x: Tensor, mean: Tensor, variance: Tensor, scale_factor: Tensor, batch: bool, moving: float, eps: float
+) -> Tensor:
+    """Normalise each channel, by the batch's statistics or by the stored sums divided by scale_factor."""
+    shape = [1, -1] + [1] * (x.dim() - 2)
+    if batch:
+        axes = [0, *range(2, x.dim())]
+        mu = x.mean(axes)
+        var = ((x - mu.view(shape)) ** 2).mean(axes)
+        with torch.no_grad():
+            n = x.numel() // x.shape[1]
+            scale_factor.mul_(moving).add_(1)
+            mean.mul_(moving).add_(mu)
+            variance.mul_(moving).add_(var * (n / (n - 1) if n > 1 else 1.0))
+    else:
+        scale = torch.where(scale_factor == 0, 0.0, 1 / scale_factor)
+        mu, var = mean * scale, variance * scale
+    return (x - mu.view(shape)) / torch.sqrt(var.view(shape) + eps)
