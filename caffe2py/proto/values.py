@@ -103,11 +103,11 @@ def _whole(f: Field, low: int, high: int) -> int:
 def _float(f: Field) -> float:
     text = _bare(f.text) if f.kind in (NUMBER, WORD) else ""
     if f.kind == NUMBER:
-        if not _is_integer(text):
+        digits = text.lstrip("-")
+        if not _is_integer(text) or digits[0] != "0":
             return float(text.rstrip("fF"))
-        if text.lstrip("-").startswith("0"):
-            return float(_integer(text))
-        return float(text)
+        size = float(_integer(digits))  # 0, hexadecimal or octal
+        return -size if text[0] == "-" else size
     if text.lstrip("-").lower() in ("inf", "infinity", "nan"):
         return float(text)
     raise Misfit(f"{f.name} is a number, not {said(f)}; want {f.name}: 0.5 or the like")
