@@ -32,10 +32,8 @@ def save(
         message.name = graph.net.name
         message.layer.extend(layer.message for layer in graph.net.layers)
         blobs = _blobs(graph)
-        if Path(caffemodel).suffix == ".h5":
-            write_caffemodel_h5(caffemodel, blobs)
-        else:
-            write_caffemodel(caffemodel, message, blobs)
+        write_blobs = write_caffemodel_h5 if Path(caffemodel).suffix == ".h5" else write_caffemodel
+        write_blobs(caffemodel, message, blobs)
     if prototxt is not None:
         text = format_net(graph.net)
         with written_whole(prototxt) as temporary:

@@ -111,7 +111,7 @@ class Pooling(Layer):
         return em.call("with_float_index", called) if mask else called
 
     def multiply_adds(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> int:
-        return count(tops[0]) * count(self.window(bottoms[0])[0])
+        return count(tops[0]) * count(self.window(bottoms[0])[0]) if self.pool == "AVE" else 0
 
     def summary(self) -> str:
         window = "global" if self.global_pooling else window_words(self.kernel, self.stride, self.pad)

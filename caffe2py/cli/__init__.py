@@ -1,0 +1,88 @@
+"""The command line: each command is a file of this folder with a click command named `command`.
+
+Commands load when they are called, and heavy libraries inside them, so that `caffe2py --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+import sys
+from typing import Any
+
+import click
+
+from caffe2py import __version__
+from caffe2py.errors import CaffeError
+
+SHARED = {"common"}  # files of this folder that are no commands
+
+
+class Commands(click.Group):
+    """The files of this folder, as commands."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name not in SHARED)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in self.list_commands(ctx):
+            return None
+        found: click.Command = importlib.import_module(f"caffe2py.cli.{name}").command
+        return found
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args and args[0] not in self.list_commands(ctx) and not args[0].startswith("-"):
+            ctx.fail(f'no command "{args[0]}"; the commands are {", ".join(self.list_commands(ctx))}')
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="caffe2py")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def cli(debug: bool) -> None:
+    """Caffe models without Caffe: read them, translate them, prove the translation, run them, keep them.
+
+    \b
+    The first thing to type:
+      caffe2py convert senet154.prototxt senet154.caffemodel -o senet154.pt
+
+    Exit status: 0 done; 1 an error, told in one message; 2 wrong usage; 3 done, but verification failed.
+    """
+
+
+def main() -> None:
+    """Run the command line; every error of ours is one message on stderr and exit status 1."""
+    debug = "--debug" in sys.argv[1:]
+    arguments = [a for a in sys.argv[1:] if a != "--debug"]
+    try:
+        status = cli.main(args=arguments, prog_name="caffe2py", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Exit as done:
+        status = done.exit_code
+    except click.ClickException as error:
+        error.show()
+        status = error.exit_code
+    except click.exceptions.Abort:
+        status = _say("stopped", 130)
+    except CaffeError as error:
+        if debug:
+            raise
+        status = _say(str(error), 1)
+    except MemoryError:
+        if debug:
+            raise
+        status = _say("not enough memory for this net", 1)
+    except BrokenPipeError:  # the reader of our output went away: `caffe2py show ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    except Exception as error:  # a fault of ours: still one message
+        if debug:
+            raise
+        status = _say(f"internal error ({type(error).__name__}: {error}); --debug shows where", 1)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _say(message: str, status: int) -> int:
+    click.echo(f"caffe2py: {message}", err=True)
+    return status

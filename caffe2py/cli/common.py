@@ -1,0 +1,152 @@
+"""What commands share: the arguments that name a net, progress and notes on stderr, and JSON on stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from caffe2py.graph import Graph
+
+FAILED = 3  # exit status: converted or ran, but verification failed
+F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
+
+
+class InputShape(click.ParamType):
+    """`NAME=N,C,H,W` as (name, shape)."""
+
+    name = "NAME=N,C,H,W"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, tuple[int, ...]]:
+        blob, equals, dims = str(value).rpartition("=")
+        try:
+            shape = tuple(int(d) for d in dims.replace("x", ",").split(","))
+        except ValueError:
+            shape = ()
+        if not equals or not blob or not shape or min(shape) < 1:
+            self.fail(f'"{value}" is no input shape; want NAME=N,C,H,W such as data=1,3,224,224', param, ctx)
+        return blob, shape
+
+
+@dataclass(frozen=True)
+class NetFiles:
+    """The files of a net and the choices that `caffe2py.load` takes."""
+
+    prototxt: str
+    caffemodel: str | None
+    phase: str
+    level: int
+    stages: tuple[str, ...]
+    inputs: dict[str, tuple[int, ...]]
+    plugins: tuple[str, ...]
+
+    def load(self) -> Graph:
+        """The graph; what the reader has to tell goes to stderr."""
+        from caffe2py.graph.load import load
+
+        graph = load(
+            self.prototxt,
+            self.caffemodel,
+            phase=self.phase,
+            level=self.level,
+            stages=self.stages,
+            inputs=self.inputs,
+            plugins=self.plugins,
+        )
+        for line in graph.notes:
+            note(line)
+        return graph
+
+
+def net_files(weights: bool = False) -> Callable[[F], F]:
+    """Give a command the arguments NET.prototxt and NET.caffemodel, and the options that choose layers.
+
+    The command gets them as one `NetFiles`, its first argument. `weights` says that the caffemodel must be there.
+    """
+
+    def decorate(function: F) -> F:
+        @click.argument("prototxt", metavar="NET.prototxt")
+        @click.argument("caffemodel", metavar="NET.caffemodel" if weights else "[NET.caffemodel]", required=weights)
+        @click.option("--phase", type=click.Choice(["TEST", "TRAIN"], case_sensitive=False), default="TEST", show_default=True, help="The phase whose layers are kept.")  # fmt: skip
+        @click.option("--level", type=int, default=0, show_default=True, help="The level, for rules with min_level or max_level.")  # fmt: skip
+        @click.option("--stage", "stages", multiple=True, metavar="NAME", help="A stage, for rules with stage or not_stage; may be repeated.")  # fmt: skip
+        @click.option("--input", "inputs", multiple=True, type=InputShape(), help="The shape of an input, instead of the file's; may be repeated.")  # fmt: skip
+        @click.option("--plugin", "plugins", multiple=True, metavar="FILE", help="A Python file with layers of your own; it is run. May be repeated.")  # fmt: skip
+        @wraps(function)
+        def command(
+            *args: Any,
+            prototxt: str,
+            caffemodel: str | None,
+            phase: str,
+            level: int,
+            stages: tuple[str, ...],
+            inputs: tuple[tuple[str, tuple[int, ...]], ...],
+            plugins: tuple[str, ...],
+            **settings: Any,
+        ) -> Any:
+            files = NetFiles(prototxt, caffemodel, phase.upper(), level, stages, dict(inputs), plugins)
+            return function(files, *args, **settings)
+
+        return command  # type: ignore[return-value]
+
+    return decorate
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+
+
+def print_json(value: Any) -> None:
+    """One JSON value on stdout."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def note(text: str) -> None:
+    """A remark on stderr; silent when that is no terminal."""
+    if sys.stderr.isatty():
+        click.echo(f"note: {text}", err=True)
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """Tell on stderr that something long is under way; silent when that is no terminal."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(what):
+        yield
+
+
+def progress(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
+    """The items, with a bar on stderr (rate and time left); silent when that is no terminal."""
+    if not sys.stderr.isatty():
+        yield from items
+        return
+    from rich.console import Console
+    from rich.progress import track
+
+    yield from track(items, description=what, total=total, console=Console(stderr=True))
+
+
+def fail(status: int = FAILED) -> None:
+    """End with this exit status; the command has said why."""
+    raise click.exceptions.Exit(status)
+
+
+def file_size(count: int) -> str:
+    """A number of bytes as people read it: `440 MiB`."""
+    size = float(count)
+    for unit in ("bytes", "KiB", "MiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "bytes" or size >= 10 else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} GiB"
