@@ -11,7 +11,7 @@ from caffe2py.proto.looks import BINARY, looks_like
 from caffe2py.proto.names import decode_name
 from caffe2py.proto.prototxt import LayerText, NetText, Unknown, bind
 from caffe2py.proto.schema import LayerParameter, NetParameter, SolverParameter, V1LayerParameter
-from caffe2py.proto.text import BLOCK, MAX_BYTES, Field, Source, decode_text, read_fields
+from caffe2py.proto.text import BLOCK, MAX_BYTES, Field, Source, decode_text, read_fields, shown
 from caffe2py.proto.upgrade import upgrade_net
 from caffe2py.proto.values import close_names
 
@@ -123,7 +123,7 @@ def _check(fields: Sequence[Field], source: Source) -> None:
     solver = [name for name in first if name in SolverParameter.DESCRIPTOR.fields_by_name]
     if any(name not in NetParameter.DESCRIPTOR.fields_by_name for name in solver):
         net = next((first[n] for n in ("net", "train_net", "test_net") if n in first), None)
-        wish = f"want the net it names, {net.text}" if net else "want the net"
+        wish = f"want the net it names, {shown(net.text)}" if net else "want the net"
         raise PrototxtError(f"this is a solver, not a net; {wish}", source.file)
     raise PrototxtError('this net has no layer; want "layer { ... }"', source.file)
 

@@ -14,7 +14,7 @@ from functools import cached_property
 from caffe2py.errors import Place, PrototxtError
 
 MAX_DEPTH = 64  # Caffe's own messages nest five deep
-MAX_BYTES = 16 << 20  # the largest prototxts known are under 1 MB
+MAX_BYTES = 8 << 20  # the largest prototxts known are under 1 MB
 
 BLOCK, NUMBER, WORD, STRING = "block", "number", "word", "string"
 
@@ -80,6 +80,12 @@ def decode_text(text: str | bytes) -> str:
     return text.decode("utf-8", "backslashreplace").removeprefix("\ufeff")
 
 
+def shown(text: str) -> str:
+    """What is written, fit for a message: on one line, and not long."""
+    line = "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
+    return line if len(line) <= 40 else f"{line[:40]}..."
+
+
 def read_fields(source: Source) -> list[Field]:
     """The fields of a text, in order. PrototxtError, with the place, where the text is none."""
     if len(source.text) > MAX_BYTES:
@@ -126,7 +132,7 @@ class _Reader:
                 self._push(new)
                 fields = new.fields
             elif not m["colon"]:
-                raise self._error(f'no ":" between {name} and its value; want {name}: {m[kind]}', new.value_at)
+                raise self._error(f'no ":" between {name} and its value; want {name}: {shown(m[kind])}', new.value_at)
         self._end(self._skip(at))
         return self.root
 

@@ -9,7 +9,7 @@ from typing import Any
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 
 from caffe2py.proto.names import decode_name
-from caffe2py.proto.text import BLOCK, NUMBER, STRING, WORD, Field
+from caffe2py.proto.text import BLOCK, NUMBER, STRING, WORD, Field, shown
 
 Convert = Callable[[Field], Any]
 
@@ -62,7 +62,7 @@ def said(f: Field) -> str:
     """What stands where another kind of value was due."""
     if f.kind == BLOCK:
         return "a block"
-    return f"the text {f.text}" if f.kind == STRING else f'the {f.kind} "{f.text}"'
+    return f"the text {shown(f.text)}" if f.kind == STRING else f'the {f.kind} "{shown(f.text)}"'
 
 
 _MINUS = re.compile(r"-(?:\s|#[^\n]*)*")
@@ -132,7 +132,7 @@ def _enum(f: Field, enum: EnumDescriptor) -> int:
     if f.kind == BLOCK:
         raise Misfit(f"{f.name} is a word, not a block; want one of {', '.join(enum.values_by_name)}")
     word = _string(f) if f.kind == STRING else f.text
-    raise Misfit(f"{f.name} cannot be {f.text}; {_enum_wish(word, enum, quoted=f.kind == STRING)}")
+    raise Misfit(f"{f.name} cannot be {shown(f.text)}; {_enum_wish(word, enum, quoted=f.kind == STRING)}")
 
 
 def _enum_wish(word: str, enum: EnumDescriptor, quoted: bool) -> str:
@@ -169,7 +169,7 @@ def _string(f: Field) -> str:
 def _bytes(f: Field) -> bytes:
     """The bytes that quoted text stands for; strings side by side are one."""
     if f.kind != STRING:
-        raise Misfit(f'{f.name} is text, not {said(f)}; want {f.name}: "{"" if f.kind == BLOCK else f.text}"')
+        raise Misfit(f'{f.name} is text, not {said(f)}; want {f.name}: "{"" if f.kind == BLOCK else shown(f.text)}"')
     pieces = "".join(m[1] or m[2] or "" for m in _PIECE.finditer(f.text))
     return _ESCAPE.sub(_unescape, pieces.encode("utf-8"))
 
