@@ -21,6 +21,8 @@ from caffe2py.proto.caffemodel import parse_weights, read_weights, write_caffemo
 from caffe2py.proto.schema import NetParameter
 from tests.encode import integer, layer, legacy, number, packed, shape, tag, text, unpacked, v0_layer, v1_layer
 
+AFTER = layer("after", "Scale", packed(5, [1.0] * 100) + shape(100))  # bytes that a length that lies could take
+
 SIX = [0.5, -1.0, 2.0, 3.25, -4.0, 1e-30]
 
 BLOBS = {
@@ -59,6 +61,7 @@ BLOBS = {
         (2,),
         [1.5, -2],
     ),
+    "data beats NVCaffe's": (packed(5, SIX) + integer(10, 1) + packed(12, [9.0] * 6) + shape(6), "f4", (6,), SIX),
     "doubles of NVCaffe": (integer(10, 0) + packed(12, SIX, "d") + shape(6), "f8", (6,), SIX),
 }
 
@@ -95,6 +98,7 @@ BAD_BLOBS = {
     "group without beginning": (tag(20, 4), "group 20 ends without having begun"),
     "group with the end of another": (tag(20, 3) + tag(21, 4), "group 21 ends without having begun"),
     "group with a length that lies": (tag(20, 3) + tag(1, 2) + number(99) + tag(20, 4), "announces 99 bytes"),
+    "number cut in a group": (tag(20, 3) + tag(1, 5) + b"12", "field 1 has 4 bytes, 2 are left"),
     "deep groups": (tag(20, 3) * 5000 + tag(20, 4) * 5000, "nested more than 100 deep"),
 }
 
@@ -168,7 +172,7 @@ def test_legacy_blob(blob, dims, values):
 @pytest.mark.parametrize("blob, message", BAD_BLOBS.values(), ids=BAD_BLOBS)
 def test_bad_blob(blob, message):
     with pytest.raises(CaffemodelError, match=rf'^net.caffemodel: byte \d+: layer 1: "conv", blob 1: .*{message}'):
-        read(layer("data", "Input"), layer("conv", "Convolution", packed(5, [1.0]), blob))
+        read(layer("data", "Input"), layer("conv", "Convolution", packed(5, [1.0]), blob), AFTER)
 
 
 @pytest.mark.parametrize(
@@ -355,6 +359,7 @@ def test_write_and_read(tmp_path):
         conv="Convolution", relu="ReLU", ip="InnerProduct", none="A", strided="B", swapped="C"
     )
     theirs = NetParameter.FromString(path.read_bytes())
+    assert theirs.SerializeToString() == path.read_bytes()  # the order of fields is protobuf's own
     assert list(theirs.layer[2].blobs[0].double_data) == list(blobs["ip"][0].ravel())
     assert [path.name for path in tmp_path.iterdir()] == ["out.caffemodel"]
 

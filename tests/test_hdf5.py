@@ -235,6 +235,25 @@ def test_cut(tmp_path):
             read_weights(path)
 
 
+def test_a_changed_byte(tmp_path):
+    """Every 31st byte of a file, set to all ones: where HDF5 notices, it is an error of ours."""
+    path = tmp_path / "net.caffemodel.h5"
+    with h5py.File(path, "w") as file:
+        as_caffe_writes(file)
+    whole = path.read_bytes()
+    outcomes = set()
+    for at in range(8, len(whole), 31):
+        if whole[at] == 255:
+            continue
+        path.write_bytes(whole[:at] + b"\xff" + whole[at + 1 :])
+        try:
+            read_weights(path)
+            outcomes.add("read")
+        except CaffeError:
+            outcomes.add("refused")
+    assert outcomes == {"read", "refused"}
+
+
 def test_open_safely_says_what_else_it_is(tmp_path):
     path = tmp_path / "dump.h5"
     for content, message in ((b"PK\x03\x04", "not an HDF5 file: it is a zip"), (b"\x01\x02\x03", "not an HDF5 file$")):

@@ -85,7 +85,7 @@ def parse_blob(buf: Buffer, start: int, end: int) -> Blob:
 def encode_blob(data: np.ndarray) -> tuple[int, Iterator[bytes | memoryview]]:
     """The length of the BlobProto of a float32 or float64 array, and its bytes, piece by piece."""
     number, dtype = (DOUBLE_DATA, DOUBLE) if data.dtype.itemsize == DOUBLE.itemsize else (DATA, FLOAT)
-    shape = encode_field(SHAPE, encode_packed(1, data.shape))
+    shape = encode_field(SHAPE, encode_packed(1, data.shape) if data.shape else b"")
     payload = data.size * dtype.itemsize
     before, after = (b"", shape) if number < SHAPE else (shape, b"")
     head = before + (encode_head(number, payload) if payload else b"")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,13 +28,15 @@ if TYPE_CHECKING:
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 MOST_BLOBS = 1000  # of a layer; BVLC's largest has 5
 DENSEST = 1032  # bytes that one byte of deflate can stand for at most
-BROKEN = (OSError, RuntimeError, ValueError, KeyError, TypeError)  # what h5py raises on damaged files
+# what h5py raises on damaged files
+BROKEN = (OSError, RuntimeError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, MemoryError)
 
 
 def open_safely(path: str | os.PathLike[str]) -> h5py.File:
     """The HDF5 file, open for reading, once it is known that all its links stay inside it.
 
     Raises FileError: no such file, no HDF5 file, a damaged one, soft or external links, a group with two names.
+    What is read from it may still be damaged: see ``damage_told``.
     """
     import h5py
 
@@ -42,19 +45,23 @@ def open_safely(path: str | os.PathLike[str]) -> h5py.File:
     if not head.startswith(HDF5_MAGIC):
         kind = looks_like(head)
         raise FileError(f"not an HDF5 file{f': it is {kind}' if kind else ''}", name)
-    try:
+    with damage_told(path):
         file = h5py.File(name, "r", locking="best-effort")
-    except BROKEN as error:
-        raise FileError(f"a damaged HDF5 file ({error})", name) from None
-    try:
-        _check_links(file, name)
-    except FileError:
-        file.close()
-        raise
-    except BROKEN as error:
-        file.close()
-        raise FileError(f"a damaged HDF5 file ({error})", name) from None
+        try:
+            _check_links(file, name)
+        except BaseException:
+            file.close()
+            raise
     return file
+
+
+@contextmanager
+def damage_told(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Around what reads an HDF5 file: the many errors that h5py has for damaged ones become one FileError."""
+    try:
+        yield
+    except BROKEN as error:
+        raise FileError(f"a damaged HDF5 file ({error})", os.fspath(path)) from None
 
 
 def read_array(dataset: h5py.Dataset) -> np.ndarray:
@@ -63,12 +70,10 @@ def read_array(dataset: h5py.Dataset) -> np.ndarray:
     Raises FileError: not numbers, stored in other files, a declared size that the file does not hold, damaged.
     """
     place = dataset.file.filename
-    try:
+    with damage_told(place):
         _check_storage(dataset, place)
         data: np.ndarray = dataset[()]
-    except BROKEN as error:
-        raise FileError(f'"{dataset.name}" cannot be read ({error})', place) from None
-    return np.asarray(data, data.dtype.newbyteorder("="))
+        return np.asarray(data, data.dtype.newbyteorder("="))
 
 
 def read_caffemodel_h5(path: str | os.PathLike[str]) -> Weights:
@@ -77,7 +82,7 @@ def read_caffemodel_h5(path: str | os.PathLike[str]) -> Weights:
     A layer is a group that has blobs or is empty; groups inside groups are layers with "/" in their names. A blob that
     another layer owns is not in such a file: one that is followed by others of its layer comes back ``absent``.
     """
-    with open_safely(path) as file:
+    with open_safely(path) as file, damage_told(path):
         name = os.fspath(path)
         data = file.get("data")
         if data is None or not hasattr(data, "items"):
