@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from caffe2py.backends.caffe_file import save
     from caffe2py.backends.convert import convert
     from caffe2py.backends.pt_file import load_torch
     from caffe2py.backends.torch_run import run, to_torch
     from caffe2py.backends.torch_source import to_source
     from caffe2py.errors import CaffeError
     from caffe2py.graph.load import load
-    from caffe2py.backends.caffe_file import save
 
 # Where each public name lives. They load when they are first used, so that `import caffe2py` is quick.
 _HOMES = {

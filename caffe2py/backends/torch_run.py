@@ -98,7 +98,7 @@ def runner(
 
 
 def _tensor(array: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
-    """A tensor of its own memory: a caffemodel's floats stand at any byte, and training must not write to the file's map."""
+    """A tensor of its own memory: floats in a caffemodel stand at any byte, and training must not write to its map."""
     tensor = torch.from_numpy(np.array(array, order="C"))
     return tensor.to(dtype) if tensor.is_floating_point() else tensor
 

@@ -24,7 +24,7 @@ from caffe2py import __version__
 from caffe2py.backends.names import Namer, class_name
 from caffe2py.errors import CaffeError, UnsupportedError, WeightError
 from caffe2py.graph import Graph, Node, Value
-from caffe2py.layers.base import Layer, Misfit, Shape
+from caffe2py.layers.base import Misfit, Shape
 from caffe2py.layers.opaque import Opaque
 from caffe2py.passes import FLAT
 
@@ -45,7 +45,7 @@ class Name(str):
 
 @dataclass(frozen=True)
 class Binding:
-    """Where one entry of the state dict comes from: blob `index` of a layer, or what `convert` makes of all its blobs."""
+    """What one entry of the state dict holds: blob `index` of a layer, or what `convert` makes of all its blobs."""
 
     node: Node
     index: int | None = None
@@ -270,7 +270,7 @@ class _Writer:
         body = [line for step in self._steps for line in self._commented(step, style)]
         body.append(f"return {', '.join(outputs) or 'None'}")
         source = _FILE.format(
-            title=f"{_one_line(self.graph.name) or 'A Caffe net'}: translated from Caffe by caffe2py {__version__}, {style} style.",
+            title=f"{_one_line(self.graph.name) or 'A net'}: from Caffe by caffe2py {__version__}, {style} style.",
             inputs=_shape_lines(self.graph.inputs),
             outputs=_shape_lines(dict(zip(self.graph.outputs, self.graph.shapes_of(self.graph.results), strict=True))),
             helpers="".join(f"\n\n{text.rstrip()}\n" for text in self._helpers.values()),
@@ -343,13 +343,13 @@ def _functions() -> Mapping[str, _Function]:
 
 # Attributes of nn.Module that a layer's name must not hide.
 MODULE_NAMES = (
-    "T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double dump_patches eval "
-    "extra_repr float forward get_buffer get_extra_state get_parameter get_submodule half ipu load_state_dict modules mtia "
-    "named_buffers named_children named_modules named_parameters parameters register_backward_hook register_buffer "
-    "register_forward_hook register_forward_pre_hook register_full_backward_hook register_full_backward_pre_hook "
-    "register_load_state_dict_post_hook register_load_state_dict_pre_hook register_module register_parameter "
-    "register_state_dict_post_hook register_state_dict_pre_hook requires_grad_ set_extra_state set_submodule share_memory "
-    "state_dict to to_empty train training type xpu zero_grad"
+    "T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double dump_patches "
+    "eval extra_repr float forward get_buffer get_extra_state get_parameter get_submodule half ipu load_state_dict "
+    "modules mtia named_buffers named_children named_modules named_parameters parameters register_backward_hook "
+    "register_buffer register_forward_hook register_forward_pre_hook register_full_backward_hook "
+    "register_full_backward_pre_hook register_load_state_dict_post_hook register_load_state_dict_pre_hook "
+    "register_module register_parameter register_state_dict_post_hook register_state_dict_pre_hook requires_grad_ "
+    "set_extra_state set_submodule share_memory state_dict to to_empty train training type xpu zero_grad"
 ).split()
 
 _FILE = '''"""{title}

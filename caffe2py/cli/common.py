@@ -25,7 +25,9 @@ class InputShape(click.ParamType):
 
     name = "NAME=N,C,H,W"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, tuple[int, ...]]:
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, tuple[int, ...]]:
         blob, equals, dims = str(value).rpartition("=")
         try:
             shape = tuple(int(d) for d in dims.replace("x", ",").split(","))
@@ -66,6 +68,40 @@ class NetFiles:
         return graph
 
 
+OPTIONS = (
+    click.option(
+        "--phase",
+        type=click.Choice(["TEST", "TRAIN"], case_sensitive=False),
+        default="TEST",
+        show_default=True,
+        help="The phase whose layers are kept.",
+    ),
+    click.option(
+        "--level", type=int, default=0, help="The level, for rules with min_level or max_level; 0 if not given."
+    ),
+    click.option(
+        "--stage", "stages", multiple=True, metavar="NAME", help="A stage, for rules with stage or not_stage."
+    ),
+    click.option(
+        "--input", "inputs", multiple=True, type=InputShape(), help="An input's shape, instead of the file's."
+    ),
+    click.option("--plugin", "plugins", multiple=True, metavar="FILE", help="A Python file of your layers; it is run."),
+)
+
+
+def _arguments(weights: bool) -> Callable[[F], F]:
+    """The two files, and the options above; those that may be repeated are lists."""
+
+    def decorate(function: F) -> F:
+        for option in reversed(OPTIONS):
+            function = option(function)
+        caffemodel = "NET.caffemodel" if weights else "[NET.caffemodel]"
+        function = click.argument("caffemodel", metavar=caffemodel, required=weights)(function)
+        return click.argument("prototxt", metavar="NET.prototxt")(function)
+
+    return decorate
+
+
 def net_files(weights: bool = False) -> Callable[[F], F]:
     """Give a command the arguments NET.prototxt and NET.caffemodel, and the options that choose layers.
 
@@ -73,13 +109,7 @@ def net_files(weights: bool = False) -> Callable[[F], F]:
     """
 
     def decorate(function: F) -> F:
-        @click.argument("prototxt", metavar="NET.prototxt")
-        @click.argument("caffemodel", metavar="NET.caffemodel" if weights else "[NET.caffemodel]", required=weights)
-        @click.option("--phase", type=click.Choice(["TEST", "TRAIN"], case_sensitive=False), default="TEST", show_default=True, help="The phase whose layers are kept.")  # fmt: skip
-        @click.option("--level", type=int, default=0, show_default=True, help="The level, for rules with min_level or max_level.")  # fmt: skip
-        @click.option("--stage", "stages", multiple=True, metavar="NAME", help="A stage, for rules with stage or not_stage; may be repeated.")  # fmt: skip
-        @click.option("--input", "inputs", multiple=True, type=InputShape(), help="The shape of an input, instead of the file's; may be repeated.")  # fmt: skip
-        @click.option("--plugin", "plugins", multiple=True, metavar="FILE", help="A Python file with layers of your own; it is run. May be repeated.")  # fmt: skip
+        @_arguments(weights)
         @wraps(function)
         def command(
             *args: Any,

@@ -12,7 +12,9 @@ from caffe2py.cli.common import NetFiles, file_size, json_option, net_files, not
 @click.command(short_help="Translate a net: .pt .pt2 .py .safetensors .caffemodel .h5")
 @net_files()
 @click.option("-o", "--output", "out", required=True, metavar="OUT", help="The file to write; its suffix says as what.")
-@click.option("--style", type=click.Choice(["flat", "exact"]), help="For .py: as a person would write it, or a step for each Caffe layer.")  # fmt: skip
+@click.option(
+    "--style", type=click.Choice(["flat", "exact"]), help="For .py: as people write, or a step a Caffe layer."
+)
 @json_option
 def command(net: NetFiles, out: str, style: str | None, as_json: bool) -> None:
     """Translate NET.prototxt, with the weights of NET.caffemodel, into OUT.

@@ -9,7 +9,6 @@ from caffe2py.graph.build import build
 from caffe2py.graph.model import Graph
 from caffe2py.layers.base import Shape
 from caffe2py.layers.plugins import load_plugin
-from caffe2py.proto.caffemodel import read_weights
 from caffe2py.proto.filter import filter_net
 from caffe2py.proto.net import read_net
 
@@ -29,10 +28,14 @@ def load(
     """Read a net, and its weights where they are given, as a checked `Graph`.
 
     `phase`, `level` and `stages` choose the layers, as in Caffe's NetState. `inputs` gives the shapes of input
-    blobs, instead of those in the file. `plugins` are Python files with layers of your own; they are run. Raises `CaffeError` with the place and the fact for every bad file.
+    blobs, instead of those in the file. `plugins` are Python files with layers of your own; they are run. Raises
+    `CaffeError` with the place and the fact for every bad file.
     """
     for plugin in plugins:
         load_plugin(plugin)
     net = filter_net(read_net(prototxt), phase=phase, level=level, stages=tuple(stages))
-    weights = None if caffemodel is None else read_weights(caffemodel)
-    return build(net, weights, phase=phase, inputs=inputs)
+    if caffemodel is None:
+        return build(net, phase=phase, inputs=inputs)
+    from caffe2py.proto.caffemodel import read_weights  # here, so that a net can be shown without numpy
+
+    return build(net, read_weights(caffemodel), phase=phase, inputs=inputs)

@@ -9,13 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from caffe2py.errors import CaffeError, Place
 from caffe2py.layers.base import Layer, Shape
 from caffe2py.proto.prototxt import NetText
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+Kind = type[CaffeError]
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class Value:
 
 @dataclass(frozen=True)
 class Weight:
-    """A learned blob of a layer. `data` is None where no weights were given, `owner` the (layer, index) it is kept at."""
+    """A learned blob. `data` is None where no weights were given; `owner` is the (layer, index) it is kept at."""
 
     name: str
     shape: Shape
@@ -65,19 +69,19 @@ class Node:
     def type(self) -> str:
         return self.layer.type
 
-    def error(self, kind: type[CaffeError], fact: str) -> CaffeError:
+    def error(self, kind: Kind, fact: str) -> CaffeError:
         """An error about this layer, with its place and name."""
         return layer_error(kind, self.name, self.type, self.place, fact)
 
 
-def layer_error(kind: type[CaffeError], name: str, type_: str, place: Place | None, fact: str) -> CaffeError:
+def layer_error(kind: Kind, name: str, type_: str, place: Place | None, fact: str) -> CaffeError:
     """An error that names file, line, layer and type before the fact."""
     return kind(f'layer "{name}" ({type_}): {fact}', place)
 
 
 @dataclass(frozen=True)
 class Graph:
-    """A net as layers in the order Caffe runs them. Made by `caffe2py.load`; changed by passes, which return another."""
+    """A net as layers in the order Caffe runs them. `caffe2py.load` makes it; a pass makes another of it."""
 
     name: str
     nodes: tuple[Node, ...]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from caffe2py.errors import NetError, WeightError
 from caffe2py.graph.model import Weight, layer_error
 from caffe2py.layers.base import Shape, count, text
-from caffe2py.proto.caffemodel import Blob, LayerBlobs, Weights
 from caffe2py.proto.prototxt import LayerText
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from caffe2py.proto.caffemodel import Blob, LayerBlobs, Weights
 
 
 class WeightSource:
@@ -24,7 +27,7 @@ class WeightSource:
         self._with_weights: set[str] = set()
 
     def weights(self, spec: LayerText, wanted: Mapping[str, Shape] | None, *, learned: bool) -> tuple[Weight, ...]:
-        """The blobs of one layer. `wanted` is None for a layer whose blobs cannot be known: it keeps what the file has."""
+        """The blobs of one layer. `wanted` is None where they cannot be known: the layer keeps what the file has."""
         name = spec.message.name
         self._asked.add(name)
         stored = self.file.by_name.get(name) if self.file else None
@@ -37,7 +40,11 @@ class WeightSource:
             return ()
         if name in self._with_weights:
             raise layer_error(
-                NetError, name, spec.message.type, spec.place, "has the name of another layer with weights; want its own"
+                NetError,
+                name,
+                spec.message.type,
+                spec.place,
+                "has the name of another layer with weights; want its own",
             )
         self._with_weights.add(name)
         specs = list(spec.message.param)
@@ -105,7 +112,8 @@ class WeightSource:
             return []
         extra = [layer for layer in self.file.layers if layer.name not in self._asked]
         notes = list(self.file.notes)
-        for kind, layers in (("with weights", [e for e in extra if e.blobs]), ("without", [e for e in extra if not e.blobs])):
+        for kind, filled in (("with weights", True), ("without weights", False)):
+            layers = [layer for layer in extra if bool(layer.blobs) is filled]
             if layers:
                 notes.append(f"{len(layers)} layers {kind} in {self._file()} are not in the net: {_list(layers)}")
         return notes

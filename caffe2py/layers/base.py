@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-import importlib.metadata
 import pkgutil
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from caffe2py.errors import CaffeError
@@ -91,7 +91,7 @@ class Params:
 
 def schema_default(path: str) -> Any:
     """The schema's default of a field, None for a field that the schema does not know."""
-    message = LAYER
+    message: Any = LAYER
     *parents, last = path.split(".")
     for parent in parents:
         field = message.fields_by_name.get(parent)
@@ -201,7 +201,6 @@ def read_fields(cls: type, params: Params) -> dict[str, Any]:
 # The registry
 
 _TYPES: dict[str, type[Layer]] = {}
-_discovered = False
 L = TypeVar("L", bound=type)
 
 
@@ -252,20 +251,32 @@ def layer_types() -> Mapping[str, type[Layer]]:
     Ours are the files of this folder; an outside package names a module of its own in the entry-point
     group `caffe2py.layers`.
     """
-    global _discovered
-    if not _discovered:
-        _discovered = True
-        package = importlib.import_module("caffe2py.layers")
-        for module in pkgutil.iter_modules(package.__path__):
-            importlib.import_module(f"caffe2py.layers.{module.name}")
-        for entry in importlib.metadata.entry_points(group="caffe2py.layers"):
-            entry.load()
+    _discover_ours()
+    _discover_installed()
     return _TYPES
 
 
 def find_layer(name: str) -> type[Layer] | None:
-    """The class of a Caffe layer type, None where there is none."""
-    return layer_types().get(name)
+    """The class of a Caffe layer type, None where there is none. Other packages are asked only for types not ours."""
+    _discover_ours()
+    if name not in _TYPES:
+        _discover_installed()
+    return _TYPES.get(name)
+
+
+@cache
+def _discover_ours() -> None:
+    package = importlib.import_module("caffe2py.layers")
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"caffe2py.layers.{module.name}")
+
+
+@cache
+def _discover_installed() -> None:
+    import importlib.metadata
+
+    for entry in importlib.metadata.entry_points(group="caffe2py.layers"):
+        entry.load()
 
 
 # Words that the layer files share
@@ -277,6 +288,11 @@ def axis(index: int, shape: Shape, what: str = "axis") -> int:
     if not -n <= index < n:
         raise Misfit(f"{what} {index} is outside a bottom of shape {text(shape)}; want {-n} to {n - 1}")
     return index % n
+
+
+def float32(value: float) -> float:
+    """The float32 nearest to a number: for what Caffe computes in single precision."""
+    return float(struct.unpack("<f", struct.pack("<f", value))[0])
 
 
 def text(shape: Shape | None) -> str:

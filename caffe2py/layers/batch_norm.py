@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from caffe2py.layers.base import Layer, Misfit, Shape, count, layer, optional, param, text
 
 
@@ -67,10 +65,10 @@ class AffineBatchNorm(Layer):
         }
         if self.scale:
             state["weight"] = 3
-            state["bias"] = 4 if self.bias else lambda b: np.zeros_like(b[3])
+            state["bias"] = 4 if self.bias else lambda b: _zeros(b[3].shape, "float32")
         else:
             settings.append("affine=False")
-        state["num_batches_tracked"] = lambda b: np.zeros((), np.int64)
+        state["num_batches_tracked"] = lambda b: _zeros((), "int64")
         module = em.module(f"nn.BatchNorm{rank}d({', '.join(settings)})", **state)
         return f"{module}({x})"
 
@@ -78,9 +76,13 @@ class AffineBatchNorm(Layer):
         return count(tops[0])
 
 
-def statistic(total: np.ndarray, factor: np.ndarray) -> np.ndarray:
-    """A stored sum as the mean or variance it stands for: sum / factor, rounded once; 0 where the factor is 0."""
+def statistic(total: Any, factor: Any) -> Any:
+    """The mean or variance that a stored sum (an array) stands for: sum / factor, rounded once; 0 for a factor 0."""
     scale = float(factor.reshape(-1)[0])
-    if scale == 0:
-        return np.zeros_like(total)
-    return (total.astype(np.float64) / scale).astype(total.dtype)
+    return (total.astype("float64") / scale).astype(total.dtype) if scale else _zeros(total.shape, total.dtype)
+
+
+def _zeros(shape: Shape, dtype: Any) -> Any:
+    import numpy as np  # here, so that a net can be shown without it
+
+    return np.zeros(shape, dtype)

@@ -28,7 +28,7 @@ class Windowed(Layer):
         message = "convolution_param"
         return cls(
             **read_fields(cls, params),
-            kernel=read_spatial(params, message, "kernel_size", "kernel"),  # type: ignore[call-arg]
+            kernel=read_spatial(params, message, "kernel_size", "kernel"),
             stride=read_spatial(params, message, "stride", "stride"),
             pad=read_spatial(params, message, "pad", "pad"),
         )

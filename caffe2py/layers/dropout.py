@@ -9,7 +9,10 @@ from caffe2py.layers.base import Layer, layer, param
 
 @layer("Dropout")
 class Dropout(Layer):
-    """In training top = x * mask / (1 - ratio), the mask 0 with probability ratio; else top = x. Source: dropout_layer.cpp."""
+    """In training top = x * mask / (1 - ratio), the mask 0 with probability ratio; else top = x.
+
+    Source: dropout_layer.cpp.
+    """
 
     ratio: float = param("dropout_param.dropout_ratio")
 

@@ -12,7 +12,8 @@ from caffe2py.layers.base import Layer, Misfit, Shape, axis, count, layer, param
 class InnerProduct(Layer):
     """top = x W^T + b, with the axes of x from `axis` on flattened to K inputs; the axes before it stay.
 
-    Blobs: weight (num_output, K), or (K, num_output) with transpose; bias (num_output). Source: inner_product_layer.cpp.
+    Blobs: weight (num_output, K), or (K, num_output) with transpose; bias (num_output).
+    Source: inner_product_layer.cpp.
     """
 
     num_output: int = param("inner_product_param.num_output", 0)

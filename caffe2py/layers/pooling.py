@@ -6,9 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from caffe2py.layers.base import Layer, Misfit, Params, Shape, count, layer, param, plain, read_fields, text
+from caffe2py.layers.base import Layer, Misfit, Params, Shape, count, float32, layer, param, plain, read_fields, text
 from caffe2py.layers.spatial import at_least, read_spatial, spread, window_words
 
 Pair = tuple[int, int]
@@ -39,12 +37,13 @@ class Pooling(Layer):
         fields = read_fields(cls, params)
         if fields["global_pooling"] and kernel:
             raise Misfit("gives a kernel and global_pooling; want one of the two")
-        pairs: dict[str, Any] = {
+        words: dict[str, Any] = {
             "kernel": (0, 0) if fields["global_pooling"] else spread(kernel, 2, None, "kernel_size"),
             "stride": spread(read_spatial(params, message, "stride", "stride"), 2, 1, "stride"),
             "pad": spread(read_spatial(params, message, "pad", "pad"), 2, 0, "pad"),
         }
-        return cls(**fields, **pairs, outputs=len(params.message.top))
+        words["outputs"] = len(params.message.top)
+        return cls(**fields, **words)
 
     def shapes(self, x: Shape) -> Sequence[Shape]:
         if len(x) != 4:
@@ -73,7 +72,7 @@ class Pooling(Layer):
         rounded = math.floor if self.round_mode == "FLOOR" else math.ceil
         sizes = []
         for n, k, s, p in zip(x[2:], kernel, stride, pad, strict=True):
-            size = int(rounded(np.float32(n + 2 * p - k) / np.float32(s))) + 1
+            size = int(rounded(float32((n + 2 * p - k) / s))) + 1
             sizes.append(size - 1 if any(pad) and (size - 1) * s >= n + p else size)
         return sizes
 
@@ -94,7 +93,12 @@ class Pooling(Layer):
         if self.global_pooling:
             called = f"F.adaptive_max_pool2d({x}, 1{', return_indices=True' if mask else ''})"
         elif not self.torch_agrees():
-            settings = {"kernel": self.kernel, "stride": self.stride, "pad": self.pad, "ceil": self.round_mode == "CEIL"}
+            settings = {
+                "kernel": self.kernel,
+                "stride": self.stride,
+                "pad": self.pad,
+                "ceil": self.round_mode == "CEIL",
+            }
             if self.pool == "AVE":
                 return em.call("average_windows", x, **settings)
             called = em.call("max_windows", x, **settings)

@@ -69,7 +69,7 @@ class Scale(Broadcast):
     def weights(self, x: Shape, *second: Shape) -> Mapping[str, Shape]:
         shape = self.operand(x, *second)
         names = (["weight"] if self.learned else []) + (["bias"] if self.bias_term else [])
-        return {name: shape for name in names}
+        return dict.fromkeys(names, shape)
 
     def torch(self, em: Any, x: Any, *second: Any) -> str:
         shape = self.operand(x.shape, *(s.shape for s in second))

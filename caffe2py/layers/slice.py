@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from caffe2py.layers.base import Layer, Misfit, Params, Shape, axis, layer, param, read_fields
@@ -35,7 +36,7 @@ class Slice(Layer):
             if x[at] % self.outputs:
                 raise Misfit(f"cannot cut {x[at]} into {self.outputs} equal parts")
             edges = tuple(range(0, x[at] + 1, x[at] // self.outputs or 1))
-        sizes = [b - a for a, b in zip(edges, edges[1:], strict=False)]
+        sizes = [b - a for a, b in pairwise(edges)]
         if min(sizes) <= 0:
             raise Misfit(f"slice_point {self.points} does not rise within an axis of {x[at]}")
         return [(*x[:at], n, *x[at + 1 :]) for n in sizes]

@@ -23,7 +23,7 @@ def drop_idle_layers(graph: Graph) -> Graph:
     for node in graph.nodes:
         node = replace(node, bottoms=tuple(stands_for.get(v, v) for v in node.bottoms))
         if node.layer.idle and not any(node.loss_weights) and not any(node.stopped):
-            stands_for.update({top: node.bottoms[0] for top in node.tops})
+            stands_for.update(dict.fromkeys(node.tops, node.bottoms[0]))
         else:
             nodes.append(node)
     shapes = {v: s for v, s in graph.shapes.items() if v not in stands_for}

@@ -31,12 +31,13 @@ def merge_batch_norm(graph: Graph) -> Graph:
     for node in graph.nodes:
         if node.name in gone and isinstance(node.layer, Scale):
             continue
-        if isinstance(node.layer, BatchNorm) and node.layer.uses_stored(graph.phase) and _fits(graph, node):
+        norm = node.layer
+        if isinstance(norm, BatchNorm) and norm.uses_stored(graph.phase) and _fits(graph, node):
             scale = _scale_behind(graph, node)
             if scale is not None:
                 gone.add(scale.name)
                 dropped.add(node.tops[0])
-                merged = AffineBatchNorm(eps=node.layer.eps, moving=node.layer.moving, bias=len(scale.weights) == 2)
+                merged = AffineBatchNorm(eps=norm.eps, moving=norm.moving, bias=len(scale.weights) == 2)
                 node = replace(
                     scale,
                     layer=merged,
@@ -46,7 +47,7 @@ def merge_batch_norm(graph: Graph) -> Graph:
                     stopped=node.stopped,
                 )
             else:
-                layer = AffineBatchNorm(eps=node.layer.eps, moving=node.layer.moving, scale=False, bias=False)
+                layer = AffineBatchNorm(eps=norm.eps, moving=norm.moving, scale=False, bias=False)
                 node = replace(node, layer=layer)
         nodes.append(node)
     shapes = {v: s for v, s in graph.shapes.items() if v not in dropped}

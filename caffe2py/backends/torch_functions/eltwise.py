@@ -31,4 +31,4 @@ class QuotientProduct(torch.autograd.Function):
 
 def quotient_product(*factors: Tensor) -> Tensor:
     """The product of all factors, with Caffe's unstable gradient."""
-    return QuotientProduct.apply(*factors)  # type: ignore[no-any-return]
+    return QuotientProduct.apply(*factors)
