@@ -41,7 +41,7 @@ def make_caffemodel(manifest: dict[str, Any], path: Path, seed: int | None = Non
             file.write(encode_head(NET_LAYER, size) + head)
             for index, (blob, (before, _, after)) in enumerate(zip(layer["blobs"], frames, strict=True)):
                 file.write(before)
-                for values in _values(blob, f"{seed}/{layer['name']}/{index}"):
+                for values in draw(blob, f"{seed}/{layer['name']}/{index}"):
                     file.write(values.astype("<f4").tobytes())
                 file.write(after)
 
@@ -53,7 +53,8 @@ def _frame(shape: list[int]) -> tuple[bytes, int, bytes]:
     return encode_head(V2.blobs, len(head) + payload + len(after)) + head, payload, after
 
 
-def _values(blob: dict[str, Any], key: str) -> Iterator[np.ndarray]:
+def draw(blob: dict[str, Any], key: str) -> Iterator[np.ndarray]:
+    """The values of one blob, a piece at a time, in float64; `key` seeds them."""
     count = math.prod(blob["shape"])
     if "values" in blob:
         values = np.array(blob["values"], np.float64)
@@ -61,9 +62,9 @@ def _values(blob: dict[str, Any], key: str) -> Iterator[np.ndarray]:
             raise ValueError(f"{key}: {values.size} values for a blob of shape {blob['shape']}")
         yield values
         return
-    draw = np.random.RandomState(zlib.crc32(key.encode()))
+    random = np.random.RandomState(zlib.crc32(key.encode()))
     for start in range(0, count, PIECE):
-        yield blob["low"] + (blob["high"] - blob["low"]) * draw.random_sample(min(PIECE, count - start))
+        yield blob["low"] + (blob["high"] - blob["low"]) * random.random_sample(min(PIECE, count - start))
 
 
 def main(arguments: list[str] | None = None) -> int:
