@@ -72,7 +72,7 @@ def _case(id_: str, group: h5py.Group) -> Case:
 def _arrays(group: h5py.Group, key: str) -> Arrays:
     found: Arrays = {}
     if key in group:
-        group[key].visititems(lambda n, o: found.update({n: o[()]}) if isinstance(o, h5py.Dataset) else None)
+        group[key].visititems(lambda n, o: found.update({n: np.asarray(o[()])}) if isinstance(o, h5py.Dataset) else None)
     return found
 
 

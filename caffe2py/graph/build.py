@@ -126,6 +126,8 @@ class _Builder:
             raise error(f"has {n} bottoms and {m} tops; want as many tops as bottoms")
         if not layer.tops.takes(m) and not (layer.auto_tops and m == 0):
             raise error(f"has {m} tops; want {layer.tops}")
+        if not layer.in_place and any(b == t for b, t in zip(message.bottom, message.top, strict=False)):
+            raise error("works in place, which Caffe does not allow for its type; want a top with a name of its own")
         if message.propagate_down and len(message.propagate_down) != n:
             raise error(f"has {len(message.propagate_down)} propagate_down for {n} bottoms; want one for each, or none")
 

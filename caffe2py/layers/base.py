@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import math
 import pkgutil
 import struct
 from collections.abc import Callable, Mapping, Sequence
@@ -40,6 +41,13 @@ class Count(NamedTuple):
 
     def takes(self, n: int) -> bool:
         return n >= self.low and (self.high is None or n <= self.high)
+
+
+class Filler(NamedTuple):
+    """What fills a blob of a net without weights: the FillerParameter at `path`, else the number Caffe starts from."""
+
+    path: str
+    otherwise: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -128,6 +136,11 @@ def optional(path: str) -> Any:
     return dataclasses.field(default=None, metadata={"path": path, "optional": True})
 
 
+def top_count() -> Any:
+    """A dataclass field that holds how many tops the layer names, for types whose tops are optional; at least 1."""
+    return dataclasses.field(default=1, metadata={"tops": True})
+
+
 class Layer:
     """Base of all layer types. A subclass is a frozen dataclass made by the `layer` decorator."""
 
@@ -139,6 +152,8 @@ class Layer:
     is_loss: ClassVar[bool] = False  # its first top weighs 1 in the objective where nothing is said
     auto_tops: ClassVar[bool] = False  # tops that the prototxt leaves out are made without a name
     idle: ClassVar[bool] = False  # its tops are its bottom
+    in_place: ClassVar[bool] = True  # a top may have the name of its bottom
+    fillers: ClassVar[Mapping[str, Filler]] = {}  # by the names of `weights`; a blob that is not here starts as 0
     running: ClassVar[bool] = False  # its blobs are statistics that are kept, not parameters that are learned
 
     @classmethod
@@ -171,7 +186,7 @@ class Layer:
         words = []
         for f in dataclasses.fields(self):  # type: ignore[arg-type]
             value = getattr(self, f.name)
-            if value != f.default:
+            if value != f.default and not f.metadata.get("tops"):
                 words.append(f"{f.name} {_words(value)}")
         return ", ".join(words)
 
@@ -185,10 +200,12 @@ def _words(value: Any) -> str:
 
 
 def read_fields(cls: type, params: Params) -> dict[str, Any]:
-    """The dataclass fields of `cls` that name a path, read from a layer's parameters."""
-    values = {}
+    """The dataclass fields of `cls` that name a path or count the tops, read from a layer's parameters."""
+    values: dict[str, Any] = {}
     for f in dataclasses.fields(cls):
         path = f.metadata.get("path")
+        if f.metadata.get("tops"):
+            values[f.name] = max(len(params.message.top), 1)
         if path is None:
             continue
         if isinstance(f.default, tuple):
@@ -212,6 +229,7 @@ def layer(
     loss: bool = False,
     is_input: bool = False,
     running: bool = False,
+    in_place: bool = True,
 ) -> Callable[[L], L]:
     """Register the class as the Caffe layer type `name`, and make it a frozen dataclass.
 
@@ -231,6 +249,7 @@ def layer(
         made.auto_tops = loss
         made.is_input = is_input
         made.running = running
+        made.in_place = in_place
         _TYPES[name] = made
         return made
 
@@ -313,6 +332,17 @@ def same(shapes: Sequence[Shape], why: str) -> None:
     for i, s in enumerate(shapes):
         if s != shapes[0]:
             raise Misfit(f"bottom {i} {text(s)} differs from bottom 0 {text(shapes[0])}; {why}")
+
+
+def affine(x: Any, scale: float, shift: float) -> str:
+    """The text of `scale * x + shift`, without a factor of 1 and a term of 0."""
+    product = str(x) if scale == 1 else f"{scale} * {x}"
+    return f"{product} {'-' if shift < 0 else '+'} {abs(shift)}" if shift else product
+
+
+def number(value: float) -> str:
+    """A number as Python text, also an infinite one and NaN."""
+    return str(value) if math.isfinite(value) else f'float("{value}")'
 
 
 def plain(values: Sequence[int]) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 from caffe2py.layers.base import Layer, Misfit, Shape, axis, count, layer, param
 
 
-@layer("Flatten")
+@layer("Flatten", in_place=False)
 class Flatten(Layer):
     """Axes `axis` to `end_axis`, both included, become one. Source: flatten_layer.cpp."""
 

@@ -8,7 +8,7 @@ from typing import Any
 from caffe2py.layers.base import Layer, Misfit, Params, Shape, count, layer, param, read_fields, text
 
 
-@layer("Reshape")
+@layer("Reshape", in_place=False)
 class Reshape(Layer):
     """`num_axes` axes from `axis` on (-1: all of them) become `dims`: 0 copies x's dimension, -1 takes what is left.
 

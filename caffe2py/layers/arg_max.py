@@ -1,0 +1,41 @@
+"""ArgMax: where the largest values are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from caffe2py.layers.base import Layer, Misfit, Shape, axis, count, layer, optional, param, text
+
+
+@layer("ArgMax")
+class ArgMax(Layer):
+    """The indices of the top_k largest values, the largest first; of equal values the one with the highest index.
+
+    With `axis`: along it, and with out_max_val the values instead of the indices. Without: over all axes but the
+    first, as (N, 1, top_k, 1...), and with out_max_val (N, 2, top_k, 1...): indices, then values. The top has the
+    rank of x, 3 at least. Indices are numbers like any other in Caffe. Source: argmax_layer.cpp.
+    """
+
+    out_max_val: bool = param("argmax_param.out_max_val")
+    top_k: int = param("argmax_param.top_k")
+    axis: int | None = optional("argmax_param.axis")
+
+    def shapes(self, x: Shape) -> Sequence[Shape]:
+        if self.axis is None and not x:
+            raise Misfit("has a scalar bottom; want a first axis to keep")
+        at = None if self.axis is None else axis(self.axis, x)
+        size = count(x, 1) if at is None else x[at]
+        if not 1 <= self.top_k <= size:
+            raise Misfit(f"top_k is {self.top_k} for a bottom of shape {text(x)}; want 1 to {size}")
+        if at is not None:
+            return [(*x[:at], self.top_k, *x[at + 1 :])]
+        return [(x[0], 2 if self.out_max_val else 1, self.top_k, *(1,) * (len(x) - 3))]
+
+    def torch(self, em: Any, x: Any) -> str:
+        if self.axis is not None:
+            return em.call("largest", x, self.top_k, self.axis) + f"[{0 if self.out_max_val else 1}]"
+        rows = em.call("largest", f"{x}.flatten(1)" if len(x.shape) > 1 else f"{x}[:, None]", self.top_k, 1)
+        made = f"torch.stack({rows}[::-1], 1)" if self.out_max_val else f"{rows}[1][:, None]"
+        after = len(x.shape) - 3
+        return f"{made}[..., {', '.join(['None'] * after)}]" if after > 0 else made

@@ -1,0 +1,21 @@
+"""BatchReindex: samples picked by index."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from caffe2py.layers.base import Layer, Misfit, Shape, layer, text
+
+
+@layer("BatchReindex", bottoms=2)
+class BatchReindex(Layer):
+    """top[i] = x[index[i]], along the first axis. index (M); top (M, ...). Source: batch_reindex_layer.cpp."""
+
+    def shapes(self, x: Shape, index: Shape) -> Sequence[Shape]:
+        if len(index) != 1 or not x:
+            raise Misfit(f"has bottoms of shape {text(x)} and {text(index)}; want a list of indices for the second")
+        return [(*index, *x[1:])]
+
+    def torch(self, em: Any, x: Any, index: Any) -> str:
+        return f"torch.index_select({x}, 0, {index}.long())"

@@ -1,0 +1,31 @@
+"""Filter: the samples that a selector keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from caffe2py.layers.base import Layer, Misfit, Shape, count, layer, text
+
+
+@layer("Filter", bottoms=(2, None), tops=(1, None))
+class Filter(Layer):
+    """Of each bottom but the last, the samples where the last one, the selector, is not 0.
+
+    The shapes said here are those of a selector that keeps all; how many remain depends on its values.
+    selector (N), or (N, 1...). Source: filter_layer.cpp.
+    """
+
+    def shapes(self, *bottoms: Shape) -> Sequence[Shape]:
+        *data, selector = bottoms
+        if not selector or count(selector, 1) != 1:
+            raise Misfit(f"has a selector of shape {text(selector)}; want one value for each sample")
+        for i, x in enumerate(data):
+            if x[:1] != selector[:1]:
+                raise Misfit(f"bottom {i} {text(x)} does not fit the selector {text(selector)}; want {selector[0]} samples")
+        return data
+
+    def torch(self, em: Any, *bottoms: Any) -> Sequence[str]:
+        *data, selector = bottoms
+        rows = selector if len(selector.shape) == 1 else f"{selector}.flatten()"
+        return [f"{x}[{rows} != 0]" for x in data]

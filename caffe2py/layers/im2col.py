@@ -1,0 +1,32 @@
+"""Im2col: the patches that a convolution sees, as channels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from caffe2py.layers.base import Misfit, Shape, count, layer
+from caffe2py.layers.convolution import Windowed
+from caffe2py.layers.spatial import window_words
+
+
+@layer("Im2col")
+class Im2col(Windowed):
+    """Each patch of x as a column of channels, in the order (channel, kernel axes...).
+
+    x (N, C, spatial...); top (N, C * kernel size, spatial as of a convolution). Source: im2col_layer.cpp.
+    """
+
+    def shapes(self, x: Shape) -> Sequence[Shape]:
+        at = self.channel_axis(x)
+        if at == len(x) - 1:
+            raise Misfit("has no spatial axes; want at least 1")
+        return [(*x[:at], x[at] * count(self.window(x)[0]), *self.sized(x))]
+
+    def torch(self, em: Any, x: Any) -> str:
+        kernel, stride, pad, dilation = self.window(x.shape)
+        at = self.channel_axis(x.shape)
+        return em.call("im2col", x, channels=at, kernel=kernel, stride=stride, pad=pad, dilation=dilation)
+
+    def summary(self) -> str:
+        return window_words(self.kernel, self.stride, self.pad, self.dilation)

@@ -1,0 +1,40 @@
+"""LRN: local response normalisation, across channels or within each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from caffe2py.layers.base import Layer, Misfit, Shape, count, layer, param, text
+
+
+@layer("LRN")
+class LRN(Layer):
+    """Each value divided by a power of the squares around it, n = local_size of them a side.
+
+    ACROSS_CHANNELS: top = x * (k + alpha / n * sum of x^2 over n channels) ^ -beta. WITHIN_CHANNEL:
+    top = x * (1 + alpha / n^2 * sum of x^2 over n x n places) ^ -beta, which has no k. Outside of x is 0.
+    x (N, C, H, W). Source: lrn_layer.cpp; Krizhevsky, Sutskever and Hinton 2012.
+    """
+
+    local_size: int = param("lrn_param.local_size")
+    alpha: float = param("lrn_param.alpha")
+    beta: float = param("lrn_param.beta")
+    norm_region: str = param("lrn_param.norm_region")
+    k: float = param("lrn_param.k")
+
+    def shapes(self, x: Shape) -> Sequence[Shape]:
+        if len(x) != 4:
+            raise Misfit(f"has a bottom of shape {text(x)}; want 4 axes (num, channels, height, width)")
+        if self.local_size % 2 == 0:
+            raise Misfit(f"local_size is {self.local_size}; want an odd number")
+        return [x]
+
+    def torch(self, em: Any, x: Any) -> str:
+        n = self.local_size
+        if self.norm_region == "ACROSS_CHANNELS":
+            return f"F.local_response_norm({x}, {n}, {self.alpha}, {self.beta}, {self.k})"
+        return f"{x} * (1 + {self.alpha} * F.avg_pool2d({x} * {x}, {n}, 1, {n // 2})) ** {-self.beta}"
+
+    def multiply_adds(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> int:
+        return count(tops[0]) * self.local_size ** (1 if self.norm_region == "ACROSS_CHANNELS" else 2)

@@ -1,0 +1,35 @@
+"""Power of a scaled and shifted blob."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from caffe2py.layers.base import Layer, affine, layer, number, param
+
+
+@layer("Power")
+class Power(Layer):
+    """top = (shift + scale * x) ^ power; without gradient where scale or power is 0. Source: power_layer.cpp."""
+
+    power: float = param("power_param.power")
+    scale: float = param("power_param.scale")
+    shift: float = param("power_param.shift")
+
+    def constant(self) -> float | None:
+        """The value of every element where x does not matter: 1, or shift ^ power."""
+        if self.power * self.scale:
+            return None
+        with np.errstate(all="ignore"):
+            return float(np.power(np.float64(self.shift), self.power))
+
+    def torch(self, em: Any, x: Any) -> str:
+        constant = self.constant()
+        if constant is not None:
+            return f"torch.full_like({x}, {number(constant)})"
+        base = affine(x, self.scale, self.shift)
+        if self.power == 1:
+            return base
+        exponent = int(self.power) if self.power.is_integer() else self.power
+        return f"{x if base == x else f'({base})'} ** {exponent}"

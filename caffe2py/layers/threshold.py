@@ -1,0 +1,17 @@
+"""Threshold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from caffe2py.layers.base import Layer, layer, param
+
+
+@layer("Threshold")
+class Threshold(Layer):
+    """top = 1 where x > threshold, else 0; without gradient. Source: threshold_layer.cpp."""
+
+    threshold: float = param("threshold_param.threshold")
+
+    def torch(self, em: Any, x: Any) -> str:
+        return f"({x} > {self.threshold}).to({x}.dtype)"
