@@ -10,11 +10,13 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from caffe2py.backends.caffe_file import save
     from caffe2py.backends.convert import convert
+    from caffe2py.backends.onnx_model import to_onnx
     from caffe2py.backends.pt_file import load_torch
     from caffe2py.backends.torch_run import run, to_torch
     from caffe2py.backends.torch_source import to_source
     from caffe2py.errors import CaffeError
     from caffe2py.graph.load import load
+    from caffe2py.proof.verify import verify
 
 # Where each public name lives. They load when they are first used, so that `import caffe2py` is quick.
 _HOMES = {
@@ -24,11 +26,13 @@ _HOMES = {
     "load_torch": "backends.pt_file",
     "run": "backends.torch_run",
     "save": "backends.caffe_file",
+    "to_onnx": "backends.onnx_model",
     "to_source": "backends.torch_source",
     "to_torch": "backends.torch_run",
+    "verify": "proof.verify",
 }
 
-__all__ = ["CaffeError", "__version__", "convert", "load", "load_torch", "run", "save", "to_source", "to_torch"]
+__all__ = ["CaffeError", "__version__", "convert", "load", "load_torch", "run", "save", "to_onnx", "to_source", "to_torch", "verify"]
 
 
 def __getattr__(name: str) -> Any:

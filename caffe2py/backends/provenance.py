@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from caffe2py import __version__
@@ -16,3 +17,19 @@ def provenance(graph: Graph) -> dict[str, str]:
     if graph.weights_file:
         said["caffemodel"] = Path(graph.weights_file).name
     return said
+
+
+def file_hashes(graph: Graph) -> dict[str, str]:
+    """The sha256 of the files that the graph was loaded from, where they are still there."""
+    files = {"prototxt_sha256": graph.net.file if graph.net else "", "caffemodel_sha256": graph.weights_file or ""}
+    return {word: _sha256(Path(file)) for word, file in files.items() if file and Path(file).is_file()}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def metadata(graph: Graph) -> dict[str, str]:
+    """All that a model file can say about its making: names, versions, hashes, and how its pictures are prepared."""
+    return provenance(graph) | file_hashes(graph)

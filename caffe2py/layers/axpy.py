@@ -29,5 +29,14 @@ class Axpy(Layer):
             scale = f"{pairs}[..., {', '.join(['None'] * (len(x.shape) - 2))}]"
         return f"{scale} * {x} + {y}"
 
+    def onnx(self, g: Any, scale: Any, x: Any, y: Any) -> Any:
+        if len(scale.shape) != len(x.shape):
+            scale = g.reshape(scale, (*x.shape[:2], *[1] * (len(x.shape) - 2)))
+
+        def axpy(g: Any, scale: Any, x: Any, y: Any) -> Any:
+            return g.op("Add", g.op("Mul", scale, x), y)
+
+        return g.function("Axpy", axpy, scale, x, y)
+
     def multiply_adds(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> int:
         return count(tops[0])

@@ -39,6 +39,16 @@ class BatchNorm(Layer):
         batch = "self.training" if self.use_global_stats is None else str(not self.use_global_stats)
         return em.call("batch_norm", x, *sums, batch, moving=self.moving, eps=self.eps)
 
+    def onnx(self, g: Any, x: Any) -> Any:
+        if self.uses_stored(g.phase):
+            return AffineBatchNorm(eps=self.eps, scale=False, bias=False).onnx(g, x)
+        if g.phase == "TRAIN":
+            raise Misfit("updates its statistics in phase TRAIN; load the net with phase TEST")
+        axes = [0, *range(2, len(x.shape))]
+        centred = g.op("Sub", x, g.reduce("ReduceMean", x, axes))
+        variance = g.reduce("ReduceMean", g.op("Mul", centred, centred), axes)
+        return g.op("Div", centred, g.op("Sqrt", g.op("Add", variance, self.eps)))
+
     def multiply_adds(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> int:
         return count(tops[0])
 
@@ -71,6 +81,13 @@ class AffineBatchNorm(Layer):
         state["num_batches_tracked"] = lambda b: _zeros((), "int64")
         module = em.module(f"nn.BatchNorm{rank}d({', '.join(settings)})", **state)
         return f"{module}({x})"
+
+    def onnx(self, g: Any, x: Any) -> Any:
+        mean, variance, factor = (g.blob(i) for i in range(3))
+        gamma = g.weight(3) if self.scale else g.constant([1.0] * mean.size, "weight")
+        beta = g.weight(4) if self.bias else g.constant([0.0] * mean.size, "bias")
+        statistics = g.constant(statistic(mean, factor), "mean"), g.constant(statistic(variance, factor), "variance")
+        return g.op("BatchNormalization", x, gamma, beta, *statistics, epsilon=self.eps)
 
     def multiply_adds(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> int:
         return count(tops[0])

@@ -32,3 +32,6 @@ class Concat(Layer):
 
     def torch(self, em: Any, *bottoms: Any) -> str:
         return f"torch.cat([{', '.join(bottoms)}], {self.axis})" if len(bottoms) > 1 else str(bottoms[0])
+
+    def onnx(self, g: Any, *bottoms: Any) -> Any:
+        return g.concat(bottoms, axis(self.axis, bottoms[0].shape))

@@ -87,6 +87,11 @@ class Windowed(Layer):
             return f"{module}({x}[None])[0]"
         return f"{module}({x}.flatten(0, {lead - 1})).unflatten(0, {x}.shape[:{lead}])"
 
+    def as_images(self, x: Shape) -> Shape:
+        """x with one axis before its channels, whatever the number of them was."""
+        lead = self.channel_axis(x)
+        return (count(x, 0, lead), *x[lead:])
+
     def summary(self) -> str:
         words = f"{self.num_output} {window_words(self.kernel, self.stride, self.pad, self.dilation)}"
         return f"{words} group {self.group}" if self.group != 1 else words
@@ -115,6 +120,19 @@ class Convolution(Windowed):
     def torch(self, em: Any, *bottoms: Any) -> Sequence[str]:
         module = self.module(em, "Conv", bottoms[0])
         return [self.apply(module, x) for x in bottoms]
+
+    def onnx(self, g: Any, *bottoms: Any) -> Any:
+        kernel, stride, pad, dilation = self.window(bottoms[0].shape)
+        if len(kernel) not in (1, 2, 3):
+            raise Misfit(f"has {len(kernel)} spatial axes; runtimes have 1 to 3")
+        weights = [g.weight(i) for i in range(2 if self.bias_term else 1)]
+        settings = {"strides": stride, "pads": pad * 2, "dilations": dilation, "group": self.group}
+        tops = []
+        for x, top in zip(bottoms, g.tops, strict=True):
+            images = g.reshape(x, self.as_images(x.shape))
+            sized = (images.shape[0], *top[self.channel_axis(x.shape) :])
+            tops.append(g.reshape(g.op("Conv", images, *weights, kernel_shape=kernel, shape=sized, **settings), top))
+        return tops
 
     def multiply_adds(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> int:
         return sum(count(top) for top in tops) * count(self.weights(*bottoms)["weight"], 1)

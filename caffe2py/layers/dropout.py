@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from caffe2py.layers.base import Layer, layer, param
+from caffe2py.layers.base import Layer, Misfit, layer, param
 
 
 @layer("Dropout")
@@ -18,3 +18,8 @@ class Dropout(Layer):
 
     def torch(self, em: Any, x: Any) -> str:
         return f"F.dropout({x}, {self.ratio}, self.training)"
+
+    def onnx(self, g: Any, x: Any) -> Any:
+        if g.phase == "TRAIN":
+            raise Misfit("drops at random in phase TRAIN; load the net with phase TEST")
+        return x

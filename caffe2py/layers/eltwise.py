@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 from caffe2py.layers.base import Layer, Misfit, Shape, count, layer, param, same
@@ -35,6 +36,14 @@ class Eltwise(Layer):
         if self.operation == "MAX":
             return em.call("eltwise_max", *bottoms)
         return " * ".join(bottoms) if self.stable_prod_grad else em.call("quotient_product", *bottoms)
+
+    def onnx(self, g: Any, *bottoms: Any) -> Any:
+        if self.operation == "MAX":
+            return g.op("Max", *bottoms)
+        if self.coeff:
+            bottoms = tuple(b if c == 1 else g.op("Mul", b, c) for b, c in zip(bottoms, self.coeff, strict=True))
+        kind = "Add" if self.operation == "SUM" else "Mul"
+        return reduce(lambda x, y: g.op(kind, x, y), bottoms)
 
     def multiply_adds(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> int:
         return count(tops[0]) * (len(bottoms) - 1)

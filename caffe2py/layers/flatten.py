@@ -23,3 +23,7 @@ class Flatten(Layer):
 
     def torch(self, em: Any, x: Any) -> str:
         return f"{x}.flatten({self.axis})" if self.end_axis == -1 else f"{x}.flatten({self.axis}, {self.end_axis})"
+
+    def onnx(self, g: Any, x: Any) -> Any:
+        whole = axis(self.axis, x.shape) == 1 and axis(self.end_axis, x.shape) == len(x.shape) - 1
+        return g.flatten(x, 1) if whole else g.reshape(x, g.tops[0])

@@ -40,6 +40,12 @@ class InnerProduct(Layer):
         state = {"weight": 0, "bias": 1} if self.bias_term else {"weight": 0}
         return f"{em.module(f'nn.Linear({words})', **state)}({rows})"
 
+    def onnx(self, g: Any, x: Any) -> Any:
+        rows = g.flatten(x, axis(self.axis, x.shape))
+        weights = [g.weight(i) for i in range(2 if self.bias_term else 1)]
+        top = g.op("Gemm", rows, *weights, transB=int(not self.transpose), shape=(rows.shape[0], self.num_output))
+        return g.reshape(top, g.tops[0])
+
     def multiply_adds(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> int:
         return count(self.weights(*bottoms)["weight"]) * count(bottoms[0], 0, axis(self.axis, bottoms[0]))
 

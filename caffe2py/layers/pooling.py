@@ -114,6 +114,39 @@ class Pooling(Layer):
             called = f"F.max_pool2d({', '.join([*words, 'return_indices=True'] if mask else words)})"
         return em.call("with_float_index", called) if mask else called
 
+    def onnx(self, g: Any, x: Any) -> Any:
+        mask = len(g.tops) == 2
+        if self.global_pooling and not mask:
+            return g.op("GlobalAveragePool" if self.pool == "AVE" else "GlobalMaxPool", x)
+        kernel, stride, pad = self.window(x.shape)
+        size, sized = x.shape[2:], g.tops[0][2:]
+        # A window that starts behind the image and its padding has nothing in it: its value is put on at the end.
+        filled = [min(o, -(-(n + p) // s)) for o, n, p, s in zip(sized, size, pad, stride, strict=True)]
+        empty = [0, 0, *(o - f for o, f in zip(sized, filled, strict=True))]
+        over = [
+            max((f - 1) * s + k - p - n, 0) for f, s, k, p, n in zip(filled, stride, kernel, pad, size, strict=True)
+        ]
+        words = {"kernel_shape": kernel, "strides": stride, "shape": (*x.shape[:2], *filled)}
+        if self.pool == "AVE":
+            return g.pad(self._onnx_average(g, x, pad, over, words), [0] * 4, empty, math.nan)
+        if not mask:
+            return g.pad(g.op("MaxPool", x, pads=(*pad, *over), **words), [0] * 4, empty, g.lowest)
+        top, index = g.op("MaxPool", x, pads=(*pad, *over), outputs=2, **words)
+        index = g.cast(g.op("Mod", index, count(size)), "float")  # ONNX counts over the whole blob
+        return g.pad(top, [0] * 4, empty, g.lowest), g.pad(index, [0] * 4, empty, -1.0)
+
+    def _onnx_average(self, g: Any, x: Any, pad: Pair, over: Sequence[int], words: dict[str, Any]) -> Any:
+        """Caffe counts padding and not what hangs over beyond it; ONNX counts all pads, or none.
+
+        What both kinds are in is padded with zeros first, so that no pad that is left may count.
+        """
+        if any(pad) and all(o <= p for o, p in zip(over, pad, strict=True)):
+            return g.op("AveragePool", x, pads=(*pad, *over), count_include_pad=1, **words)
+        counted = [min(o, p) for o, p in zip(over, pad, strict=True)]
+        left = [o - c for o, c in zip(over, counted, strict=True)]
+        padded = g.pad(x, (0, 0, *pad), (0, 0, *counted))
+        return g.op("AveragePool", padded, pads=(0, 0, *left), **words)
+
     def multiply_adds(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> int:
         return count(tops[0]) * count(self.window(bottoms[0])[0]) if self.pool == "AVE" else 0
 

@@ -28,5 +28,8 @@ class PReLU(Layer):
     def torch(self, em: Any, x: Any) -> str:
         return f"F.prelu({x}, {em.parameter(0)})"
 
+    def onnx(self, g: Any, x: Any) -> Any:
+        return g.op("PRelu", x, g.weight(0, (1 if self.channel_shared else x.shape[1], *[1] * (len(x.shape) - 2))))
+
     def multiply_adds(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> int:
         return count(tops[0])

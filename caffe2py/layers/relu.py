@@ -15,3 +15,6 @@ class ReLU(Layer):
 
     def torch(self, em: Any, x: Any) -> str:
         return f"F.leaky_relu({x}, {self.negative_slope})" if self.negative_slope else f"F.relu({x})"
+
+    def onnx(self, g: Any, x: Any) -> Any:
+        return g.op("LeakyRelu", x, alpha=self.negative_slope) if self.negative_slope else g.op("Relu", x)

@@ -58,5 +58,8 @@ class Reshape(Layer):
         words += [f"{x}.shape[{i}]" for i in range(end, len(x.shape))]
         return f"{x}.reshape({', '.join(words) or '()'})"
 
+    def onnx(self, g: Any, x: Any) -> Any:
+        return g.reshape(x, g.tops[0])
+
     def summary(self) -> str:
         return f"to {text(self.dims)}" + (f" from axis {self.axis}" if self.axis else "")

@@ -45,10 +45,14 @@ class Broadcast(Layer):
 
     def spread(self, operand: Any, shape: Shape, x: Any) -> str:
         """The second operand's text with an axis of 1 for each axis of x that comes after it."""
-        after = len(x.shape) - self.start(x.shape, shape) - len(shape)
+        after = len(self.spread_shape(x.shape, shape)) - len(shape)
         if not shape or not after:
             return str(operand)
         return f"{operand}[..., {', '.join(['None'] * after)}]"
+
+    def spread_shape(self, x: Shape, operand: Shape) -> Shape:
+        """The second operand's shape with an axis of 1 for each axis of x that comes after it."""
+        return (*operand, *[1] * (len(x) - self.start(x, operand) - len(operand))) if operand else ()
 
     def multiply_adds(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> int:
         return count(tops[0])
@@ -77,3 +81,9 @@ class Scale(Broadcast):
         if self.bias_term:
             text += f" + {self.spread(em.parameter(1 if self.learned else 0), shape, x)}"
         return text
+
+    def onnx(self, g: Any, x: Any, *second: Any) -> Any:
+        shape = self.operand(x.shape, *(s.shape for s in second))
+        spread = self.spread_shape(x.shape, shape)
+        top = g.op("Mul", x, g.reshape(second[0], spread) if second else g.weight(0, spread))
+        return g.op("Add", top, g.weight(1 if self.learned else 0, spread)) if self.bias_term else top

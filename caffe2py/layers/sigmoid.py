@@ -13,3 +13,6 @@ class Sigmoid(Layer):
 
     def torch(self, em: Any, x: Any) -> str:
         return f"torch.sigmoid({x})"
+
+    def onnx(self, g: Any, x: Any) -> Any:
+        return g.op("Sigmoid", x)

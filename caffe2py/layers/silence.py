@@ -19,3 +19,6 @@ class Silence(Layer):
 
     def torch(self, em: Any, *bottoms: Any) -> Sequence[str]:
         return ()
+
+    def onnx(self, g: Any, *bottoms: Any) -> Any:
+        return ()

@@ -47,5 +47,9 @@ class Slice(Layer):
         cut = f"({', '.join(map(str, self.points))},)" if len(self.points) == 1 else str(self.points)
         return f"torch.tensor_split({x}, {cut if self.points else self.outputs}, {self.axis})"
 
+    def onnx(self, g: Any, x: Any) -> Any:
+        at = axis(self.axis, x.shape)
+        return g.split(x, [top[at] for top in g.tops], at)
+
     def summary(self) -> str:
         return f"axis {self.axis}" + (f" at {', '.join(map(str, self.points))}" if self.points else "")

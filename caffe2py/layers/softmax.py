@@ -20,3 +20,6 @@ class Softmax(Layer):
 
     def torch(self, em: Any, x: Any) -> str:
         return f"torch.softmax({x}, {self.axis})"
+
+    def onnx(self, g: Any, x: Any) -> Any:
+        return g.softmax(x, axis(self.axis, x.shape))

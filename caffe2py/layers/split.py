@@ -25,5 +25,8 @@ class Split(Layer):
     def torch(self, em: Any, x: Any) -> Sequence[str]:
         return [x] * self.outputs
 
+    def onnx(self, g: Any, x: Any) -> Any:
+        return [x] * self.outputs
+
     def summary(self) -> str:
         return ""

@@ -1,0 +1,177 @@
+"""Which dimensions of a net follow its batch: proved by building it again with other sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NoReturn
+
+from caffe2py.errors import CaffeError, NetError
+from caffe2py.graph.build import build
+from caffe2py.graph.model import Graph, Value
+from caffe2py.layers.base import Misfit
+
+Axes = Mapping[str, tuple[int, str]]  # input blob -> its free axis, and the symbol of its size
+FreeShape = tuple[Any, ...]  # of int and Size
+
+
+class NotFree(Misfit):
+    """A free size was used as a plain number."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """A dimension that is not known yet: a sum of symbols, each times a number, plus `rest`. N, or 2*N + 1.
+
+    It can be added, multiplied and divided as long as the result is of that form. Whatever needs its number
+    (a comparison, `range`, a true division) raises `NotFree`: what is computed from it would hold for one size only.
+    """
+
+    terms: tuple[tuple[str, int], ...]
+    rest: int = 0
+
+    @staticmethod
+    def of(terms: Mapping[str, int], rest: int = 0) -> Any:
+        """A Size, or a plain int where no symbol is left."""
+        kept = tuple(sorted((symbol, n) for symbol, n in terms.items() if n))
+        return Size(kept, rest) if kept else rest
+
+    def __str__(self) -> str:
+        words = [symbol if n == 1 else f"{n}*{symbol}" for symbol, n in self.terms]
+        return " + ".join([*words, str(self.rest)] if self.rest else words)
+
+    def __add__(self, other: Any) -> Any:
+        terms = dict(self.terms)
+        for symbol, n in _terms(other).items():
+            terms[symbol] = terms.get(symbol, 0) + n
+        return Size.of(terms, self.rest + _rest(other))
+
+    def __mul__(self, other: Any) -> Any:
+        if isinstance(other, Size):
+            self._refuse()
+        return Size.of({symbol: n * other for symbol, n in self.terms}, self.rest * other)
+
+    def __sub__(self, other: Any) -> Any:
+        return self + other * -1
+
+    def __rsub__(self, other: Any) -> Any:
+        return self * -1 + other
+
+    def __divmod__(self, other: Any) -> tuple[Any, int]:
+        if isinstance(other, Size):
+            ratio = self.terms[0][1] // other.terms[0][1]
+            if other * ratio == self:
+                return ratio, 0
+        elif other and not any(n % other for n in (self.rest, *_terms(self).values())):
+            return Size.of({symbol: n // other for symbol, n in self.terms}, self.rest // other), 0
+        self._refuse()
+
+    def __floordiv__(self, other: Any) -> Any:
+        return divmod(self, other)[0]
+
+    def __mod__(self, other: Any) -> int:
+        return divmod(self, other)[1]
+
+    def _refuse(self, *_: Any) -> NoReturn:
+        raise NotFree(f"needs the number behind the free size {self}; want a fixed batch")
+
+    __radd__, __rmul__ = __add__, __mul__
+    __index__ = __int__ = __float__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse
+    __truediv__ = __rtruediv__ = __rfloordiv__ = __rmod__ = __pow__ = __neg__ = _refuse
+
+
+def _terms(size: Any) -> dict[str, int]:
+    return dict(size.terms) if isinstance(size, Size) else {}
+
+
+def _rest(size: Any) -> int:
+    return size.rest if isinstance(size, Size) else size
+
+
+def candidates(graph: Graph) -> Iterator[Axes]:
+    """Ways in which the inputs may share a free batch, the freest first; the last one is: not at all.
+
+    Inputs whose first axes have one size follow one symbol. Where the first axis is not free (the time steps of a
+    recurrent net), the second one may be.
+    """
+    shapes = {blob: shape for blob, shape in graph.inputs.items() if shape}
+    symbols: dict[int, str] = {}
+    for blob, shape in shapes.items():
+        symbols.setdefault(shape[0], f"N_{blob}" if symbols else "N")
+    yield {blob: (0, symbols[shape[0]]) for blob, shape in shapes.items()}
+    if len(symbols) > 1:
+        yield {blob: (0, "N") for blob, shape in shapes.items() if symbols[shape[0]] == "N"}
+    if any(len(shape) > 1 for shape in shapes.values()):
+        yield {blob: (1, "N") for blob, shape in shapes.items() if len(shape) > 1}
+    yield {}
+
+
+def free_shapes(graph: Graph, axes: Axes) -> Mapping[Value, FreeShape] | None:
+    """Every value's shape with the free sizes in it, None where the net does not take them.
+
+    The net is built with several sizes of each symbol. Each dimension must come out as a sum of multiples of them.
+    """
+    own = {symbol: (graph.inputs[blob] or ())[axis] for blob, (axis, symbol) in axes.items()}
+    found = {symbol: _shapes(graph, axes, own | {symbol: n + 1}) for symbol, n in own.items()}
+    trials = [own | {symbol: n} for symbol, at in own.items() for n in (1, at + 3)]
+    trials.append({symbol: n + 2 + i for i, (symbol, n) in enumerate(own.items())})
+    measured = [(trial, _shapes(graph, axes, trial)) for trial in trials]
+    if any(shapes is None for shapes in (*found.values(), *(s for _, s in measured))):
+        return None
+    free: dict[Value, FreeShape] = {}
+    for value, shape in graph.shapes.items():
+        others = {symbol: shapes[value] for symbol, shapes in found.items() if shapes is not None}
+        if shape is None or any(s is None or len(s) != len(shape) for s in others.values()):
+            return None
+        sizes = []
+        for i, d in enumerate(shape):
+            terms = {symbol: s[i] - d for symbol, s in others.items() if s is not None}
+            sizes.append(Size.of(terms, d - sum(n * own[symbol] for symbol, n in terms.items())))
+        for trial, shapes in measured:
+            if shapes is not None and shapes[value] != tuple(_number(s, trial) for s in sizes):
+                return None
+        free[value] = tuple(sizes)
+    return free
+
+
+def with_batch(graph: Graph, batch: int) -> Graph:
+    """The same graph for inputs of another batch size. `NetError` where the net does not take it."""
+    error: CaffeError = NetError(f'net "{graph.name}" has no batch that could be {batch}')
+    for axes in candidates(graph):
+        if axes:
+            try:
+                built = _build(graph, axes, dict.fromkeys([symbol for _, symbol in axes.values()][:1], batch))
+            except CaffeError as failure:
+                error = failure
+                continue
+            return replace(graph, shapes={v: built.shapes[v] for v in graph.shapes}, inputs=built.inputs)
+    raise error
+
+
+def _number(size: Any, numbers: Mapping[str, int]) -> int:
+    return int(sum(n * numbers[symbol] for symbol, n in _terms(size).items()) + _rest(size))
+
+
+def _shapes(graph: Graph, axes: Axes, numbers: Mapping[str, int]) -> Mapping[Value, Any] | None:
+    try:
+        return _build(graph, axes, numbers).shapes
+    except CaffeError:
+        return None
+
+
+def _build(graph: Graph, axes: Axes, numbers: Mapping[str, int]) -> Graph:
+    """The net built again with these sizes; an error where its learned blobs would change with them."""
+    if graph.net is None:
+        raise CaffeError(f'graph "{graph.name}" holds no net that could be built again')
+    inputs = {blob: shape for blob, shape in graph.inputs.items() if shape is not None}
+    for blob, (axis, symbol) in axes.items():
+        if symbol in numbers:
+            shape = inputs[blob]
+            inputs[blob] = (*shape[:axis], numbers[symbol], *shape[axis + 1 :])
+    built = build(graph.net, phase=graph.phase, inputs=inputs)
+    wanted = {weight.owner: weight.shape for node in graph.nodes for weight in node.weights}
+    for node in built.nodes:
+        for weight in node.weights:
+            if wanted.get(weight.owner, weight.shape) != weight.shape:
+                raise node.error(NetError, f"its {weight.name} depends on the batch size; want the net's own")
+    return built

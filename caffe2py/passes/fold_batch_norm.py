@@ -1,0 +1,71 @@
+"""Fold batch normalisation into the convolution or inner product before it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from caffe2py.graph import Graph, Node, Value, Weight
+from caffe2py.layers.batch_norm import AffineBatchNorm, statistic
+from caffe2py.layers.convolution import Convolution
+from caffe2py.layers.inner_product import InnerProduct
+
+
+def fold_batch_norm(graph: Graph) -> Graph:
+    """Turn each AffineBatchNorm behind a Convolution or InnerProduct into new weights of that layer.
+
+    Given::
+
+        x -> Convolution (weight[, bias]) -> y -> AffineBatchNorm (mean, variance, ..., gamma, beta) -> z
+
+    Result::
+
+        x -> Convolution (weight * s, (bias - mean) * s + beta) -> z        s = gamma / sqrt(variance + eps)
+
+    1. The AffineBatchNorm must be the only reader of y, and y must be no output.
+    2. Layers with several bottoms, or whose weights are shared, are left alone, as are channels on another axis than 1.
+
+    Computed in float64 and rounded once.
+    """
+    folded: dict[str, Node] = {}
+    gone: set[Value] = set()
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        before = graph.makers.get(node.bottoms[0]) if node.bottoms else None
+        if isinstance(node.layer, AffineBatchNorm) and before is not None and _fits(graph, before, node):
+            folded[before.name] = _folded(before, node)
+            gone.add(before.tops[0])
+        else:
+            nodes.append(node)
+    nodes = [folded.get(n.name, n) if n.tops and n.tops[0] in gone else n for n in nodes]
+    shapes = {v: s for v, s in graph.shapes.items() if v not in gone}
+    return replace(graph, nodes=tuple(nodes), shapes=shapes)
+
+
+def _fits(graph: Graph, before: Node, norm: Node) -> bool:
+    y, shape = before.tops[0], graph.shapes[before.bottoms[0]] if before.bottoms else None
+    if not isinstance(before.layer, (Convolution, InnerProduct)) or len(before.bottoms) != 1 or shape is None:
+        return False
+    on_axis_1 = before.layer.axis in (1, 1 - len(shape))
+    owned = all(w.owner[0] == n.name and w.data is not None for n in (before, norm) for w in n.weights)
+    return (
+        on_axis_1 and owned and len(graph.readers[y]) == 1 and y not in graph.results and not any(before.loss_weights)
+    )
+
+
+def _folded(before: Node, norm: Node) -> Node:
+    assert isinstance(norm.layer, AffineBatchNorm)
+    blobs = [w.data for w in norm.weights if w.data is not None]
+    old = [w.data for w in before.weights if w.data is not None]
+    mean, variance = (statistic(blobs[i].astype(np.float64), blobs[2]) for i in range(2))
+    scale = (blobs[3] if norm.layer.scale else 1.0) / np.sqrt(variance + norm.layer.eps)
+    shift = (old[1] if len(old) > 1 else 0.0) - mean
+    bias = shift * scale + (blobs[4] if norm.layer.bias else 0.0)
+    last = isinstance(before.layer, InnerProduct) and before.layer.transpose
+    weight = old[0] * (scale if last else scale.reshape(-1, *[1] * (old[0].ndim - 1)))
+    weights = tuple(
+        Weight(name, array.shape, array.astype(np.float32), (before.name, i))
+        for i, (name, array) in enumerate([("weight", weight), ("bias", bias)])
+    )
+    return replace(before, layer=replace(before.layer, bias_term=True), tops=norm.tops, weights=weights)  # type: ignore[type-var]
