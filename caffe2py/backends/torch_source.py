@@ -10,6 +10,7 @@ module in memory cannot differ. Two styles:
 from __future__ import annotations
 
 import ast
+import difflib
 import inspect
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +25,7 @@ from caffe2py import __version__
 from caffe2py.backends.names import Namer, class_name
 from caffe2py.errors import CaffeError, UnsupportedError, WeightError
 from caffe2py.graph import Graph, Node, Value
-from caffe2py.layers.base import Misfit, Shape
+from caffe2py.layers.base import Misfit, Shape, layer_types
 from caffe2py.layers.opaque import Opaque
 from caffe2py.passes import FLAT
 
@@ -119,15 +120,21 @@ def program(graph: Graph, style: str = "flat", weights: str | None = None) -> Pr
 
 
 def check_runnable(graph: Graph) -> None:
-    """`UnsupportedError` with every layer whose type is not known."""
+    """`UnsupportedError` with every layer whose type is not known, and the known types that read like it."""
     opaque = [n for n in graph.nodes if isinstance(n.layer, Opaque)]
     if opaque:
-        lines = [f'  {n.place}: "{n.name}" ({n.type})' for n in opaque]
+        lines = [f'  {n.place}: "{n.name}" ({n.type}{_alike(n.type)})' for n in opaque]
         raise UnsupportedError(
             f"{len(opaque)} layers have a type that caffe2py does not know:\n"
             + "\n".join(lines)
-            + "\nRegister a class for each with --plugin FILE (see docs/custom-layers.md)."
+            + "\nCorrect the type, or register a class for it with --plugin FILE (see docs/custom-layers.md)."
         )
+
+
+def _alike(type_: str) -> str:
+    known = {name.lower(): name for name in layer_types()}
+    near = difflib.get_close_matches(type_.lower(), known, n=1)
+    return f'; did you mean "{known[near[0]]}"?' if near else ""
 
 
 class Emitter:
@@ -168,6 +175,13 @@ class Emitter:
             self._writer.declare(f'self.register_buffer("{name}", {blank})')
         self._writer.bind(self._node, name, index)
         return f"self.{name}"
+
+    def buffer(self, name: str, shape: Shape, source: Convert) -> str:
+        """Declare a buffer of that shape and return `self.NAME`; `source` makes its array of the layer's blobs."""
+        member = self._writer.member(f"{self._node.name}_{name}")
+        self._writer.declare(f'self.register_buffer("{member}", torch.empty({", ".join(map(str, shape)) or "()"}))')
+        self._writer.bind(self._node, member, source)
+        return f"self.{member}"
 
     def call(self, function: str | Callable[..., Any], *args: Any, **settings: Any) -> str:
         """`function(args, settings)`, with the function's text copied into the output.

@@ -34,7 +34,13 @@ def read_mean(path: str | os.PathLike[str]) -> np.ndarray:
         raise CaffemodelError(f"an array of shape {shape}; want (channels, height, width)", name)
     if data.shape[2] in (1, 3) and data.shape[0] not in (1, 3) and data.shape[1] > 1:
         raise CaffemodelError(f"an array of shape {shape}, channels last; want (channels, height, width)", name)
-    return np.array(data, np.float32, order="C")
+    with np.errstate(over="ignore"):  # a double beyond float32 is infinite, as in Caffe
+        return np.array(data, np.float32, order="C")
+
+
+def read_blob(path: str | os.PathLike[str]) -> np.ndarray:
+    """The one blob in a ``.binaryproto``, in its own shape. Raises as ``read_mean``."""
+    return _read_binaryproto(map_file(path), os.fspath(path))
 
 
 def write_mean(path: str | os.PathLike[str], mean: np.ndarray) -> None:

@@ -1,0 +1,38 @@
+"""Accuracy: how often the label is among the highest scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from caffe2py.layers.base import Layer, Misfit, Shape, axis, layer, optional, param, top_count
+from caffe2py.layers.losses import label_each
+
+
+@layer("Accuracy", bottoms=2, tops=(1, 2))
+class Accuracy(Layer):
+    """top = the share of labels whose score is among the `top_k` highest; a score that ties with the label's is above it.
+
+    x (N, C, ...) with classes on `axis`; one label for each place of x without its classes; a label equal to
+    ignore_label does not count. A second top (C) is the share for each class, 0 for one without labels. No gradient.
+    Source: accuracy_layer.cpp.
+    """
+
+    top_k: int = param("accuracy_param.top_k")
+    axis: int = param("accuracy_param.axis")
+    ignore_label: int | None = optional("accuracy_param.ignore_label")
+    outputs: int = top_count()
+
+    def shapes(self, x: Shape, label: Shape) -> Sequence[Shape]:
+        at = axis(self.axis, x)
+        label_each(x, at, label)
+        if self.top_k > x[at]:
+            raise Misfit(f"top_k {self.top_k} is more than {x[at]} classes")
+        return [(), (x[at],)][: self.outputs]
+
+    def torch(self, em: Any, x: Any, label: Any) -> str:
+        settings = {"axis": axis(self.axis, x.shape), "top_k": self.top_k}
+        if self.ignore_label is not None:
+            settings["ignore_label"] = self.ignore_label
+        called = em.call("accuracy", x, label, **settings)
+        return called if self.outputs == 2 else f"{called}[0]"

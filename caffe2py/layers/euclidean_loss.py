@@ -1,0 +1,26 @@
+"""EuclideanLoss: half the squared distance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from caffe2py.layers.base import Layer, Misfit, Shape, count, layer, text
+from caffe2py.layers.losses import same_samples
+
+
+@layer("EuclideanLoss", bottoms=2, loss=True)
+class EuclideanLoss(Layer):
+    """loss = sum (x - y)^2 / (2 N), for x and y (N, ...) of one size; the gradient flows into both.
+
+    Source: euclidean_loss_layer.cpp.
+    """
+
+    def shapes(self, x: Shape, y: Shape) -> Sequence[Shape]:
+        same_samples(x, y)
+        if count(x) != count(y):
+            raise Misfit(f"bottom 1 {text(y)} has another size than bottom 0 {text(x)}")
+        return [()]
+
+    def torch(self, em: Any, x: Any, y: Any) -> str:
+        return em.call("euclidean_loss", x, y)

@@ -1,0 +1,51 @@
+"""InfogainLoss: the logarithmic loss, weighted by what each pair of classes is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from caffe2py.errors import WeightError
+from caffe2py.layers.base import Misfit, Shape, axis, count, layer, optional, param, text
+from caffe2py.layers.losses import Counted, label_each
+
+
+@layer("InfogainLoss", bottoms=(2, 3), tops=(1, 2), loss=True)
+class InfogainLoss(Counted):
+    """loss = -sum_k H[label, k] log softmax(x)[k] / n, the classes on `axis`; n by `normalization`.
+
+    x (N, K, ...); one label for each place of x without its classes. H (K, K) is bottom 2, or else the blob in the
+    file `source`, which is read when the net gets its weights, not when it is loaded. A second top is softmax(x),
+    through which no gradient flows. Source: infogain_loss_layer.cpp.
+    """
+
+    axis: int = param("infogain_loss_param.axis")
+    source: str | None = optional("infogain_loss_param.source")
+
+    def shapes(self, x: Shape, label: Shape, *gain: Shape) -> Sequence[Shape]:
+        at = axis(self.axis, x)
+        label_each(x, at, label)
+        if gain and count(gain[0]) != x[at] ** 2:
+            raise Misfit(f"has a matrix of shape {text(gain[0])} for {x[at]} classes; want {x[at] ** 2} values")
+        if not gain and not self.source:
+            raise Misfit("has no matrix; want it as a third bottom, or infogain_loss_param { source: FILE }")
+        return [(), x][: self.outputs]
+
+    def torch(self, em: Any, x: Any, label: Any, *gain: Any) -> Sequence[str]:
+        at = axis(self.axis, x.shape)
+        k = x.shape[at]
+        matrix = gain[0] if gain else em.buffer("gain", (k, k), lambda blobs: read_gain(self.source or "", k))
+        loss = em.call("infogain_loss", x, label, matrix, axis=at, **self.settings())
+        return [loss, f"torch.softmax({x}.detach(), {at})"][: self.outputs]
+
+
+def read_gain(path: str, classes: int) -> np.ndarray:
+    """The (classes, classes) matrix in a `.binaryproto`. Raises `CaffeError` where the file holds none of that size."""
+    from caffe2py.proto.mean import read_blob
+
+    data = read_blob(path).astype(np.float32)
+    if data.size != classes**2:
+        raise WeightError(f"a blob of {data.size} values; want {classes} x {classes}, a row for each label", path)
+    return data.reshape(classes, classes)

@@ -1,0 +1,29 @@
+"""SigmoidCrossEntropyLoss: the cross-entropy of independent yes-or-no predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from caffe2py.layers.base import Misfit, Shape, count, layer, text
+from caffe2py.layers.losses import Counted, same_samples
+
+
+@layer("SigmoidCrossEntropyLoss", bottoms=2, loss=True)
+class SigmoidCrossEntropyLoss(Counted):
+    """loss = -sum [t log s(x) + (1 - t) log(1 - s(x))] / n, s the sigmoid, t the label of each value of x.
+
+    n is the number of samples where no `normalization` is given. Labels whose whole part is ignore_label do not count.
+    Source: sigmoid_cross_entropy_loss_layer.cpp.
+    """
+
+    normalization: str = "BATCH_SIZE"
+
+    def shapes(self, x: Shape, label: Shape) -> Sequence[Shape]:
+        same_samples(x, label)
+        if count(x) != count(label):
+            raise Misfit(f"has a label of shape {text(label)} for a bottom of shape {text(x)}; want as many values")
+        return [()]
+
+    def torch(self, em: Any, x: Any, label: Any) -> str:
+        return em.call("sigmoid_loss", x, label, **self.settings())
