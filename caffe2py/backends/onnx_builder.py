@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 # Operators whose top has the shape that their inputs have, spread over each other.
 ELEMENTWISE = frozenset(
-    "Abs Add And Cast Ceil Clip Div Elu Equal Erf Exp Floor Greater GreaterOrEqual HardSigmoid Identity IsNaN LRN LeakyRelu "
-    "Less LessOrEqual Log LogSoftmax Max Mean Min Mod Mul Neg Not Or PRelu Pow Reciprocal Relu Round Sigmoid Sign Softmax "
-    "Softplus Sqrt Sub Sum Tanh Where BatchNormalization".split()
+    "Abs Add And BatchNormalization Cast Ceil Clip Div Elu Equal Erf Exp Floor Greater GreaterOrEqual HardSigmoid "
+    "Identity IsNaN LRN LeakyRelu Less LessOrEqual Log LogSoftmax Max Mean Min Mod Mul Neg Not Or PRelu Pow Reciprocal "
+    "Relu Round Sigmoid Sign Softmax Softplus Sqrt Sub Sum Tanh Where".split()
 )
 
 
@@ -112,7 +112,7 @@ class Builder:
         return made[0] if outputs == 1 else made
 
     def function(self, kind: str, body: Callable[..., Any], *inputs: Handle) -> Any:
-        """What `body(g, *inputs)` builds; as a call of the local function `caffe2py.KIND` where the user asked for that."""
+        """What `body(g, *inputs)` builds; a call of the local function `caffe2py.KIND` where the user asked for one."""
         if kind not in self._writer.functions:
             return body(self, *inputs)
         self._writer.define(kind, body, inputs)
@@ -128,7 +128,7 @@ class Builder:
     # Numbers
 
     def weight(self, index: int, shape: Sequence[int] | None = None) -> Handle:
-        """The layer's learned blob `index` as an initializer, straight from the weights file; `shape` views it otherwise."""
+        """The layer's learned blob `index` as an initializer, straight from the weights file, viewed in a `shape`."""
         weight = self._node.weights[index]
         shape = tuple(weight.shape if shape is None else shape)
         return self._writer.initializer(
@@ -271,7 +271,7 @@ class Builder:
         return self.op("Pad", x, self.constant([*before, *after], "pads"), fill, mode="constant", shape=shape)
 
     def softmax(self, x: Handle, axis: int, kind: str = "Softmax") -> Handle:
-        """Softmax (or LogSoftmax) over one axis. Below opset 13 the axes behind it are taken in too, so they must be 1."""
+        """Softmax (or LogSoftmax) over one axis. Below opset 13 the axes behind it are taken in too; they must be 1."""
         if self.opset < 13 and any(isinstance(d, Size) or d != 1 for d in x.shape[axis + 1 :]):
             self.need(13, f"{kind} over an inner axis")
         return self.op(kind, x, axis=axis)

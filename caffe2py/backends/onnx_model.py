@@ -108,7 +108,7 @@ def onnx_program(
         shapes = free_shapes(graph, axes) if axes else _known(graph)
         if shapes is None:
             continue
-        symbols = {symbol: (blob, axis) for blob, (axis, symbol) in reversed(axes.items())}
+        symbols = {symbol: (blob, axis) for blob, (axis, symbol) in reversed(list(axes.items()))}
         try:
             return _written(flat, shapes, symbols, opset, functions, float16)
         except NotFree:
@@ -188,7 +188,7 @@ class Writer:
         """A tensor of the model; one blob under one shape, and one small constant, is kept once."""
         kind = {"f": self.float, "i": np.dtype(np.int64), "u": np.dtype(np.int64), "b": np.dtype(np.bool_)}
         dtype = kind[array.dtype.kind]
-        if key is None and (array.ndim == 0 or array.dtype.kind != "f" and array.size <= 16):
+        if key is None and (array.ndim == 0 or (array.dtype.kind != "f" and array.size <= 16)):
             key = (dtype.str, tuple(shape), array.astype(dtype).tobytes())
             name = name.rpartition(".")[2]
         if key is not None and key in self._tensors:

@@ -123,9 +123,8 @@ class Pooling(Layer):
         # A window that starts behind the image and its padding has nothing in it: its value is put on at the end.
         filled = [min(o, -(-(n + p) // s)) for o, n, p, s in zip(sized, size, pad, stride, strict=True)]
         empty = [0, 0, *(o - f for o, f in zip(sized, filled, strict=True))]
-        over = [
-            max((f - 1) * s + k - p - n, 0) for f, s, k, p, n in zip(filled, stride, kernel, pad, size, strict=True)
-        ]
+        ends = [(f - 1) * s + k - p for f, s, k, p in zip(filled, stride, kernel, pad, strict=True)]
+        over = [max(e - n, 0) for e, n in zip(ends, size, strict=True)]
         words = {"kernel_shape": kernel, "strides": stride, "shape": (*x.shape[:2], *filled)}
         if self.pool == "AVE":
             return g.pad(self._onnx_average(g, x, pad, over, words), [0] * 4, empty, math.nan)
