@@ -165,6 +165,10 @@ def integers(file):
     file["data/a/0"] = np.arange(3)
 
 
+def long_doubles(file):
+    file["data/a/0"] = THREE.astype("longdouble")
+
+
 def no_number(file):
     file["data/a/weight"] = THREE
 
@@ -207,6 +211,7 @@ REFUSED = {
     "strings": (strings, "holds no numbers"),
     "null": (null, "holds no numbers"),
     "integers": (integers, "holds int64; want float32 or float64"),
+    "long doubles": (long_doubles, "want float32 or float64"),
     "no number": (no_number, '"/data/a/weight" is no number of a blob'),
     "large number": (large_number, "is no number of a blob"),
     "padded number": (padded_number, "is no number of a blob"),

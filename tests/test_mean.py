@@ -35,6 +35,7 @@ MEANS = {
     "npy, doubles": (npy(VALUES.astype("f8")), VALUES),
     "npy, big-endian": (npy(VALUES.astype(">f4")), VALUES),
     "npy, Fortran order": (npy(np.asfortranarray(VALUES)), VALUES),
+    "npy, beyond float32": (npy(np.full((3, 1, 2), 1e300)), np.full((3, 1, 2), np.inf)),
     "npy, integers": (npy((VALUES * 4).astype("u1")), VALUES * 4),
     "npy, four axes": (npy(VALUES[None]), VALUES),
     "npy, one value a channel": (npy(np.array([104.0, 117.0, 123.0])), np.array([[[104]], [[117]], [[123]]])),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -183,7 +183,7 @@ def _parse_net(buf: Buffer, file: str) -> Weights:
     found: dict[int, list[LayerBlobs]] = {NET_LAYER: [], NET_LAYERS: []}
     old = False
     kept: list[Field] = []
-    for item in fields(buf, 0, len(buf)):
+    for item in _top_fields(buf):
         if item.number in found:
             _want(item, LEN, "a layer")
             number = len(found[item.number])
@@ -205,6 +205,13 @@ def _parse_net(buf: Buffer, file: str) -> Weights:
         raise WireError(len(buf), "no layers in it: not a caffemodel")
     version = "V2" if found[NET_LAYER] else "V0" if old else "V1"
     return Weights(file, decode_name(name), tuple(layers), version, _cut(buf, kept))
+
+
+def _top_fields(buf: Buffer) -> Iterator[Field]:
+    try:
+        yield from fields(buf, 0, len(buf))
+    except WireError as error:
+        raise WireError(error.at, f"{error.fact}: the file is cut off, or no caffemodel") from None
 
 
 def _parse_layer(buf: Buffer, place: Field, numbers: Numbers) -> tuple[LayerBlobs, bool]:

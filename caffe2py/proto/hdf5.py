@@ -175,7 +175,7 @@ def _blobs(group: h5py.Group, numbers: list[str], place: str) -> tuple[Blob, ...
         if not (key.isascii() and key.isdigit() and str(int(key[:9])) == key and int(key) < MOST_BLOBS):
             raise CaffemodelError(f'"{group.name}/{key}" is no number of a blob', place)
         data = read_array(group[key])
-        if data.dtype.kind != "f":
+        if data.dtype.kind != "f" or data.dtype.itemsize > 8:
             raise CaffemodelError(f'"{group.name}/{key}" holds {data.dtype}; want float32 or float64', place)
         if data.ndim > MOST_AXES or data.size > MOST_VALUES:
             raise CaffemodelError(f'"{group.name}/{key}" {data.shape} is larger than a blob can be', place)
