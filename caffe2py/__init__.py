@@ -32,7 +32,19 @@ _HOMES = {
     "verify": "proof.verify",
 }
 
-__all__ = ["CaffeError", "__version__", "convert", "load", "load_torch", "run", "save", "to_onnx", "to_source", "to_torch", "verify"]
+__all__ = [
+    "CaffeError",
+    "__version__",
+    "convert",
+    "load",
+    "load_torch",
+    "run",
+    "save",
+    "to_onnx",
+    "to_source",
+    "to_torch",
+    "verify",
+]
 
 
 def __getattr__(name: str) -> Any:

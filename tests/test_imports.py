@@ -21,7 +21,7 @@ ORDER = [
     ["graph"],
     ["passes"],
     ["backends"],
-    ["verify"],
+    ["proof"],
     ["evaluate", "archive", "pycaffe"],
     ["cli"],
 ]

@@ -1,0 +1,124 @@
+"""The numbers of a comparison: how far ours is from the reference, and how far float32 alone can be from the truth."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from caffe2py.graph import Graph, Node
+from caffe2py.layers.base import Shape, count, text
+from caffe2py.proof.dumps import Sample, Top
+
+EPSILON = 2.0**-24  # half a unit in the last place of 1: what one rounding to float32 can cost
+LIMITS = {"Sigmoid": (0.0, 1.0), "Softmax": (0.0, 1.0), "TanH": (-1.0, 1.0)}  # where a type saturates
+SATURATED = 2.0**-20  # this near to its limits a value tells nothing of what made it
+
+
+def shape_of(reference: Top) -> Shape:
+    return tuple(reference.shape)
+
+
+def scale_of(reference: Top) -> float:
+    """max |reference| over its finite values; 0 where there are none."""
+    if isinstance(reference, Sample):
+        ends = [abs(e) for e in (reference.min, reference.max) if math.isfinite(e)]
+        return max([*ends, _largest(reference.value)])
+    return _largest(reference)
+
+
+def _largest(values: np.ndarray) -> float:
+    if not values.size:
+        return 0.0
+    largest = float(np.abs(values).max())
+    if math.isfinite(largest):
+        return largest
+    return float(np.abs(values, where=np.isfinite(values), out=np.zeros(values.shape)).max())
+
+
+def error(ours: np.ndarray, reference: Top, scale: float) -> float:
+    """max |ours - reference| / scale; infinite where shapes differ, or where one is finite and the other is not.
+
+    Of a sampled reference the samples are compared, and the statistics of all values: the difference of two means,
+    of two root mean squares, of two minima or maxima is never more than the largest difference of two values.
+    """
+    if tuple(ours.shape) != shape_of(reference):
+        return math.inf
+    if not isinstance(reference, Sample):
+        return _relative(largest_difference(ours, reference), scale)
+    found = largest_difference(ours.reshape(-1)[reference.index], reference.value)
+    if ours.size and math.isfinite(reference.l2):
+        wide = ours.astype(np.float64)
+        pairs = [(wide.mean(), reference.mean), (wide.min(), reference.min), (wide.max(), reference.max)]
+        pairs.append((math.sqrt(float(np.square(wide).mean())), reference.l2 / math.sqrt(ours.size)))
+        found = max([found, *(largest_difference(np.array(a), np.array(b)) for a, b in pairs)])
+    return _relative(found, scale)
+
+
+def largest_difference(a: np.ndarray, b: np.ndarray) -> float:
+    """max |a - b| in float64; NaN is equal to NaN, an infinity to itself, and either infinitely far from a number."""
+    if not a.size:
+        return 0.0
+    with np.errstate(invalid="ignore"):
+        found = float(np.abs(np.subtract(a, b, dtype=np.float64)).max())
+    if not math.isnan(found):
+        return found
+    equal = (a == b) | (np.isnan(a) & np.isnan(b))
+    with np.errstate(invalid="ignore"):
+        apart = np.where(equal, 0.0, np.abs(np.subtract(a, b, dtype=np.float64)))
+    return float(np.nan_to_num(apart, nan=np.inf, posinf=np.inf).max())
+
+
+def _relative(difference: float, scale: float) -> float:
+    return difference / scale if scale else (0.0 if difference == 0 else math.inf)
+
+
+def silence(node: Node, reference: Top) -> str:
+    """Why a reference can neither convict nor acquit; "" where it can."""
+    values = reference.value if isinstance(reference, Sample) else reference
+    n = count(shape_of(reference))
+    if not n:
+        return "empty"
+    low, high = (reference.min, reference.max) if isinstance(reference, Sample) else (values.min(), values.max())
+    if low == high and (n > 1 or high == 0):
+        return f"constant {float(high):g}"
+    if node.type in LIMITS and n > 1:
+        near = [np.abs(values - limit) <= SATURATED for limit in LIMITS[node.type]]
+        if np.logical_or(*near).all():
+            return "saturated"
+    return ""
+
+
+def terms(graph: Graph, node: Node) -> float:
+    """How many terms are added up for one value of the top."""
+    tops = sum(count(s) for s in graph.shapes_of(node.tops) if s is not None)
+    bottoms = sum(count(s) for s in graph.shapes_of(node.bottoms) if s is not None)
+    adds = graph.multiply_adds(node) or 0
+    return max(1.0, max(adds, bottoms) / tops) if tops else 1.0
+
+
+@dataclass(frozen=True)
+class Bars:
+    """What rounding explains, and so what it does not.
+
+    Two right programs differ because each rounds to float32, and because they add in different orders. How much the
+    first is worth at a layer is measured: our float32 run against our float64 run, on the same inputs. `times` allows
+    the reference's own rounding to be so many times ours, for both are draws of one kind. The second is known: n
+    terms added one after another, as plain loops do, err by up to about sqrt(n) * 2^-24 of the result. A few last
+    places are always allowed, for other libraries' exp and log. `fixed` replaces all of this by one number.
+    """
+
+    times: float = 5.0
+    places: float = 16.0  # in units of 2^-24
+    fixed: float | None = None
+
+    def bar(self, rounding: float, n: float) -> float:
+        """The largest error that float32 explains, given our own rounding and the number of terms of a sum."""
+        if self.fixed is not None:
+            return self.fixed
+        return max(self.times * rounding, EPSILON * max(self.places, math.sqrt(n)))
+
+
+def shapes_differ(ours: Shape, reference: Top) -> str:
+    return f"has shape {text(ours)}; the reference has {text(shape_of(reference))}"

@@ -1,0 +1,109 @@
+"""What can be verified: the torch module in its styles, and the files that were converted."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from caffe2py.backends.torch_run import Runner, input_tensors, runner
+from caffe2py.errors import FileError, NetError
+from caffe2py.graph import Graph, Node, Value
+
+Arrays = list[np.ndarray | None]
+
+
+class Feed(Protocol):
+    """Values that replace ours before a layer reads them."""
+
+    def get(self, value: Value) -> np.ndarray | None: ...
+
+
+class Model(Protocol):
+    """Something that runs a net and shows its values. `exact` asks for the same in float64."""
+
+    @property
+    def name(self) -> str:
+        """What it is, for people."""
+
+    @property
+    def graph(self) -> Graph:
+        """The layers that `steps` runs."""
+
+    @property
+    def feeds(self) -> bool:
+        """Can `steps` be fed with a reference's values?"""
+
+    def steps(
+        self, inputs: Mapping[str, np.ndarray], feed: Feed | None = None, *, exact: bool = False
+    ) -> Iterator[tuple[Node, Arrays]]:
+        """Each layer with its tops as they stand right after it; None for a value that the model does not show."""
+
+
+@dataclass(frozen=True)
+class TorchModel:
+    """The emitted text, in one style, with the graph's weights or those of a file."""
+
+    name: str
+    source: Graph
+    style: str = "exact"
+    state: Mapping[str, torch.Tensor] | None = None
+    feeds: bool = True
+
+    @property
+    def graph(self) -> Graph:
+        return self.single.program.graph
+
+    @cached_property
+    def single(self) -> Runner:
+        return runner(self.source, self.style, self.state)
+
+    @cached_property
+    def double(self) -> Runner:
+        return runner(self.source, self.style, self.state, torch.float64)
+
+    def steps(
+        self, inputs: Mapping[str, np.ndarray], feed: Feed | None = None, *, exact: bool = False
+    ) -> Iterator[tuple[Node, Arrays]]:
+        made, dtype = (self.double, torch.float64) if exact else (self.single, torch.float32)
+        tensors = input_tensors(self.source, inputs, dtype)
+        running = made.steps(tensors, None if feed is None else _Tensors(feed, dtype))
+        for step in made.program.steps:
+            try:
+                with torch.no_grad():
+                    node, tops = next(running)
+            except (RuntimeError, ValueError, IndexError) as error:
+                said = str(error).strip().splitlines() or [type(error).__name__]
+                raise step.node.error(NetError, f"cannot run on this input: {said[0]}") from error
+            yield node, [top.numpy() for top in tops]
+
+
+class _Tensors(dict[Value, torch.Tensor]):
+    """A feed as the mapping that `Runner.steps` takes: values are read when they are asked for, and not kept."""
+
+    def __init__(self, feed: Feed, dtype: torch.dtype) -> None:
+        super().__init__()
+        self._feed, self._dtype = feed, dtype
+
+    def get(self, value: Value, default: torch.Tensor | None = None) -> torch.Tensor | None:  # type: ignore[override]
+        array = self._feed.get(value)
+        return default if array is None else torch.from_numpy(np.array(array, order="C")).to(self._dtype)
+
+
+def open_model(graph: Graph, model: str | os.PathLike[str] | None = None, style: str = "exact") -> Model:
+    """The model to verify: the graph's own module in one style, or a converted file, told by its suffix."""
+    if model is None:
+        return TorchModel(f"torch, {style}", graph, style)
+    path = Path(model)
+    if path.suffix == ".pt":
+        from caffe2py.backends import pt_file
+
+        source, state = pt_file.read(path)
+        return TorchModel(path.name, source, pt_file.STYLE, state)
+    raise FileError(f'cannot verify a file with the suffix "{path.suffix}"; want .pt, .py or .onnx', str(model))

@@ -1,0 +1,233 @@
+"""Is a translation right? Every value against what was recorded in Caffe; the first layer that is wrong has a name.
+
+Final outputs hide faults: with one ReLU made leaky in the middle of SE-ResNet-50 the probabilities still agree to four
+places. So each value gets two errors: *local*, its layer fed with the reference's own inputs, and *drift*, from
+the net's inputs on. What rounding to float32 explains is no fault; `measure.Bars` says how much that is, and why.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import platform
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from itertools import repeat
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from caffe2py import __version__
+from caffe2py.graph import Graph, Node, Value
+from caffe2py.layers.base import Shape
+from caffe2py.proof.binding import Binding, bind_dump
+from caffe2py.proof.dumps import Sample, Top, open_dump
+from caffe2py.proof.measure import Bars, error, largest_difference, scale_of, shape_of, shapes_differ, silence, terms
+from caffe2py.proof.models import Arrays, Model, open_model
+from caffe2py.proof.report import ABSENT, FAULT, FOLLOWS, OK, SILENT, LayerReport, Report
+
+Progress = Callable[[Iterable[Any], str, int], Iterable[Any]]
+
+
+def verify(
+    graph: Graph,
+    dump: str | os.PathLike[str],
+    model: str | os.PathLike[str] | None = None,
+    *,
+    style: str = "exact",
+    bar: float | None = None,
+    diagnose: bool = True,
+    progress: Progress | None = None,
+) -> Report:
+    """Compare every value of a net with a dump recorded in Caffe.
+
+    `dump` is a `caffe-activations/1` file, whole or sampled, an `.npz` or `.h5` of {blob: array}, or a folder of
+    `.npy` files. `model` is a converted file (`.pt`, `.py`, `.onnx`); without one, the torch module of the graph in
+    `style` ("exact" or "flat") is verified. A `.py` is run. `bar` is the largest error allowed, instead of what
+    rounding explains. `diagnose` looks for the likely cause of the first fault. `progress` wraps the iteration over
+    the layers.
+
+    Errors are max|ours - reference| / max|reference|. Raises `CaffeError` where the dump is none, or not of this net.
+    """
+    started = time.monotonic()
+    with open_dump(dump) as opened:
+        made = open_model(graph, model, style)
+        recorded = bind_dump(opened, made.graph)
+        comparison = _Comparison(made, recorded, Bars(fixed=bar))
+        rows = comparison.rows(progress)
+        report = Report(
+            net=graph.name,
+            model=made.name,
+            dump=Path(dump).name,
+            layers=tuple(rows),
+            notes=(*recorded.notes, *comparison.notes()),
+            files=_hashes([p for p in (_prototxt(graph), graph.weights_file, dump, model) if p is not None]),
+            versions=_versions(),
+        )
+    return replace(report, seconds=time.monotonic() - started)
+
+
+@dataclass
+class _Comparison:
+    """One walk over the net, with up to four runs side by side: drift and local, in float32 and float64."""
+
+    model: Model
+    recorded: Binding
+    bars: Bars
+    shapes: dict[Value, Shape] = field(default_factory=dict)  # of our own values
+    misshapen: set[Value] = field(default_factory=set)  # recorded with another shape than ours
+    tainted: set[Value] = field(default_factory=set)  # what a fault has reached, in the run from the inputs on
+    spans: dict[Value, tuple[Node, ...]] = field(default_factory=dict)  # of values that are not recorded
+    drift_bar: float = 0.0
+
+    def rows(self, progress: Progress | None) -> list[LayerReport]:
+        inputs = self.recorded.inputs
+        runs: list[Iterator[tuple[Node, Arrays]] | Iterator[None]] = [
+            self.model.steps(inputs),
+            self.model.steps(inputs, exact=True),
+        ]
+        if self.model.feeds and self.feedable():
+            runs += [self.model.steps(inputs, self), self.model.steps(inputs, self, exact=True)]
+        else:
+            runs += [repeat(None), repeat(None)]
+        steps: Iterable[Any] = zip(*runs, strict=False)
+        total = len(self.model.graph.nodes)
+        found = []
+        for index, (single, double, fed, exact) in enumerate(
+            progress(steps, "verifying", total) if progress else steps
+        ):
+            node = single[0]
+            for i, value in enumerate(node.tops):
+                ours = _Ours(single[1][i], double[1][i], fed and fed[1][i], exact and exact[1][i])
+                row = self.row(index, node, value, ours)
+                if row is not None:
+                    found.append(row)
+        return found
+
+    def feedable(self) -> bool:
+        """Is anything but the inputs recorded whole?"""
+        return any(v.blob not in self.recorded.inputs or v.version > 1 for v in self.recorded.whole)
+
+    def get(self, value: Value) -> np.ndarray | None:
+        """The reference's value to feed a layer with; None where ours must do."""
+        if value not in self.recorded.whole or value in self.misshapen or value not in self.recorded.values:
+            return None
+        top = self.recorded.read(value)
+        assert isinstance(top, np.ndarray)
+        return top if tuple(top.shape) == self.shapes.get(value) else None
+
+    def row(self, index: int, node: Node, value: Value, ours: _Ours) -> LayerReport | None:
+        """What is to be told of one value; None where there is nothing to tell."""
+        self.taint(node, value)
+        if ours.drift is not None:
+            self.shapes[value] = tuple(ours.drift.shape)
+        span = self.span(node)
+        reference = self.recorded.read(value)
+        if node.layer.is_input or (node.layer.idle and reference is None):
+            return None
+        row = LayerReport(index, node.name, node.type, str(value), self.shapes.get(value), ABSENT)
+        if reference is None or ours.drift is None:
+            self.spans[value] = span
+            return row
+        row = self.measured(replace(row, span=tuple(n.name for n in span)), node, reference, ours)
+        if row.verdict == FAULT:
+            if tuple(ours.drift.shape) != shape_of(reference):
+                self.misshapen.add(value)
+            if row.local is None and value in self.tainted:
+                row = replace(row, verdict=FOLLOWS)
+            self.tainted.add(value)
+        return row
+
+    def span(self, node: Node) -> tuple[Node, ...]:
+        """The layers from the last recorded values to this one: itself, where all its bottoms are recorded."""
+        before = {n.name: n for v in node.bottoms for n in self.spans.get(v, ())}
+        return (*before.values(), node)
+
+    def taint(self, node: Node, value: Value) -> None:
+        if any(v in self.tainted for v in node.bottoms):
+            self.tainted.add(value)
+
+    def measured(self, row: LayerReport, node: Node, reference: Top, ours: _Ours) -> LayerReport:
+        assert ours.drift is not None
+        scale = scale_of(reference)
+        n = terms(self.model.graph, node)
+        rounding = ours.drift_rounding(scale)
+        self.drift_bar = max(self.drift_bar, self.bars.bar(rounding, n))
+        row = replace(
+            row,
+            drift=error(ours.drift, reference, scale),
+            exact_drift=None if ours.exact_drift is None else error(ours.exact_drift, reference, scale),
+            rounding=rounding,
+            drift_bar=self.drift_bar,
+        )
+        if ours.local is not None and not isinstance(reference, Sample):
+            rounding = ours.local_rounding(scale)
+            row = replace(
+                row,
+                local=error(ours.local, reference, scale),
+                exact_local=None if ours.exact_local is None else error(ours.exact_local, reference, scale),
+                rounding=rounding,
+                local_bar=self.bars.bar(rounding, n),
+            )
+        if tuple(ours.drift.shape) != shape_of(reference):
+            return replace(row, verdict=FAULT, note=shapes_differ(tuple(ours.drift.shape), reference))
+        why = silence(node, reference)
+        if why:
+            return replace(row, verdict=SILENT, note=f"the reference is {why}")
+        assert row.error is not None and row.bar is not None
+        return replace(row, verdict=FAULT if row.error > row.bar else OK)
+
+    def notes(self) -> Iterator[str]:
+        if not self.feedable():
+            yield "the dump is sampled: no layer can be fed with the reference's inputs, and the errors are drift alone"
+
+
+@dataclass(frozen=True)
+class _Ours:
+    """One value of ours, from the runs that were made."""
+
+    drift: np.ndarray | None
+    exact_drift: np.ndarray | None
+    local: np.ndarray | None
+    exact_local: np.ndarray | None
+
+    def drift_rounding(self, scale: float) -> float:
+        return _rounding(self.drift, self.exact_drift, scale)
+
+    def local_rounding(self, scale: float) -> float:
+        return _rounding(self.local, self.exact_local, scale)
+
+
+def _rounding(single: np.ndarray | None, double: np.ndarray | None, scale: float) -> float:
+    """How far our float32 run is from our float64 run; 0 where that cannot be told."""
+    if single is None or double is None or not scale or single.shape != double.shape:
+        return 0.0
+    found = largest_difference(single, double) / scale
+    return found if math.isfinite(found) else 0.0
+
+
+def _prototxt(graph: Graph) -> str | None:
+    return graph.net.file if graph.net is not None else None
+
+
+def _hashes(paths: Sequence[str | os.PathLike[str]]) -> Mapping[str, str]:
+    found = {}
+    for path in paths:
+        with suppress(OSError), open(path, "rb") as file:
+            found[os.path.basename(path)] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
+
+
+def _versions() -> Mapping[str, str]:
+    import torch
+
+    return {
+        "caffe2py": __version__,
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "numpy": np.__version__,
+    }
