@@ -15,10 +15,14 @@ from caffe2py.graph import Graph
 from caffe2py.proto.files import written_whole
 
 
+OVERHEAD = 1 << 20  # what an archive takes beside the tensors
+
+
 def write(graph: Graph, path: Path) -> list[Path]:
     """Write the exported program; `torch.export.load(path).module()` runs it without caffe2py."""
     made = exported(graph)
-    with written_whole(path) as temporary, warnings.catch_warnings():
+    room = sum(t.nbytes for t in made.state_dict.values()) + OVERHEAD
+    with written_whole(path, room) as temporary, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's own, about names in its archive
         save(made, temporary)
     return [path]

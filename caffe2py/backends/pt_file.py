@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from caffe2py.backends.provenance import provenance
-from caffe2py.backends.state import state_dict
+from caffe2py.backends.state import save, state_dict
 from caffe2py.backends.torch_run import runner
 from caffe2py.backends.torch_source import program
 from caffe2py.errors import FileError, WeightError
@@ -39,7 +39,7 @@ def write(graph: Graph, path: Path) -> list[Path]:
         },
     }
     with written_whole(path) as temporary:
-        torch.save(held, temporary)
+        save(held, temporary)
     return [path]
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-
-from caffe2py.backends.state import state_dict
+from caffe2py.backends.state import save, state_dict
 from caffe2py.backends.torch_source import program
 from caffe2py.graph import Graph
 from caffe2py.proto.files import written_whole
@@ -19,5 +17,5 @@ def write(graph: Graph, path: Path, style: str = "flat") -> list[Path]:
     state = state_dict(made)
     with written_whole(path) as source, written_whole(weights) as stored:
         source.write_text(made.source, encoding="utf-8")
-        torch.save(state, stored)
+        save(state, stored)
     return [path, weights]

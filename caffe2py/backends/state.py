@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -24,6 +28,14 @@ def state_dict(made: Program) -> dict[str, torch.Tensor]:
             seen[owner] = torch.from_numpy(_float32(binding.value()))
         state[key] = seen[owner]
     return state
+
+
+def save(held: Any, path: Path) -> None:
+    """torch.save, with a full disk told as what it is; torch calls it an unexpected position."""
+    try:
+        torch.save(held, path)
+    except RuntimeError as error:
+        raise OSError(errno.ENOSPC, f"no space left on device, or {str(error).splitlines()[0]}") from error
 
 
 def _float32(array: np.ndarray) -> np.ndarray:

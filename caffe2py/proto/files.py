@@ -24,10 +24,11 @@ def map_file(path: str | os.PathLike[str]) -> mmap.mmap:
 
 
 @contextmanager
-def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
+def written_whole(path: str | os.PathLike[str], room: int = 0) -> Iterator[Path]:
     """A new empty file to write, which takes the name ``path`` only once the block has ended well.
 
     It lies beside ``path`` and has its suffix; after an error nothing is left of it, and ``path`` is as it was.
+    ``room`` is for libraries that do not survive a full disk: that many bytes must be free before the block begins.
     Raises FileError where the disk is full, the folder missing or not writable.
     """
     target = Path(os.path.realpath(path))
@@ -35,8 +36,8 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
         if target.exists() and not target.is_file():
             raise FileError("cannot write: what stands there is no file", os.fspath(path))
         handle, name = tempfile.mkstemp(target.suffix, f".{target.stem[:40]}.", target.parent)
-        os.close(handle)
         try:
+            _try_room(handle, room)
             yield Path(name)
             os.chmod(name, _mode(target))
             os.replace(name, target)
@@ -45,6 +46,14 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
             raise
     except OSError as error:
         raise FileError(f"cannot write: {_reason(error)}", os.fspath(path)) from None
+
+
+def _try_room(handle: int, room: int) -> None:
+    """Take that many bytes of the disk and give them back; OSError where they are not there."""
+    with os.fdopen(handle, "wb") as file:
+        if room and hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(handle, 0, room)
+            file.truncate(0)
 
 
 def _mode(target: Path) -> int:

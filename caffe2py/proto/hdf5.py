@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 MOST_BLOBS = 1000  # of a layer; BVLC's largest has 5
+OVERHEAD = 1 << 20  # bytes that HDF5 takes beside the values
 DENSEST = 1032  # bytes that one byte of deflate can stand for at most
 # what h5py raises on damaged files
 BROKEN = (OSError, RuntimeError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, MemoryError)
@@ -105,7 +106,8 @@ def write_caffemodel_h5(path: str | os.PathLike[str], net: Message, blobs: Mappi
     for name in names:
         if not all(part not in ("", ".", "..") and "\0" not in part for part in name.split("/")):
             raise WeightError(f"layer {name!r}: HDF5 has no such name; write a binary caffemodel", os.fspath(path))
-    with written_whole(path) as temporary:
+    values = sum(array.nbytes for arrays in blobs.values() for array in arrays)
+    with written_whole(path, room=values + OVERHEAD) as temporary:
         try:
             with h5py.File(temporary, "w") as file:
                 data = file.create_group("data")
