@@ -16,7 +16,7 @@ def recurrent_input(
     x: Tensor, weight_x: Tensor, bias: Tensor, x_static: Tensor | None, weight_s: Tensor | None
 ) -> Tensor:
     """What the inputs add at each step: (T, N, rows)."""
-    y = F.linear(x.flatten(2) if x.dim() > 2 else x[..., None], weight_x, bias)
+    y = F.linear(x.flatten(2), weight_x, bias)
     return y if x_static is None or weight_s is None else y + F.linear(x_static.reshape(x.shape[1], -1), weight_s)
 
 

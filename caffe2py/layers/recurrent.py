@@ -1,0 +1,62 @@
+"""What LSTM and RNN share: their bottoms, tops, and the states that expose_hidden makes visible."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from caffe2py.layers.base import Filler, Layer, Misfit, Params, Shape, count, param, read_fields, text
+
+WEIGHT, BIAS = Filler("recurrent_param.weight_filler"), Filler("recurrent_param.bias_filler")
+
+
+@dataclass(frozen=True)
+class Recurrent(Layer):
+    """Bottoms: x (T, N, ...), cont (T, N), x_static (N, ...) if any, and with expose_hidden the first states (1, N, H).
+
+    Tops: y (T, N, H), and with expose_hidden the last states (1, N, H).
+    """
+
+    states: ClassVar[tuple[str, ...]] = ()
+    function: ClassVar[str] = ""
+
+    num_output: int = param("recurrent_param.num_output")
+    expose_hidden: bool = param("recurrent_param.expose_hidden")
+    static: bool = False  # there is an x_static
+
+    @classmethod
+    def read(cls, params: Params) -> Layer:
+        fields = read_fields(cls, params)
+        exposed = len(cls.states) if fields["expose_hidden"] else 0
+        bottoms, tops = len(params.message.bottom) - 2 - exposed, len(params.message.top)
+        if bottoms not in (0, 1) or tops != 1 + exposed:
+            wish = f"x, cont, x_static if any{', and the states ' + ', '.join(cls.states) if exposed else ''}"
+            raise Misfit(f"has {2 + exposed + bottoms} bottoms and {tops} tops; want {wish}, and {1 + exposed} tops")
+        return cls(**fields, static=bottoms == 1)
+
+    def shapes(self, x: Shape, cont: Shape, *others: Shape) -> Sequence[Shape]:
+        if len(x) < 3 or cont != x[:2]:
+            raise Misfit(f"has x {text(x)} and cont {text(cont)}; want (T, N, ...) and (T, N)")
+        if self.num_output < 1:
+            raise Misfit("num_output is 0; want at least 1")
+        if self.static and others[0][:1] != x[1:2]:
+            raise Misfit(f"has x_static {text(others[0])}; want (N, ...) with N {x[1]}")
+        state = (1, x[1], self.num_output)
+        for name, given in zip(self.states, others[self.static :], strict=False):
+            if given != state:
+                raise Misfit(f"has {name} {text(given)}; want {text(state)}")
+        return [(*x[:2], self.num_output), *([state] * len(self.states) if self.expose_hidden else [])]
+
+    def torch(self, em: Any, x: Any, cont: Any, *others: Any) -> str:
+        blobs = list(self.weights(x.shape, cont.shape, *(o.shape for o in others)))
+        words = {name: em.parameter(i) for i, name in enumerate(blobs)}
+        words |= {"x_static": others[0]} if self.static else {}
+        words |= dict(zip(self.states, others[self.static :], strict=False))
+        called = em.call(self.function, x, cont, *(f"{name}={value}" for name, value in words.items()))
+        return called if self.expose_hidden else f"{called}[0]"
+
+    def multiply_adds(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> int:
+        steps = {"weight_xs": bottoms[0][1]}
+        blobs = self.weights(*bottoms).items()
+        return sum(count(s) * steps.get(name, count(bottoms[0], 0, 2)) for name, s in blobs if len(s) == 2)
