@@ -11,7 +11,7 @@ from caffe2py.layers.losses import label_each
 
 @layer("Accuracy", bottoms=2, tops=(1, 2))
 class Accuracy(Layer):
-    """top = the share of labels whose score is among the `top_k` highest; a score that ties with the label's is above it.
+    """top = the share of labels whose score is among the `top_k` highest; a tie with another score counts against.
 
     x (N, C, ...) with classes on `axis`; one label for each place of x without its classes; a label equal to
     ignore_label does not count. A second top (C) is the share for each class, 0 for one without labels. No gradient.

@@ -52,6 +52,5 @@ def label_each(x: Shape, at: int, label: Shape) -> None:
     """`Misfit` unless there is one label for each place of x outside its class axis `at`."""
     places = count(x, 0, at) * count(x, at + 1)
     if count(label) != places:
-        raise Misfit(
-            f"has {count(label)} labels {text(label)} for a bottom of shape {text(x)} with classes on axis {at}; want {places}"
-        )
+        bottom = f"a bottom of shape {text(x)} with classes on axis {at}"
+        raise Misfit(f"has {count(label)} labels {text(label)} for {bottom}; want {places}")

@@ -10,7 +10,7 @@ from caffe2py.layers.recurrent import BIAS, WEIGHT, Recurrent
 
 @layer("LSTM", bottoms=(2, 5), tops=(1, 3))
 class LSTM(Recurrent):
-    """i, f, o = sigmoid and g = tanh of W_x x_t + b + W_s x_static + W_h (cont_t h); c = cont_t f c + i g; h = o tanh(c).
+    """c = cont_t f c + i g, h = o tanh(c); i, f, o = sigmoid and g = tanh of W_x x_t + b + W_s x_static + W_h cont_t h.
 
     x (T, N, ...), cont (T, N): 0 where a sequence begins and 1 within it; x_static (N, ...) if any; top h (T, N, H).
     With expose_hidden, bottoms h0, c0 and tops hT, cT (1, N, H) too, through which no gradient flows.

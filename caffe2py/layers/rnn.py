@@ -22,7 +22,7 @@ class RNN(Recurrent):
 
     states = ("h0",)
     function = "rnn"
-    fillers = {name: WEIGHT for name in ("weight_x", "weight_s", "weight_h", "weight_o")} | {"bias": BIAS, "bias_o": BIAS}
+    fillers = dict.fromkeys(("weight_x", "weight_s", "weight_h", "weight_o"), WEIGHT) | {"bias": BIAS, "bias_o": BIAS}
 
     def weights(self, x: Shape, cont: Shape, *others: Shape) -> Mapping[str, Shape]:
         n = self.num_output

@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 def normalised(losses: Tensor, counted: Tensor, samples: int, normalization: str) -> Tensor:
-    """The sum of the losses that count, over: all of them (FULL), those that count (VALID), the samples, or 1 (NONE)."""
+    """The sum of the losses that count over: all of them (FULL), those that count (VALID), the samples, 1 (NONE)."""
     total = torch.where(counted, losses, 0.0).sum()
     if normalization == "VALID":
         return total / counted.sum().clamp(min=1)
@@ -58,7 +58,9 @@ def multinomial_logistic_loss(p: Tensor, label: Tensor) -> Tensor:
     return -(safe.log() + (chosen - chosen.detach()) / safe).sum() / p.shape[0]
 
 
-def sigmoid_loss(x: Tensor, label: Tensor, normalization: str = "BATCH_SIZE", ignore_label: int | None = None) -> Tensor:
+def sigmoid_loss(
+    x: Tensor, label: Tensor, normalization: str = "BATCH_SIZE", ignore_label: int | None = None
+) -> Tensor:
     """The cross-entropy of sigmoid(x) and label, both of any value between 0 and 1."""
     target = label.detach().reshape(x.shape)
     counted = torch.ones_like(x, dtype=torch.bool) if ignore_label is None else target.int() != ignore_label
