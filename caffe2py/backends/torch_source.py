@@ -183,6 +183,13 @@ class Emitter:
         self._writer.bind(self._node, member, source)
         return f"self.{member}"
 
+    def buffer(self, label: str, value: np.ndarray) -> str:
+        """Declare a buffer that holds `value`, which is none of the layer's blobs; return `self.NAME`."""
+        name = self._writer.member(f"{self._node.name}_{label}")
+        self._writer.declare(f'self.register_buffer("{name}", torch.empty({value.shape}))')
+        self._writer.bind(self._node, name, lambda _: value)
+        return f"self.{name}"
+
     def call(self, function: str | Callable[..., Any], *args: Any, **settings: Any) -> str:
         """`function(args, settings)`, with the function's text copied into the output.
 

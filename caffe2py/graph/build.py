@@ -160,7 +160,7 @@ class _Builder:
             known = [s for s in bottoms if s is not None]
             if isinstance(layer, Opaque) or len(known) < len(bottoms):
                 return [None] * len(tops)
-            found = [tuple(s) for s in layer.shapes(*known)]
+            found = [s if s is None else tuple(s) for s in layer.shapes(*known)]
         if len(found) != len(tops):
             raise Misfit(f"makes {len(found)} tops and names {len(tops)}")
         for s in found:

@@ -161,8 +161,8 @@ class Layer:
         """The layer that a prototxt's parameters describe; `Misfit` where they contradict themselves."""
         return cls(**read_fields(cls, params))
 
-    def shapes(self, *bottoms: Shape) -> Sequence[Shape]:
-        """The shapes of the tops; `Misfit` where the bottoms do not fit."""
+    def shapes(self, *bottoms: Shape) -> Sequence[Shape | None]:
+        """The shapes of the tops, None where one is not known; `Misfit` where the bottoms do not fit."""
         return bottoms
 
     def weights(self, *bottoms: Shape) -> Mapping[str, Shape]:

@@ -1,0 +1,72 @@
+"""DummyData: blobs made of nothing but fillers."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from caffe2py.layers.base import Layer, Misfit, Params, Shape, layer
+from caffe2py.layers.filler import FillerParameter
+
+
+@layer("DummyData", bottoms=0, tops=(1, None))
+class DummyData(Layer):
+    """Each top as its data_filler says: a constant, or numbers drawn once, from a seed of the layer's name.
+
+    Caffe draws anew in each pass. Without data_filler Caffe's tops are 0; here they are inputs of the net.
+    Source: dummy_data_layer.cpp.
+    """
+
+    given: tuple[Shape, ...] = ()
+    data_fillers: tuple[FillerParameter, ...] = ()
+    seed: int = 0
+
+    @classmethod
+    def read(cls, params: Params) -> Layer:
+        outputs = len(params.message.top)
+        messages = params.all("dummy_data_param.data_filler")
+        fillers = _one_each("data_filler", [FillerParameter.read(m) for m in messages], outputs)
+        legacy = [params.all(f"dummy_data_param.{w}") for w in ("num", "channels", "height", "width")]
+        shapes = [tuple(shape.dim) for shape in params.all("dummy_data_param.shape")]
+        if any(legacy):
+            if shapes:
+                raise Misfit("gives both shape and num, channels, height, width; want one of the two")
+            sizes = [_one_each(w, v, outputs) for w, v in zip(("num", "channels", "height", "width"), legacy, strict=True)]
+            shapes = list(zip(*sizes, strict=True))
+        given = _one_each("shape", shapes, outputs)
+        if not given:
+            raise Misfit("gives no shape; want one for all tops, or one for each")
+        seed = zlib.crc32(params.message.name.encode("utf-8", "surrogateescape"))
+        return (cls if fillers else DummyInput)(given, fillers, seed)  # type: ignore[call-arg]
+
+    def shapes(self, *bottoms: Shape) -> Sequence[Shape]:
+        return self.given
+
+    def values(self) -> list[np.ndarray]:
+        """One array for each top; a constant as a single number."""
+        rng = np.random.default_rng(self.seed)
+        fills = zip(self.data_fillers, self.given, strict=True)
+        return [f.array(() if f.type == "constant" else shape, rng) for f, shape in fills]
+
+    def torch(self, em: Any, *bottoms: Any) -> Sequence[str]:
+        names = [em.buffer(f"top{i}", value) for i, value in enumerate(self.values())]
+        return [f"{name}.expand({shape})" for name, shape in zip(names, self.given, strict=True)]
+
+    def summary(self) -> str:
+        return ", ".join(dict.fromkeys(f.type for f in self.data_fillers))
+
+
+class DummyInput(DummyData):
+    """DummyData without fillers: inputs of the net."""
+
+    is_input = True
+
+
+def _one_each(word: str, values: Sequence[Any], outputs: int) -> tuple[Any, ...]:
+    """One value for each top, of one for all or one for each; () where there are none."""
+    if len(values) not in (0, 1, outputs):
+        raise Misfit(f"gives {len(values)} {word} for {outputs} tops; want 1, or one for each")
+    return tuple(values) * outputs if len(values) == 1 else tuple(values)

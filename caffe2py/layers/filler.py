@@ -1,0 +1,114 @@
+"""What fills a blob that has no data: Caffe's fillers (filler.hpp), from a seeded generator."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from caffe2py.layers.base import Misfit, Shape, count, param, text
+
+
+@dataclass(frozen=True)
+class FillerParameter:
+    """Caffe's message of that name: how an array is filled.
+
+    constant: value. uniform: min to max. gaussian: mean and std; with `sparse` each value is kept with
+    probability sparse / shape[0], else 0. xavier: uniform within +-sqrt(3 / n), msra: normal with variance 2 / n,
+    where n is the inputs of one output (FAN_IN: count / shape[0]), the outputs of one input (FAN_OUT:
+    count / shape[1]) or their mean (AVERAGE). positive_unitball: uniform, each row divided by its sum.
+    bilinear: the kernel that interpolates, for upsampling by a Deconvolution.
+    """
+
+    type: str = param("dummy_data_param.data_filler.type")
+    value: float = param("dummy_data_param.data_filler.value")
+    min: float = param("dummy_data_param.data_filler.min")
+    max: float = param("dummy_data_param.data_filler.max")
+    mean: float = param("dummy_data_param.data_filler.mean")
+    std: float = param("dummy_data_param.data_filler.std")
+    sparse: int = param("dummy_data_param.data_filler.sparse")
+    variance_norm: str = param("dummy_data_param.data_filler.variance_norm")
+
+    @classmethod
+    def read(cls, message: Any) -> FillerParameter:
+        """From the protobuf message; `Misfit` where it contradicts itself."""
+        values = {f.name: getattr(message, f.name) for f in dataclasses.fields(cls)}
+        norms = message.DESCRIPTOR.fields_by_name["variance_norm"].enum_type.values_by_number
+        made = cls(**values | {"variance_norm": norms[message.variance_norm].name})
+        if made.type not in _KINDS:
+            raise Misfit(f'has a filler of type "{made.type}"; want {", ".join(_KINDS)}')
+        if made.sparse != -1 and made.type != "gaussian" or made.sparse < -1:
+            raise Misfit(f"has a {made.type} filler with sparse {made.sparse}; want one from 0 on, of a gaussian")
+        if made.std < 0:
+            raise Misfit(f"has a filler with std {made.std:g}; want none below 0")
+        return made
+
+    def array(self, shape: Shape, rng: np.random.Generator) -> np.ndarray:
+        """An array of float32 of that shape; `Misfit` where the filler cannot fill one."""
+        return np.array(_KINDS[self.type](self, shape, rng), dtype=np.float32, order="C")
+
+
+def _constant(filler: FillerParameter, shape: Shape, rng: np.random.Generator) -> np.ndarray:
+    return np.full(shape, filler.value)
+
+
+def _uniform(filler: FillerParameter, shape: Shape, rng: np.random.Generator) -> np.ndarray:
+    return rng.uniform(filler.min, filler.max, shape)
+
+
+def _gaussian(filler: FillerParameter, shape: Shape, rng: np.random.Generator) -> np.ndarray:
+    values = rng.normal(filler.mean, filler.std, shape)
+    return values if filler.sparse == -1 else values * (rng.uniform(size=shape) < filler.sparse / _rows(shape))
+
+
+def _xavier(filler: FillerParameter, shape: Shape, rng: np.random.Generator) -> np.ndarray:
+    bound = math.sqrt(3 / _fan(filler, shape))
+    return rng.uniform(-bound, bound, shape)
+
+
+def _msra(filler: FillerParameter, shape: Shape, rng: np.random.Generator) -> np.ndarray:
+    return rng.normal(0, math.sqrt(2 / _fan(filler, shape)), shape)
+
+
+def _positive_unitball(filler: FillerParameter, shape: Shape, rng: np.random.Generator) -> np.ndarray:
+    rows = rng.uniform(0, 1, (_rows(shape), count(shape, 1)))
+    return (rows / rows.sum(1, keepdims=True)).reshape(shape)
+
+
+def _bilinear(filler: FillerParameter, shape: Shape, rng: np.random.Generator) -> np.ndarray:
+    """1 near the middle of the kernel, falling off in a straight line along each axis."""
+    if len(shape) != 4 or shape[2] != shape[3]:
+        raise Misfit(f"has a bilinear filler for a blob of shape {text(shape)}; want 4 axes and a square kernel")
+    half = -(-shape[3] // 2)
+    middle = (shape[3] - 1) / (2 * half)
+    line = 1 - np.abs(np.arange(shape[3]) / half - middle)
+    return np.broadcast_to(line[:, None] * line, shape)
+
+
+def _fan(filler: FillerParameter, shape: Shape) -> float:
+    """The connections that xavier and msra divide by; a whole number but for AVERAGE."""
+    fan_in = count(shape) // _rows(shape)
+    fan_out = count(shape) // shape[1] if len(shape) > 1 else count(shape)
+    return {"FAN_IN": fan_in, "FAN_OUT": fan_out, "AVERAGE": (fan_in + fan_out) / 2}[filler.variance_norm]
+
+
+def _rows(shape: Shape) -> int:
+    """The first axis, which fillers take for the outputs."""
+    if not shape or not count(shape):
+        raise Misfit(f"has a filler that needs a first axis, for a blob of shape {text(shape)}")
+    return shape[0]
+
+
+_KINDS: dict[str, Callable[[FillerParameter, Shape, np.random.Generator], np.ndarray]] = {
+    "constant": _constant,
+    "uniform": _uniform,
+    "gaussian": _gaussian,
+    "xavier": _xavier,
+    "msra": _msra,
+    "positive_unitball": _positive_unitball,
+    "bilinear": _bilinear,
+}

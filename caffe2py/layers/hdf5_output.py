@@ -1,0 +1,23 @@
+"""HDF5Output: a writer of blobs to a file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from caffe2py.layers.base import Layer, Misfit, Shape, layer, text
+
+
+@layer("HDF5Output", bottoms=2, tops=0)
+class HDF5Output(Layer):
+    """Writes its bottoms, data and label, to a file in Caffe, and nothing here. Source: hdf5_output_layer.cpp."""
+
+    idle = True
+
+    def shapes(self, data: Shape, label: Shape) -> Sequence[Shape]:
+        if data[:1] != label[:1]:
+            raise Misfit(f"writes data {text(data)} with labels {text(label)}; want one label for each sample")
+        return ()
+
+    def torch(self, em: Any, *bottoms: Any) -> Sequence[str]:
+        return ()
