@@ -17,6 +17,7 @@ KINDS = {
     ".pt": ("pt_file", "PyTorch: prototxt and state dict, for caffe2py.load_torch"),
     ".pt2": ("pt2_file", "PyTorch: an exported program (torch.export)"),
     ".py": ("py_file", "PyTorch: source that imports torch alone, its weights beside it as .pth"),
+    ".onnx": ("onnx_file", "ONNX: Caffe's names, a free batch size where the net allows one"),
     ".safetensors": ("safetensors_file", "Caffe's own blobs, named layer.0, layer.1"),
     ".caffemodel": ("caffe_file", "Caffe's binary format of today"),
     ".h5": ("caffe_file", "Caffe's HDF5 weights"),

@@ -18,7 +18,7 @@ import numpy as np
 import onnx
 from onnx import NodeProto, helper
 
-from caffe2py.errors import WeightError
+from caffe2py.errors import CaffeError, WeightError
 from caffe2py.graph import Node
 from caffe2py.graph.free_sizes import Size
 from caffe2py.layers.base import Misfit
@@ -65,9 +65,11 @@ class Tensor:
         return self.array.size * self.dtype.itemsize
 
     def data(self) -> memoryview:
-        """The bytes as ONNX stores them: little-endian, C order."""
+        """The bytes as ONNX stores them: little-endian, C order. `CaffeError` for a number too large for float16."""
         with np.errstate(over="ignore"):
             array = np.ascontiguousarray(self.array, self.dtype.newbyteorder("<"))
+        if self.dtype == np.float16 and np.isinf(array).any() and not np.isinf(self.array).any():
+            raise CaffeError(f'"{self.name}" holds {np.abs(self.array).max():.3g}; float16 goes up to 65504')
         return array.reshape(-1).view(np.uint8).data
 
 
@@ -89,7 +91,7 @@ class Builder:
     @property
     def lowest(self) -> float:
         """The lowest finite number of the model's precision; Caffe starts a maximum from it."""
-        return float(np.finfo(self._writer.float).min)
+        return float(np.finfo(np.float16 if self._writer.float16 else np.float32).min)
 
     # Nodes
 

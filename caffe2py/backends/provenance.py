@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 from caffe2py import __version__
+from caffe2py.backends.preprocessing import preprocessing
 from caffe2py.graph import Graph
 
 
@@ -32,4 +33,5 @@ def _sha256(path: Path) -> str:
 
 def metadata(graph: Graph) -> dict[str, str]:
     """All that a model file can say about its making: names, versions, hashes, and how its pictures are prepared."""
-    return provenance(graph) | file_hashes(graph)
+    found = preprocessing(graph)
+    return provenance(graph) | file_hashes(graph) | (found.words() if found else {})

@@ -14,7 +14,6 @@ from caffe2py.errors import NetError
 from caffe2py.graph import Graph
 from caffe2py.proto.files import written_whole
 
-
 OVERHEAD = 1 << 20  # what an archive takes beside the tensors
 
 

@@ -9,20 +9,18 @@ module in memory cannot differ. Two styles:
 
 from __future__ import annotations
 
-import ast
 import difflib
 import inspect
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 from typing import Any
 
 import numpy as np
 
 from caffe2py import __version__
 from caffe2py.backends.names import Namer, class_name
+from caffe2py.backends.torch_text import FILE, LOAD, LOAD_TIED, MODULE_NAMES, functions
 from caffe2py.errors import CaffeError, UnsupportedError, WeightError
 from caffe2py.graph import Graph, Node, Value
 from caffe2py.layers.base import Misfit, Shape, layer_types
@@ -183,13 +181,6 @@ class Emitter:
         self._writer.bind(self._node, member, source)
         return f"self.{member}"
 
-    def buffer(self, label: str, value: np.ndarray) -> str:
-        """Declare a buffer that holds `value`, which is none of the layer's blobs; return `self.NAME`."""
-        name = self._writer.member(f"{self._node.name}_{label}")
-        self._writer.declare(f'self.register_buffer("{name}", torch.empty({value.shape}))')
-        self._writer.bind(self._node, name, lambda _: value)
-        return f"self.{name}"
-
     def call(self, function: str | Callable[..., Any], *args: Any, **settings: Any) -> str:
         """`function(args, settings)`, with the function's text copied into the output.
 
@@ -209,9 +200,9 @@ class _Writer:
         self.graph = graph
         self.class_name = class_name(graph.name)
         self._reuse = reuse
-        functions = _functions()
-        self._members = Namer((*MODULE_NAMES, *functions))
-        self._variables = Namer((*functions, self.class_name, "load"))
+        known = functions()
+        self._members = Namer((*MODULE_NAMES, *known))
+        self._variables = Namer((*known, self.class_name, "load"))
         self._names: dict[Value, Name] = {}
         self._declared: list[str] = []
         self._ties: list[str] = []
@@ -245,9 +236,9 @@ class _Writer:
         if callable(function):
             self._helpers[name] = textwrap.dedent(inspect.getsource(function))
             return
-        functions = _functions()
-        for word in (*functions[name].needs, name):
-            self._helpers[word] = functions[word].text
+        known = functions()
+        for word in (*known[name].needs, name):
+            self._helpers[word] = known[word].text
 
     def add(self, node: Node) -> None:
         if node.layer.is_input:
@@ -290,7 +281,7 @@ class _Writer:
         outputs = tuple(self._names[v] for v in self.graph.results)
         body = [line for step in self._steps for line in self._commented(step, style)]
         body.append(f"return {', '.join(outputs) or 'None'}")
-        source = _FILE.format(
+        source = FILE.format(
             title=f"{_one_line(self.graph.name) or 'A net'}: from Caffe by caffe2py {__version__}, {style} style.",
             inputs=_shape_lines(self.graph.inputs),
             outputs=_shape_lines(dict(zip(self.graph.outputs, self.graph.shapes_of(self.graph.results), strict=True))),
@@ -300,7 +291,7 @@ class _Writer:
             arguments="".join(f", {v}: Tensor" for v in self._inputs.values()),
             result="Tensor" if len(outputs) == 1 else "tuple[Tensor, ...]" if outputs else "None",
             forward="\n".join(f"        {line}" for line in body),
-            load=(_LOAD_TIED if self._ties else _LOAD).format(cls=self.class_name, weights=weights or "weights.pth"),
+            load=(LOAD_TIED if self._ties else LOAD).format(cls=self.class_name, weights=weights or "weights.pth"),
         )
         return Program(
             self.graph,
@@ -333,82 +324,3 @@ def _one_line(text: str) -> str:
 def _shape_lines(shapes: Mapping[str, Shape | None]) -> str:
     lines = [f"{_one_line(blob)} {shape if shape is not None else 'of any shape'}" for blob, shape in shapes.items()]
     return ", ".join(lines) or "none"
-
-
-@dataclass(frozen=True)
-class _Function:
-    text: str
-    needs: tuple[str, ...]  # other functions that it calls, in order of use
-
-
-@cache
-def _functions() -> Mapping[str, _Function]:
-    """The helper functions of the folder torch_functions as text; the files are read, not imported."""
-    defined: dict[str, tuple[str, ast.AST]] = {}
-    for file in sorted(resources.files("caffe2py.backends.torch_functions").iterdir(), key=lambda f: f.name):
-        if file.name.endswith(".py"):
-            text = file.read_text(encoding="utf-8")
-            lines = text.splitlines(keepends=True)
-            for node in ast.parse(text).body:
-                if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-                    start = min([node.lineno, *(d.lineno for d in node.decorator_list)]) - 1
-                    defined[node.name] = ("".join(lines[start : node.end_lineno]), node)
-
-    def needs(name: str) -> list[str]:
-        words = [n.id for n in ast.walk(defined[name][1]) if isinstance(n, ast.Name)]
-        used = [word for word in words if word in defined and word != name]
-        return list(dict.fromkeys(word for u in used for word in (*needs(u), u)))
-
-    return {name: _Function(text, tuple(needs(name))) for name, (text, _) in defined.items()}
-
-
-# Attributes of nn.Module that a layer's name must not hide.
-MODULE_NAMES = (
-    "T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double dump_patches "
-    "eval extra_repr float forward get_buffer get_extra_state get_parameter get_submodule half ipu load_state_dict "
-    "modules mtia named_buffers named_children named_modules named_parameters parameters register_backward_hook "
-    "register_buffer register_forward_hook register_forward_pre_hook register_full_backward_hook "
-    "register_full_backward_pre_hook register_load_state_dict_post_hook register_load_state_dict_pre_hook "
-    "register_module register_parameter register_state_dict_post_hook register_state_dict_pre_hook requires_grad_ "
-    "set_extra_state set_submodule share_memory state_dict to to_empty train training type xpu zero_grad"
-).split()
-
-_FILE = '''"""{title}
-
-Inputs: {inputs}
-Outputs: {outputs}
-"""
-
-from pathlib import Path
-
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
-{helpers}
-
-class {cls}(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-{init}
-
-    def forward(self{arguments}) -> {result}:
-{forward}
-
-{load}'''
-
-_LOAD = '''
-def load(weights: str | Path = Path(__file__).with_name("{weights}")) -> {cls}:
-    """The net with its weights, in eval mode."""
-    with torch.device("meta"):
-        net = {cls}()
-    net.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True), assign=True)
-    return net.eval()
-'''
-
-_LOAD_TIED = '''
-def load(weights: str | Path = Path(__file__).with_name("{weights}")) -> {cls}:
-    """The net with its weights, in eval mode."""
-    net = {cls}()
-    net.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
-    return net.eval()
-'''

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from caffe2py.errors import CaffeError, NetError
 from caffe2py.graph.build import build
 from caffe2py.graph.model import Graph, Value
-from caffe2py.layers.base import Misfit
+from caffe2py.layers.base import Misfit, Shape
 
 Axes = Mapping[str, tuple[int, str]]  # input blob -> its free axis, and the symbol of its size
 FreeShape = tuple[Any, ...]  # of int and Size
@@ -140,12 +140,21 @@ def with_batch(graph: Graph, batch: int) -> Graph:
     for axes in candidates(graph):
         if axes:
             try:
-                built = _build(graph, axes, dict.fromkeys([symbol for _, symbol in axes.values()][:1], batch))
+                built = _build(graph, _inputs(graph, axes, {"N": batch}))
             except CaffeError as failure:
                 error = failure
                 continue
-            return replace(graph, shapes={v: built.shapes[v] for v in graph.shapes}, inputs=built.inputs)
+            return _resized(graph, built)
     raise error
+
+
+def with_inputs(graph: Graph, inputs: Mapping[str, Shape]) -> Graph:
+    """The same graph for inputs of other shapes. `NetError` where the net does not take them."""
+    return graph if inputs == graph.inputs else _resized(graph, _build(graph, inputs))
+
+
+def _resized(graph: Graph, built: Graph) -> Graph:
+    return replace(graph, shapes={v: built.shapes[v] for v in graph.shapes}, inputs=built.inputs)
 
 
 def _number(size: Any, numbers: Mapping[str, int]) -> int:
@@ -154,20 +163,24 @@ def _number(size: Any, numbers: Mapping[str, int]) -> int:
 
 def _shapes(graph: Graph, axes: Axes, numbers: Mapping[str, int]) -> Mapping[Value, Any] | None:
     try:
-        return _build(graph, axes, numbers).shapes
+        return _build(graph, _inputs(graph, axes, numbers)).shapes
     except CaffeError:
         return None
 
 
-def _build(graph: Graph, axes: Axes, numbers: Mapping[str, int]) -> Graph:
-    """The net built again with these sizes; an error where its learned blobs would change with them."""
-    if graph.net is None:
-        raise CaffeError(f'graph "{graph.name}" holds no net that could be built again')
+def _inputs(graph: Graph, axes: Axes, numbers: Mapping[str, int]) -> dict[str, Shape]:
     inputs = {blob: shape for blob, shape in graph.inputs.items() if shape is not None}
     for blob, (axis, symbol) in axes.items():
         if symbol in numbers:
             shape = inputs[blob]
             inputs[blob] = (*shape[:axis], numbers[symbol], *shape[axis + 1 :])
+    return inputs
+
+
+def _build(graph: Graph, inputs: Mapping[str, Shape]) -> Graph:
+    """The net built again with these inputs; an error where its learned blobs would change with them."""
+    if graph.net is None:
+        raise CaffeError(f'graph "{graph.name}" holds no net that could be built again')
     built = build(graph.net, phase=graph.phase, inputs=inputs)
     wanted = {weight.owner: weight.shape for node in graph.nodes for weight in node.weights}
     for node in built.nodes:

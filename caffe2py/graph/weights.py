@@ -53,15 +53,19 @@ class WeightSource:
                 NetError, name, spec.message.type, spec.place, f"has {len(specs)} param for {len(wanted)} learned blobs"
             )
         shared = [specs[i].name if i < len(specs) else "" for i in range(len(wanted))]
-        if stored is None and self.file and not all(s in self._named for s in shared):
+        # A blob that another layer owns may be left out: HDF5 files keep it at its owner alone.
+        own = [i for i, name_ in enumerate(shared) if name_ not in self._named]
+        blobs = stored.blobs if stored else ()
+        if stored is None and self.file and own:
             raise self._missing(spec, wanted)
-        if stored is not None and len(stored.blobs) != len(wanted):
-            have = ", ".join(text(tuple(b.data.shape)) for b in stored.blobs) or "none"
+        given = {i: blob for i, blob in enumerate(blobs) if not blob.absent}
+        if stored is not None and (len(blobs) > len(wanted) or not given.keys() >= set(own)):
+            have = ", ".join(text(tuple(b.data.shape)) for b in blobs) or "none"
             want = ", ".join(f"{k} {text(v)}" for k, v in wanted.items())
-            raise self._error(spec, f"{self._file()} holds {len(stored.blobs)} blobs ({have}); want {want}")
+            raise self._error(spec, f"{self._file()} holds {len(blobs)} blobs ({have}); want {want}")
         found = []
         for i, (label, shape) in enumerate(wanted.items()):
-            data = self._fit(spec, label, shape, stored.blobs[i]) if stored else None
+            data = self._fit(spec, label, shape, given[i]) if i in given else None
             weight = Weight(label, shape, data, (name, i), learned)
             if shared[i]:
                 weight = self._share(spec, weight, shared[i], permissive=specs[i].share_mode == 1)

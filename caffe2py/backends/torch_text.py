@@ -1,0 +1,88 @@
+"""The fixed parts of an emitted file: its frame, and the helper functions it may need."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+
+@dataclass(frozen=True)
+class Function:
+    text: str
+    needs: tuple[str, ...]  # other functions that it calls, in order of use
+
+
+@cache
+def functions() -> Mapping[str, Function]:
+    """The helper functions of the folder torch_functions as text; the files are read, not imported."""
+    defined: dict[str, tuple[str, ast.AST]] = {}
+    for file in sorted(resources.files("caffe2py.backends.torch_functions").iterdir(), key=lambda f: f.name):
+        if file.name.endswith(".py"):
+            text = file.read_text(encoding="utf-8")
+            lines = text.splitlines(keepends=True)
+            for node in ast.parse(text).body:
+                if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+                    start = min([node.lineno, *(d.lineno for d in node.decorator_list)]) - 1
+                    defined[node.name] = ("".join(lines[start : node.end_lineno]), node)
+
+    def needs(name: str) -> list[str]:
+        words = [n.id for n in ast.walk(defined[name][1]) if isinstance(n, ast.Name)]
+        used = [word for word in words if word in defined and word != name]
+        return list(dict.fromkeys(word for u in used for word in (*needs(u), u)))
+
+    return {name: Function(text, tuple(needs(name))) for name, (text, _) in defined.items()}
+
+
+# Attributes of nn.Module that a layer's name must not hide.
+MODULE_NAMES = (
+    "T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double dump_patches "
+    "eval extra_repr float forward get_buffer get_extra_state get_parameter get_submodule half ipu load_state_dict "
+    "modules mtia named_buffers named_children named_modules named_parameters parameters register_backward_hook "
+    "register_buffer register_forward_hook register_forward_pre_hook register_full_backward_hook "
+    "register_full_backward_pre_hook register_load_state_dict_post_hook register_load_state_dict_pre_hook "
+    "register_module register_parameter register_state_dict_post_hook register_state_dict_pre_hook requires_grad_ "
+    "set_extra_state set_submodule share_memory state_dict to to_empty train training type xpu zero_grad"
+).split()
+
+FILE = '''"""{title}
+
+Inputs: {inputs}
+Outputs: {outputs}
+"""
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+{helpers}
+
+class {cls}(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+{init}
+
+    def forward(self{arguments}) -> {result}:
+{forward}
+
+{load}'''
+
+LOAD = '''
+def load(weights: str | Path = Path(__file__).with_name("{weights}")) -> {cls}:
+    """The net with its weights, in eval mode."""
+    with torch.device("meta"):
+        net = {cls}()
+    net.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True), assign=True)
+    return net.eval()
+'''
+
+LOAD_TIED = '''
+def load(weights: str | Path = Path(__file__).with_name("{weights}")) -> {cls}:
+    """The net with its weights, in eval mode."""
+    net = {cls}()
+    net.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+    return net.eval()
+'''
