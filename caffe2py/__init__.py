@@ -16,14 +16,18 @@ if TYPE_CHECKING:
     from caffe2py.backends.torch_source import to_source
     from caffe2py.errors import CaffeError
     from caffe2py.graph.load import load
+    from caffe2py.proof.compare import compare
+    from caffe2py.proof.record import record
     from caffe2py.proof.verify import verify
 
 # Where each public name lives. They load when they are first used, so that `import caffe2py` is quick.
 _HOMES = {
     "CaffeError": "errors",
+    "compare": "proof.compare",
     "convert": "backends.convert",
     "load": "graph.load",
     "load_torch": "backends.pt_file",
+    "record": "proof.record",
     "run": "backends.torch_run",
     "save": "backends.caffe_file",
     "to_onnx": "backends.onnx_model",
@@ -35,9 +39,11 @@ _HOMES = {
 __all__ = [
     "CaffeError",
     "__version__",
+    "compare",
     "convert",
     "load",
     "load_torch",
+    "record",
     "run",
     "save",
     "to_onnx",

@@ -56,3 +56,7 @@ class WeightError(CaffeError):
 
 class UnsupportedError(CaffeError):
     """Layers, or settings of layers, that cannot be run or said in the target; names all of them at once."""
+
+
+class CheckError(CaffeError):
+    """A file that was written, and does not hold what it should: its format or its numbers are wrong."""
