@@ -74,7 +74,7 @@ def _relative(difference: float, scale: float) -> float:
     return difference / scale if scale else (0.0 if difference == 0 else math.inf)
 
 
-def silence(node: Node, reference: Top) -> str:
+def silent(type_: str, reference: Top) -> str:
     """Why a reference can neither convict nor acquit; "" where it can."""
     values = reference.value if isinstance(reference, Sample) else reference
     n = count(shape_of(reference))
@@ -83,8 +83,8 @@ def silence(node: Node, reference: Top) -> str:
     low, high = (reference.min, reference.max) if isinstance(reference, Sample) else (values.min(), values.max())
     if low == high and (n > 1 or high == 0):
         return f"constant {float(high):g}"
-    if node.type in LIMITS and n > 1:
-        near = [np.abs(values - limit) <= SATURATED for limit in LIMITS[node.type]]
+    if type_ in LIMITS and n > 1:
+        near = [np.abs(values - limit) <= SATURATED for limit in LIMITS[type_]]
         if np.logical_or(*near).all():
             return "saturated"
     return ""

@@ -33,8 +33,12 @@ class Model(Protocol):
         """What it is, for people."""
 
     @property
+    def source(self) -> Graph:
+        """The net as Caffe runs it, layer by layer."""
+
+    @property
     def graph(self) -> Graph:
-        """The layers that `steps` runs."""
+        """What `steps` runs: the net, after the passes of the model's style."""
 
     @property
     def feeds(self) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -186,6 +188,15 @@ def fault_text(row: LayerReport) -> str:
     kind = "drift" if row.local is None else "local"
     over = f" over {len(row.span)} layers from {row.span[0]} on" if len(row.span) > 1 else ""
     return f"{kind} error {row.error:.1e}{over}, rounding explains {row.bar:.1e}"
+
+
+def file_hashes(paths: Sequence[str | os.PathLike[str]]) -> dict[str, str]:
+    """The sha256 of each file by its name, without its folder; folders, and what cannot be read, are left out."""
+    found = {}
+    for path in paths:
+        with suppress(OSError), open(path, "rb") as file:
+            found[os.path.basename(path)] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
 
 
 def number(value: float | None) -> str:

@@ -7,14 +7,13 @@ the net's inputs on. What rounding to float32 explains is no fault; `measure.Bar
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 import platform
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -26,9 +25,9 @@ from caffe2py.graph import Graph, Node, Value
 from caffe2py.layers.base import Shape
 from caffe2py.proof.binding import Binding, bind_dump
 from caffe2py.proof.dumps import Sample, Top, open_dump
-from caffe2py.proof.measure import Bars, error, largest_difference, scale_of, shape_of, shapes_differ, silence, terms
+from caffe2py.proof.measure import Bars, error, largest_difference, scale_of, shape_of, shapes_differ, silent, terms
 from caffe2py.proof.models import Arrays, Model, open_model
-from caffe2py.proof.report import ABSENT, FAULT, FOLLOWS, OK, SILENT, LayerReport, Report
+from caffe2py.proof.report import ABSENT, FAULT, FOLLOWS, OK, SILENT, LayerReport, Report, file_hashes
 
 Progress = Callable[[Iterable[Any], str, int], Iterable[Any]]
 
@@ -56,7 +55,7 @@ def verify(
     started = time.monotonic()
     with open_dump(dump) as opened:
         made = open_model(graph, model, style)
-        recorded = bind_dump(opened, made.graph)
+        recorded = bind_dump(opened, made.source)
         comparison = _Comparison(made, recorded, Bars(fixed=bar))
         rows = comparison.rows(progress)
         report = Report(
@@ -65,7 +64,7 @@ def verify(
             dump=Path(dump).name,
             layers=tuple(rows),
             notes=(*recorded.notes, *comparison.notes()),
-            files=_hashes([p for p in (_prototxt(graph), graph.weights_file, dump, model) if p is not None]),
+            files=file_hashes([p for p in (_prototxt(graph), graph.weights_file, dump, model) if p is not None]),
             versions=_versions(),
         )
     return replace(report, seconds=time.monotonic() - started)
@@ -81,7 +80,6 @@ class _Comparison:
     shapes: dict[Value, Shape] = field(default_factory=dict)  # of our own values
     misshapen: set[Value] = field(default_factory=set)  # recorded with another shape than ours
     tainted: set[Value] = field(default_factory=set)  # what a fault has reached, in the run from the inputs on
-    spans: dict[Value, tuple[Node, ...]] = field(default_factory=dict)  # of values that are not recorded
     drift_bar: float = 0.0
 
     def rows(self, progress: Progress | None) -> list[LayerReport]:
@@ -125,15 +123,13 @@ class _Comparison:
         self.taint(node, value)
         if ours.drift is not None:
             self.shapes[value] = tuple(ours.drift.shape)
-        span = self.span(node)
         reference = self.recorded.read(value)
         if node.layer.is_input or (node.layer.idle and reference is None):
             return None
         row = LayerReport(index, node.name, node.type, str(value), self.shapes.get(value), ABSENT)
         if reference is None or ours.drift is None:
-            self.spans[value] = span
             return row
-        row = self.measured(replace(row, span=tuple(n.name for n in span)), node, reference, ours)
+        row = self.measured(replace(row, span=self.spans[value]), node, reference, ours)
         if row.verdict == FAULT:
             if tuple(ours.drift.shape) != shape_of(reference):
                 self.misshapen.add(value)
@@ -142,10 +138,16 @@ class _Comparison:
             self.tainted.add(value)
         return row
 
-    def span(self, node: Node) -> tuple[Node, ...]:
-        """The layers from the last recorded values to this one: itself, where all its bottoms are recorded."""
-        before = {n.name: n for v in node.bottoms for n in self.spans.get(v, ())}
-        return (*before.values(), node)
+    @cached_property
+    def spans(self) -> Mapping[Value, tuple[str, ...]]:
+        """The layers from the last values that can be compared to each value: its own alone, where all before it can."""
+        shown = {v for node in self.model.graph.nodes for v in node.tops}
+        found: dict[Value, tuple[str, ...]] = {}
+        for node in self.model.source.nodes:
+            hidden = [v for v in node.bottoms if v not in shown or v not in self.recorded.values]
+            before = [name for v in hidden if v.blob not in self.recorded.inputs for name in found.get(v, ())]
+            found.update(dict.fromkeys(node.tops, tuple(dict.fromkeys([*before, node.name]))))
+        return found
 
     def taint(self, node: Node, value: Value) -> None:
         if any(v in self.tainted for v in node.bottoms):
@@ -175,7 +177,7 @@ class _Comparison:
             )
         if tuple(ours.drift.shape) != shape_of(reference):
             return replace(row, verdict=FAULT, note=shapes_differ(tuple(ours.drift.shape), reference))
-        why = silence(node, reference)
+        why = silent(node.type, reference)
         if why:
             return replace(row, verdict=SILENT, note=f"the reference is {why}")
         assert row.error is not None and row.bar is not None
@@ -212,14 +214,6 @@ def _rounding(single: np.ndarray | None, double: np.ndarray | None, scale: float
 
 def _prototxt(graph: Graph) -> str | None:
     return graph.net.file if graph.net is not None else None
-
-
-def _hashes(paths: Sequence[str | os.PathLike[str]]) -> Mapping[str, str]:
-    found = {}
-    for path in paths:
-        with suppress(OSError), open(path, "rb") as file:
-            found[os.path.basename(path)] = hashlib.file_digest(file, "sha256").hexdigest()
-    return found
 
 
 def _versions() -> Mapping[str, str]:

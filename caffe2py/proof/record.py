@@ -1,0 +1,66 @@
+"""Recording our own activations, in the format that the recorder for Caffe writes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from caffe2py.backends.torch_run import input_tensors, runner
+from caffe2py.errors import NetError
+from caffe2py.graph import Graph
+from caffe2py.proof.dump_writer import write_dump
+
+Progress = Callable[[Iterable[Any], str, int], Iterable[Any]]
+
+
+def record(
+    graph: Graph,
+    inputs: Mapping[str, Any],
+    path: str | os.PathLike[str],
+    samples: int | None = None,
+    *,
+    progress: Progress | None = None,
+) -> None:
+    """Run a net once and write every layer's tops to `path`, as `caffe-activations/1`.
+
+    `inputs` are arrays by blob. `samples` keeps at most so many values of each top, and statistics of all. Layers
+    are written as they run: memory holds what the net itself needs. Raises `CaffeError` as `caffe2py.run` does.
+    """
+    made = runner(graph, "exact")
+    tensors = input_tensors(graph, inputs, torch.float32)
+    text = graph.net.text if graph.net is not None else ""
+    said = {"net": graph.name, "phase": graph.phase, "prototxt": text, "caffemodel_sha256": _sha256(graph.weights_file)}
+    with write_dump(path, samples=samples, **said) as writer, torch.no_grad():
+        for blob, tensor in tensors.items():
+            writer.input(blob, tensor.numpy())
+        steps: Iterable[Any] = made.steps(tensors)
+        for node, tops in progress(steps, "recording", len(graph.nodes)) if progress else steps:
+            if not node.layer.is_input:
+                bottoms, blobs = ([v.blob for v in values] for values in (node.bottoms, node.tops))
+                writer.layer(node.name, node.type, bottoms, blobs, [top.numpy() for top in tops])
+
+
+def noise(graph: Graph, seed: int = 1) -> dict[str, np.ndarray]:
+    """Seeded inputs of the net's own shapes: uniform from -128 to 128, as images less their mean are.
+
+    Raises `NetError` where an input has no shape.
+    """
+    draw = np.random.RandomState(seed)
+    made = {}
+    for blob, shape in graph.inputs.items():
+        if shape is None:
+            raise NetError(f'input "{blob}" of net "{graph.name}" has no known shape; give it with the input')
+        made[blob] = draw.uniform(-128, 128, shape).astype(np.float32)
+    return made
+
+
+def _sha256(path: str | None) -> str:
+    if path is None or not os.path.isfile(path):
+        return ""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
