@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from caffe2py.backends.torch_run import run, to_torch
     from caffe2py.backends.torch_source import to_source
     from caffe2py.errors import CaffeError
+    from caffe2py.graph.fillers import fill_weights
     from caffe2py.graph.load import load
     from caffe2py.proof.compare import compare
     from caffe2py.proof.record import record
@@ -25,6 +26,7 @@ _HOMES = {
     "CaffeError": "errors",
     "compare": "proof.compare",
     "convert": "backends.convert",
+    "fill_weights": "graph.fillers",
     "load": "graph.load",
     "load_torch": "backends.pt_file",
     "record": "proof.record",
@@ -41,6 +43,7 @@ __all__ = [
     "__version__",
     "compare",
     "convert",
+    "fill_weights",
     "load",
     "load_torch",
     "record",

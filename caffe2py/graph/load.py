@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 
+from caffe2py.errors import CaffeError
 from caffe2py.graph.build import build
 from caffe2py.graph.model import Graph
 from caffe2py.layers.base import Shape
@@ -23,19 +24,30 @@ def load(
     level: int = 0,
     stages: Sequence[str] = (),
     inputs: Mapping[str, Shape] | None = None,
+    fill: int | None = None,
     plugins: Sequence[Path] = (),
 ) -> Graph:
     """Read a net, and its weights where they are given, as a checked `Graph`.
 
     `phase`, `level` and `stages` choose the layers, as in Caffe's NetState. `inputs` gives the shapes of input
-    blobs, instead of those in the file. `plugins` are Python files with layers of your own; they are run. Raises
-    `CaffeError` with the place and the fact for every bad file.
+    blobs, instead of those in the file. `fill` is a seed, for a net without a caffemodel: its weights are made as
+    the layers' fillers say. `plugins` are Python files with layers of your own; they are run. Raises `CaffeError`
+    with the place and the fact for every bad file.
     """
     for plugin in plugins:
         load_plugin(plugin)
     net = filter_net(read_net(prototxt), phase=phase, level=level, stages=tuple(stages))
     if caffemodel is None:
-        return build(net, phase=phase, inputs=inputs)
+        graph = build(net, phase=phase, inputs=inputs)
+        return graph if fill is None else _filled(graph, fill)
+    if fill is not None:
+        raise CaffeError(f"load takes a caffemodel or fill, and was given both: {os.fspath(caffemodel)} and {fill}")
     from caffe2py.proto.caffemodel import read_weights  # here, so that a net can be shown without numpy
 
     return build(net, read_weights(caffemodel), phase=phase, inputs=inputs)
+
+
+def _filled(graph: Graph, seed: int) -> Graph:
+    from caffe2py.graph.fillers import fill_weights  # here, so that a net can be shown without numpy
+
+    return fill_weights(graph, seed)

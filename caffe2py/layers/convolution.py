@@ -6,7 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from caffe2py.layers.base import Layer, Misfit, Params, Shape, axis, count, layer, param, plain, read_fields, same
+from caffe2py.layers.base import (
+    Filler,
+    Layer,
+    Misfit,
+    Params,
+    Shape,
+    axis,
+    count,
+    layer,
+    param,
+    plain,
+    read_fields,
+    same,
+)
 from caffe2py.layers.spatial import at_least, read_spatial, spread, window_words
 
 
@@ -14,6 +27,7 @@ from caffe2py.layers.spatial import at_least, read_spatial, spread, window_words
 class Windowed(Layer):
     """What Convolution and its relatives share: their parameters and how they slide over the spatial axes."""
 
+    fillers = {"weight": Filler("convolution_param.weight_filler"), "bias": Filler("convolution_param.bias_filler")}
     num_output: int = param("convolution_param.num_output", 0)
     kernel: tuple[int, ...] = ()
     stride: tuple[int, ...] = ()

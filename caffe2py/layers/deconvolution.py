@@ -19,9 +19,7 @@ class Deconvolution(Windowed):
 
     def sized(self, x: Shape) -> list[int]:
         spatial = x[self.channel_axis(x) + 1 :]
-        return [
-            s * (n - 1) + d * (k - 1) + 1 - 2 * p for n, k, s, p, d in zip(spatial, *self.window(x), strict=True)
-        ]
+        return [s * (n - 1) + d * (k - 1) + 1 - 2 * p for n, k, s, p, d in zip(spatial, *self.window(x), strict=True)]
 
     def shapes(self, *bottoms: Shape) -> Sequence[Shape]:
         same(bottoms, "all bottoms of a Deconvolution have one shape")

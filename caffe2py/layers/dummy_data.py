@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from caffe2py.layers.base import Layer, Misfit, Params, Shape, layer
 from caffe2py.layers.filler import FillerParameter
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @layer("DummyData", bottoms=0, tops=(1, None))
@@ -29,13 +30,13 @@ class DummyData(Layer):
         outputs = len(params.message.top)
         messages = params.all("dummy_data_param.data_filler")
         fillers = _one_each("data_filler", [FillerParameter.read(m) for m in messages], outputs)
-        legacy = [params.all(f"dummy_data_param.{w}") for w in ("num", "channels", "height", "width")]
+        words = ("num", "channels", "height", "width")
+        legacy = [params.all(f"dummy_data_param.{w}") for w in words]
         shapes = [tuple(shape.dim) for shape in params.all("dummy_data_param.shape")]
         if any(legacy):
             if shapes:
                 raise Misfit("gives both shape and num, channels, height, width; want one of the two")
-            sizes = [_one_each(w, v, outputs) for w, v in zip(("num", "channels", "height", "width"), legacy, strict=True)]
-            shapes = list(zip(*sizes, strict=True))
+            shapes = list(zip(*(_one_each(w, v, outputs) for w, v in zip(words, legacy, strict=True)), strict=True))
         given = _one_each("shape", shapes, outputs)
         if not given:
             raise Misfit("gives no shape; want one for all tops, or one for each")
@@ -47,12 +48,16 @@ class DummyData(Layer):
 
     def values(self) -> list[np.ndarray]:
         """One array for each top; a constant as a single number."""
+        import numpy as np  # here, so that a net can be shown without it
+
         rng = np.random.default_rng(self.seed)
         fills = zip(self.data_fillers, self.given, strict=True)
         return [f.array(() if f.type == "constant" else shape, rng) for f, shape in fills]
 
     def torch(self, em: Any, *bottoms: Any) -> Sequence[str]:
-        names = [em.buffer(f"top{i}", value) for i, value in enumerate(self.values())]
+        names = [
+            em.buffer(f"top{i}", value.shape, lambda _, value=value: value) for i, value in enumerate(self.values())
+        ]
         return [f"{name}.expand({shape})" for name, shape in zip(names, self.given, strict=True)]
 
     def summary(self) -> str:

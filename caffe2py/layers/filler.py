@@ -6,11 +6,12 @@ import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from caffe2py.layers.base import Misfit, Shape, count, param, text
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class FillerParameter:
         made = cls(**values | {"variance_norm": norms[message.variance_norm].name})
         if made.type not in _KINDS:
             raise Misfit(f'has a filler of type "{made.type}"; want {", ".join(_KINDS)}')
-        if made.sparse != -1 and made.type != "gaussian" or made.sparse < -1:
+        if (made.sparse != -1 and made.type != "gaussian") or made.sparse < -1:
             raise Misfit(f"has a {made.type} filler with sparse {made.sparse}; want one from 0 on, of a gaussian")
         if made.std < 0:
             raise Misfit(f"has a filler with std {made.std:g}; want none below 0")
@@ -49,11 +50,13 @@ class FillerParameter:
 
     def array(self, shape: Shape, rng: np.random.Generator) -> np.ndarray:
         """An array of float32 of that shape; `Misfit` where the filler cannot fill one."""
-        return np.array(_KINDS[self.type](self, shape, rng), dtype=np.float32, order="C")
+        import numpy as np  # here, so that a net can be shown without it
+
+        return np.array(np.broadcast_to(_KINDS[self.type](self, shape, rng), shape), dtype=np.float32, order="C")
 
 
-def _constant(filler: FillerParameter, shape: Shape, rng: np.random.Generator) -> np.ndarray:
-    return np.full(shape, filler.value)
+def _constant(filler: FillerParameter, shape: Shape, rng: np.random.Generator) -> Any:
+    return filler.value
 
 
 def _uniform(filler: FillerParameter, shape: Shape, rng: np.random.Generator) -> np.ndarray:
@@ -79,14 +82,14 @@ def _positive_unitball(filler: FillerParameter, shape: Shape, rng: np.random.Gen
     return (rows / rows.sum(1, keepdims=True)).reshape(shape)
 
 
-def _bilinear(filler: FillerParameter, shape: Shape, rng: np.random.Generator) -> np.ndarray:
+def _bilinear(filler: FillerParameter, shape: Shape, rng: np.random.Generator) -> Any:
     """1 near the middle of the kernel, falling off in a straight line along each axis."""
     if len(shape) != 4 or shape[2] != shape[3]:
         raise Misfit(f"has a bilinear filler for a blob of shape {text(shape)}; want 4 axes and a square kernel")
     half = -(-shape[3] // 2)
     middle = (shape[3] - 1) / (2 * half)
-    line = 1 - np.abs(np.arange(shape[3]) / half - middle)
-    return np.broadcast_to(line[:, None] * line, shape)
+    line = [1 - abs(i / half - middle) for i in range(shape[3])]
+    return [[y * x for x in line] for y in line]
 
 
 def _fan(filler: FillerParameter, shape: Shape) -> float:
@@ -103,7 +106,7 @@ def _rows(shape: Shape) -> int:
     return shape[0]
 
 
-_KINDS: dict[str, Callable[[FillerParameter, Shape, np.random.Generator], np.ndarray]] = {
+_KINDS: dict[str, Callable[[FillerParameter, Shape, np.random.Generator], Any]] = {
     "constant": _constant,
     "uniform": _uniform,
     "gaussian": _gaussian,

@@ -22,7 +22,7 @@ class Filter(Layer):
             raise Misfit(f"has a selector of shape {text(selector)}; want one value for each sample")
         for i, x in enumerate(data):
             if x[:1] != selector[:1]:
-                raise Misfit(f"bottom {i} {text(x)} does not fit the selector {text(selector)}; want {selector[0]} samples")
+                raise Misfit(f"bottom {i} {text(x)} is not {text(selector[:1])} samples, as the selector is")
         return data
 
     def torch(self, em: Any, *bottoms: Any) -> Sequence[str]:

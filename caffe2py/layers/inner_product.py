@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from caffe2py.layers.base import Layer, Misfit, Shape, axis, count, layer, param
+from caffe2py.layers.base import Filler, Layer, Misfit, Shape, axis, count, layer, param
 
 
 @layer("InnerProduct")
@@ -16,6 +16,7 @@ class InnerProduct(Layer):
     Source: inner_product_layer.cpp.
     """
 
+    fillers = {"weight": Filler("inner_product_param.weight_filler"), "bias": Filler("inner_product_param.bias_filler")}
     num_output: int = param("inner_product_param.num_output", 0)
     bias_term: bool = param("inner_product_param.bias_term")
     axis: int = param("inner_product_param.axis")

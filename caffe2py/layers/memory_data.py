@@ -15,4 +15,4 @@ class MemoryData(Source):
         sizes = [params.get(f"memory_data_param.{w}", 0) for w in ("batch_size", "channels", "height", "width")]
         if not all(sizes):
             raise Misfit("leaves out a size; want batch_size, channels, height and width, each above 0")
-        return cls(*sizes, 2)
+        return cls(*sizes, 2)  # type: ignore[call-arg]

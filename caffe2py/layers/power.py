@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from caffe2py.layers.base import Layer, affine, layer, number, param
 
 
@@ -21,6 +19,8 @@ class Power(Layer):
         """The value of every element where x does not matter: 1, or shift ^ power."""
         if self.power * self.scale:
             return None
+        import numpy as np  # here, so that a net can be shown without it
+
         with np.errstate(all="ignore"):
             return float(np.power(np.float64(self.shift), self.power))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from caffe2py.layers.base import Layer, Misfit, Shape, count, layer, param, text
+from caffe2py.layers.base import Filler, Layer, Misfit, Shape, count, layer, param, text
 
 
 @layer("PReLU")
@@ -15,6 +15,7 @@ class PReLU(Layer):
     x (N, C, ...). Blobs: slope (C), or () with channel_shared. Source: prelu_layer.cpp; He et al. 2015.
     """
 
+    fillers = {"slope": Filler("prelu_param.filler", otherwise=0.25)}
     channel_shared: bool = param("prelu_param.channel_shared")
 
     def shapes(self, x: Shape) -> Sequence[Shape]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from caffe2py.layers.base import Layer, Misfit, Params, Shape, axis, count, layer, param, read_fields, text
+from caffe2py.layers.base import Filler, Layer, Misfit, Params, Shape, axis, count, layer, param, read_fields, text
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,7 @@ class Scale(Broadcast):
     is bottom 1. Blobs: scale where there is one bottom, bias with bias_term. Source: scale_layer.cpp.
     """
 
+    fillers = {"weight": Filler("scale_param.filler", otherwise=1.0), "bias": Filler("scale_param.bias_filler")}
     axis: int = param("scale_param.axis")
     num_axes: int = param("scale_param.num_axes")
     bias_term: bool = param("scale_param.bias_term")

@@ -27,7 +27,7 @@ class SPP(Layer):
         for bins in (2**i for i in range(self.pyramid_height)):
             kernel: Pair = (-(-x[2] // bins), -(-x[3] // bins))
             pad: Pair = ((kernel[0] * bins - x[2] + 1) // 2, (kernel[1] * bins - x[3] + 1) // 2)
-            found.append(Pooling(self.pool, kernel, kernel, pad))
+            found.append(Pooling(self.pool, kernel, kernel, pad))  # type: ignore[call-arg]
         return found
 
     def shapes(self, x: Shape) -> Sequence[Shape]:
