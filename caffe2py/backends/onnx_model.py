@@ -1,7 +1,7 @@
 """Graph to ONNX, straight: no tracing, and one node or one group of nodes for each layer.
 
 The model's words are Caffe's: a value has its blob's name (`conv1`, and `conv1#2` where a layer worked in place), a
-node its layer's, an initializer `layer.weight`. The batch is free where building the net with other sizes proves
+node its layer's, an initializer `layer.weight`. The batch is free where the shapes worked out for other sizes prove
 that it may be.
 """
 
@@ -105,7 +105,7 @@ def onnx_program(
         flat = change(flat)
     functions = frozenset({"Axpy"} if axpy == "function" else ())
     for axes in [{}] if batch is not None else candidates(graph):
-        shapes = free_shapes(graph, axes) if axes else _known(graph)
+        shapes = free_shapes(flat, axes)
         if shapes is None:
             continue
         symbols = {symbol: (blob, axis) for blob, (axis, symbol) in reversed(list(axes.items()))}
@@ -114,10 +114,6 @@ def onnx_program(
         except NotFree:
             continue
     raise AssertionError("the last candidate has no free size")
-
-
-def _known(graph: Graph) -> Mapping[Value, FreeShape]:
-    return {v: shape for v, shape in graph.shapes.items() if shape is not None}
 
 
 def _written(

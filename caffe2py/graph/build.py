@@ -164,7 +164,7 @@ class _Builder:
         if len(found) != len(tops):
             raise Misfit(f"makes {len(found)} tops and names {len(tops)}")
         for s in found:
-            _check_size(s)
+            check_size(s)
         return found
 
     def _weights(self, layer: Layer, spec: LayerText, bottoms: Sequence[Shape | None]) -> tuple[Weight, ...]:
@@ -173,7 +173,7 @@ class _Builder:
         if not isinstance(layer, Opaque) and len(known) == len(bottoms):
             wanted = layer.weights(*known)
             for s in wanted.values():
-                _check_size(s)
+                check_size(s)
         return self.source.weights(spec, wanted, learned=not layer.running)
 
     def check_inputs_used(self) -> None:
@@ -208,7 +208,7 @@ def _loss_weights(layer: Layer, message: Any, tops: int, error: Any) -> tuple[fl
     return (1.0,) + (0.0,) * (tops - 1) if layer.is_loss else ()
 
 
-def _check_size(shape: Shape | None) -> None:
+def check_size(shape: Shape | None) -> None:
     """Caffe's own limits: 32 axes, no negative dimension, fewer than 2^31 values."""
     if shape is None:
         return

@@ -1,4 +1,4 @@
-"""Which dimensions of a net follow its batch: proved by building it again with other sizes."""
+"""Which dimensions of a net follow its batch: proved by working out all shapes for other sizes."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
-from caffe2py.errors import CaffeError, NetError
-from caffe2py.graph.build import build
+from caffe2py.errors import NetError
+from caffe2py.graph.build import check_size
 from caffe2py.graph.model import Graph, Value
-from caffe2py.layers.base import Misfit, Shape
+from caffe2py.layers.base import Misfit, Shape, text
 
 Axes = Mapping[str, tuple[int, str]]  # input blob -> its free axis, and the symbol of its size
 FreeShape = tuple[Any, ...]  # of int and Size
@@ -109,82 +109,77 @@ def candidates(graph: Graph) -> Iterator[Axes]:
 def free_shapes(graph: Graph, axes: Axes) -> Mapping[Value, FreeShape] | None:
     """Every value's shape with the free sizes in it, None where the net does not take them.
 
-    The net is built with several sizes of each symbol. Each dimension must come out as a sum of multiples of them.
+    The shapes are worked out for several sizes of each symbol. Each dimension must come out as a sum of multiples.
     """
     own = {symbol: (graph.inputs[blob] or ())[axis] for blob, (axis, symbol) in axes.items()}
-    found = {symbol: _shapes(graph, axes, own | {symbol: n + 1}) for symbol, n in own.items()}
     trials = [own | {symbol: n} for symbol, at in own.items() for n in (1, at + 3)]
     trials.append({symbol: n + 2 + i for i, (symbol, n) in enumerate(own.items())})
-    measured = [(trial, _shapes(graph, axes, trial)) for trial in trials]
-    if any(shapes is None for shapes in (*found.values(), *(s for _, s in measured))):
+    try:
+        base = shapes_for(graph, graph.inputs)
+        others = {symbol: shapes_for(graph, _inputs(graph, axes, own | {symbol: n + 1})) for symbol, n in own.items()}
+        measured = [(trial, shapes_for(graph, _inputs(graph, axes, trial))) for trial in trials]
+    except NetError:
         return None
     free: dict[Value, FreeShape] = {}
-    for value, shape in graph.shapes.items():
-        others = {symbol: shapes[value] for symbol, shapes in found.items() if shapes is not None}
-        if shape is None or any(s is None or len(s) != len(shape) for s in others.values()):
+    for value, shape in base.items():
+        if any(len(shapes[value]) != len(shape) for shapes in others.values()):
             return None
         sizes = []
         for i, d in enumerate(shape):
-            terms = {symbol: s[i] - d for symbol, s in others.items() if s is not None}
+            terms = {symbol: shapes[value][i] - d for symbol, shapes in others.items()}
             sizes.append(Size.of(terms, d - sum(n * own[symbol] for symbol, n in terms.items())))
-        for trial, shapes in measured:
-            if shapes is not None and shapes[value] != tuple(_number(s, trial) for s in sizes):
-                return None
+        if any(shapes[value] != tuple(_number(s, trial) for s in sizes) for trial, shapes in measured):
+            return None
         free[value] = tuple(sizes)
     return free
 
 
 def with_batch(graph: Graph, batch: int) -> Graph:
     """The same graph for inputs of another batch size. `NetError` where the net does not take it."""
-    error: CaffeError = NetError(f'net "{graph.name}" has no batch that could be {batch}')
+    error = NetError(f'net "{graph.name}" has no batch that could be {batch}')
     for axes in candidates(graph):
         if axes:
             try:
-                built = _build(graph, _inputs(graph, axes, {"N": batch}))
-            except CaffeError as failure:
+                return with_inputs(graph, _inputs(graph, axes, {"N": batch}))
+            except NetError as failure:
                 error = failure
-                continue
-            return _resized(graph, built)
     raise error
 
 
-def with_inputs(graph: Graph, inputs: Mapping[str, Shape]) -> Graph:
+def with_inputs(graph: Graph, inputs: Mapping[str, Shape | None]) -> Graph:
     """The same graph for inputs of other shapes. `NetError` where the net does not take them."""
-    return graph if inputs == graph.inputs else _resized(graph, _build(graph, inputs))
+    return graph if inputs == graph.inputs else replace(graph, shapes=shapes_for(graph, inputs), inputs=inputs)
 
 
-def _resized(graph: Graph, built: Graph) -> Graph:
-    return replace(graph, shapes={v: built.shapes[v] for v in graph.shapes}, inputs=built.inputs)
+def shapes_for(graph: Graph, inputs: Mapping[str, Shape | None]) -> dict[Value, Shape]:
+    """Every value's shape for inputs of these shapes. `NetError` where a layer, or a learned blob, does not fit them."""
+    shapes: dict[Value, Shape] = {}
+    for node in graph.nodes:
+        bottoms = [shapes[v] for v in node.bottoms]
+        try:
+            if node.layer.is_input:
+                found = [inputs[v.blob] or () for v in node.tops]
+            else:
+                found = [tuple(s) for s in node.layer.shapes(*bottoms)]
+                for weight, shape in zip(node.weights, node.layer.weights(*bottoms).values(), strict=False):
+                    if weight.shape != shape:
+                        raise Misfit(f"{weight.name} is {text(weight.shape)} and would be {text(shape)}")
+            for s in found:
+                check_size(s)
+        except Misfit as misfit:
+            raise node.error(NetError, str(misfit)) from None
+        shapes.update(zip(node.tops, found, strict=True))
+    return shapes
 
 
-def _number(size: Any, numbers: Mapping[str, int]) -> int:
-    return int(sum(n * numbers[symbol] for symbol, n in _terms(size).items()) + _rest(size))
-
-
-def _shapes(graph: Graph, axes: Axes, numbers: Mapping[str, int]) -> Mapping[Value, Any] | None:
-    try:
-        return _build(graph, _inputs(graph, axes, numbers)).shapes
-    except CaffeError:
-        return None
-
-
-def _inputs(graph: Graph, axes: Axes, numbers: Mapping[str, int]) -> dict[str, Shape]:
-    inputs = {blob: shape for blob, shape in graph.inputs.items() if shape is not None}
+def _inputs(graph: Graph, axes: Axes, numbers: Mapping[str, int]) -> dict[str, Shape | None]:
+    inputs = dict(graph.inputs)
     for blob, (axis, symbol) in axes.items():
+        shape = inputs[blob] or ()
         if symbol in numbers:
-            shape = inputs[blob]
             inputs[blob] = (*shape[:axis], numbers[symbol], *shape[axis + 1 :])
     return inputs
 
 
-def _build(graph: Graph, inputs: Mapping[str, Shape]) -> Graph:
-    """The net built again with these inputs; an error where its learned blobs would change with them."""
-    if graph.net is None:
-        raise CaffeError(f'graph "{graph.name}" holds no net that could be built again')
-    built = build(graph.net, phase=graph.phase, inputs=inputs)
-    wanted = {weight.owner: weight.shape for node in graph.nodes for weight in node.weights}
-    for node in built.nodes:
-        for weight in node.weights:
-            if wanted.get(weight.owner, weight.shape) != weight.shape:
-                raise node.error(NetError, f"its {weight.name} depends on the batch size; want the net's own")
-    return built
+def _number(size: Any, numbers: Mapping[str, int]) -> int:
+    return int(sum(n * numbers[symbol] for symbol, n in _terms(size).items()) + _rest(size))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -28,30 +29,27 @@ def fold_batch_norm(graph: Graph) -> Graph:
 
     Computed in float64 and rounded once.
     """
-    folded: dict[str, Node] = {}
-    gone: set[Value] = set()
+    users = Counter(w.owner for node in graph.nodes for w in node.weights)
+    folded: dict[Value, Node] = {}
     nodes: list[Node] = []
     for node in graph.nodes:
         before = graph.makers.get(node.bottoms[0]) if node.bottoms else None
-        if isinstance(node.layer, AffineBatchNorm) and before is not None and _fits(graph, before, node):
-            folded[before.name] = _folded(before, node)
-            gone.add(before.tops[0])
+        if before is not None and _fits(graph, before, node, users):
+            folded[before.tops[0]] = _folded(before, node)
         else:
             nodes.append(node)
-    nodes = [folded.get(n.name, n) if n.tops and n.tops[0] in gone else n for n in nodes]
-    shapes = {v: s for v, s in graph.shapes.items() if v not in gone}
-    return replace(graph, nodes=tuple(nodes), shapes=shapes)
+    nodes = [folded.get(n.tops[0], n) if n.tops else n for n in nodes]
+    return replace(graph, nodes=tuple(nodes), shapes={v: s for v, s in graph.shapes.items() if v not in folded})
 
 
-def _fits(graph: Graph, before: Node, norm: Node) -> bool:
-    y, shape = before.tops[0], graph.shapes[before.bottoms[0]] if before.bottoms else None
-    if not isinstance(before.layer, (Convolution, InnerProduct)) or len(before.bottoms) != 1 or shape is None:
+def _fits(graph: Graph, before: Node, norm: Node, users: Counter[tuple[str, int]]) -> bool:
+    if not isinstance(norm.layer, AffineBatchNorm) or not isinstance(before.layer, (Convolution, InnerProduct)):
         return False
-    on_axis_1 = before.layer.axis in (1, 1 - len(shape))
-    owned = all(w.owner[0] == n.name and w.data is not None for n in (before, norm) for w in n.weights)
-    return (
-        on_axis_1 and owned and len(graph.readers[y]) == 1 and y not in graph.results and not any(before.loss_weights)
-    )
+    y, shape = before.tops[0], graph.shapes[before.bottoms[0]]
+    if len(before.bottoms) != 1 or shape is None or before.layer.axis not in (1, 1 - len(shape)):
+        return False
+    alone = all(users[w.owner] == 1 and w.data is not None for w in (*before.weights, *norm.weights))
+    return alone and len(graph.readers[y]) == 1 and y not in graph.results and not any(before.loss_weights)
 
 
 def _folded(before: Node, norm: Node) -> Node:
