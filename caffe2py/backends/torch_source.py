@@ -10,8 +10,7 @@ module in memory cannot differ. Two styles:
 from __future__ import annotations
 
 import difflib
-import inspect
-import textwrap
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,9 +19,9 @@ import numpy as np
 
 from caffe2py import __version__
 from caffe2py.backends.names import Namer, class_name
-from caffe2py.backends.torch_text import FILE, LOAD, LOAD_TIED, MODULE_NAMES, functions
+from caffe2py.backends.torch_text import FILE, LOAD, LOAD_TIED, MODULE_NAMES, foreign_function, functions
 from caffe2py.errors import CaffeError, UnsupportedError, WeightError
-from caffe2py.graph import Graph, Node, Value
+from caffe2py.graph import Graph, Node, Value, Weight
 from caffe2py.layers.base import Misfit, Shape, layer_types
 from caffe2py.layers.opaque import Opaque
 from caffe2py.passes import FLAT
@@ -156,13 +155,22 @@ class Emitter:
         """
         name = self._writer.member(self._node.name)
         self._writer.declare(f"self.{name} = {expression}")
+        shared = {}
         for key, source in state.items():
-            self._writer.bind(self._node, f"{name}.{key}", source)
-        return f"self.{name}"
+            if isinstance(source, int) and (view := self._writer.view(self._node.weights[source])):
+                shared[key] = view
+                self._writer.declare(f"self.{name}.{key} = None")
+            else:
+                self._writer.bind(self._node, f"{name}.{key}", source)
+        if not shared:
+            return f"self.{name}"
+        return self.call("WithParameters", f"self.{name}", *(f"{key}={view}" for key, view in shared.items()))
 
     def parameter(self, index: int) -> str:
         """Declare the layer's blob `index` as a parameter (a buffer, for running statistics); return `self.NAME`."""
         weight = self._node.weights[index]
+        if view := self._writer.view(weight):
+            return view
         if self._member is None:
             self._member = self._writer.member(self._node.name)
         name = f"{self._member}_{weight.name}"
@@ -184,11 +192,11 @@ class Emitter:
     def call(self, function: str | Callable[..., Any], *args: Any, **settings: Any) -> str:
         """`function(args, settings)`, with the function's text copied into the output.
 
-        A name is one of the folder `torch_functions`; an outside layer hands in a function of its own. Arguments
-        that are strings are text; settings are written as Python literals.
+        A name is one of the folder `torch_functions`; an outside layer hands in a function of its own, whose text
+        may use torch, F, nn, Tensor and other functions of its file. Arguments that are strings are text; settings
+        are written as Python literals.
         """
-        name = function if isinstance(function, str) else function.__name__
-        self._writer.use(name, function)
+        name = self._writer.use(function)
         words = [str(a) for a in args] + [f"{k}={v!r}" for k, v in settings.items()]
         return f"{name}({', '.join(words)})"
 
@@ -209,6 +217,7 @@ class _Writer:
         self._bindings: dict[str, Binding] = {}
         self._owners: dict[tuple[str, int], tuple[str, Shape]] = {}
         self._helpers: dict[str, str] = {}
+        self._foreign: dict[Callable[..., Any], str] = {}  # functions of outside layers, by their name in the text
         self._steps: list[Step] = []
         self._inputs: dict[str, str] = {}
         self._last = {v: node for node in graph.nodes for v in node.bottoms}  # who reads each value last
@@ -225,20 +234,35 @@ class _Writer:
             self._bindings[key] = Binding(node, convert=source)
             return
         weight = node.weights[source]
-        first, shape = self._owners.setdefault(weight.owner, (key, weight.shape))
+        first, _ = self._owners.setdefault(weight.owner, (key, weight.shape))
         if first != key:
-            if shape != weight.shape:
-                raise Misfit(f"shares {weight.name} in another shape; torch ties only parameters of one shape")
             self._ties.append(f"self.{key} = self.{first}")
         self._bindings[key] = Binding(node, index=source)
 
-    def use(self, name: str, function: str | Callable[..., Any]) -> None:
+    def view(self, weight: Weight) -> str | None:
+        """The owner's parameter in this weight's shape, where the two are shared and differ in shape."""
+        first, shape = self._owners.get(weight.owner, ("", weight.shape))
+        return None if shape == weight.shape else f"self.{first}.view({', '.join(map(str, weight.shape))})"
+
+    def use(self, function: str | Callable[..., Any]) -> str:
+        """Have a function's text, and that of those it calls, in the output; returns its name there."""
         if callable(function):
-            self._helpers[name] = textwrap.dedent(inspect.getsource(function))
-            return
+            return self._use_foreign(function)
         known = functions()
-        for word in (*known[name].needs, name):
+        for word in (*known[function].needs, function):
             self._helpers[word] = known[word].text
+        return function
+
+    def _use_foreign(self, function: Callable[..., Any]) -> str:
+        """As `use`, for a function of an outside layer: it takes another name where its own is taken."""
+        if function not in self._foreign:
+            self._foreign[function] = name = self._variables(function.__name__)
+            text, needs = foreign_function(function)
+            renamed = {function.__name__: name, **{f.__name__: self._use_foreign(f) for f in needs}}
+            for old, new in renamed.items():
+                text = re.sub(rf"\b{old}\b", new, text)
+            self._helpers[name] = text
+        return self._foreign[function]
 
     def add(self, node: Node) -> None:
         if node.layer.is_input:

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+import inspect
+import sys
+import textwrap
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from typing import Any
+
+from caffe2py.layers.base import Misfit
+
+PROVIDED = frozenset({"torch", "F", "nn", "Tensor"})  # what an emitted file imports
 
 
 @dataclass(frozen=True)
@@ -34,6 +42,22 @@ def functions() -> Mapping[str, Function]:
         return list(dict.fromkeys(word for u in used for word in (*needs(u), u)))
 
     return {name: Function(text, tuple(needs(name))) for name, (text, _) in defined.items()}
+
+
+def foreign_function(function: Callable[..., Any]) -> tuple[str, list[Callable[..., Any]]]:
+    """The text of an outside layer's function or class, and those of its file that it uses.
+
+    Raises `Misfit` where it uses anything of its file that the output does not have.
+    """
+    text = textwrap.dedent(inspect.getsource(function))
+    file = vars(sys.modules[function.__module__])
+    words = dict.fromkeys(n.id for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Name))
+    used = {w: file[w] for w in words if w in file and w not in PROVIDED and file[w] is not function}
+    own = {w: f for w, f in used.items() if getattr(f, "__module__", None) == function.__module__ and callable(f)}
+    if strangers := [w for w in used if w not in own]:
+        named = ", ".join(strangers)
+        raise Misfit(f"its function {function.__name__} uses {named}; want torch, F, nn and Tensor alone")
+    return text, list(own.values())
 
 
 # Attributes of nn.Module that a layer's name must not hide.

@@ -209,10 +209,23 @@ def read_fields(cls: type, params: Params) -> dict[str, Any]:
         if path is None:
             continue
         if isinstance(f.default, tuple):
-            values[f.name] = params.all(path)
+            values[f.name] = params.all(path) or f.default
         elif params.has(path) or not f.metadata.get("optional"):
-            values[f.name] = params.get(path, f.default)
+            values[f.name] = _like(f.default, params.get(path, f.default), path)
     return values
+
+
+def _like(default: Any, value: Any, path: str) -> Any:
+    """The value of a custom layer's field as its default's type: a float may be written 1, a bool 0 or 1."""
+    kind = type(default)
+    if default is None or value is None or isinstance(value, kind):
+        return value
+    if type(value) is int and (kind is float or (kind is bool and value in (0, 1))):
+        return kind(value)
+    raise Misfit(f"{path} is {value!r}; want {_KINDS.get(kind, kind.__name__)}")
+
+
+_KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 
 
 # The registry

@@ -10,11 +10,15 @@ from caffe2py.layers.base import Count, Layer, Shape
 
 @dataclass(frozen=True)
 class Opaque(Layer):
-    """Stands for a layer type that is not known. Its tops have no known shape."""
+    """Stands for a layer type, or the class of a Python layer, that is not known. Its tops have no known shape."""
 
     type: str = ""  # type: ignore[misc]
+    python: str = ""  # the module and layer that a Python layer names
     bottoms = Count(0, None)
     tops = Count(0, None)
 
     def shapes(self, *bottoms: Shape) -> Sequence[Shape]:
         return ()
+
+    def summary(self) -> str:
+        return self.python

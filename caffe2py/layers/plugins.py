@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 from pathlib import Path
 
 from caffe2py.errors import FileError
+from caffe2py.layers.base import layer_types
 
 _loaded: set[Path] = set()
 
@@ -16,12 +18,15 @@ def load_plugin(path: str | os.PathLike[str]) -> None:
     file = Path(path).resolve()
     if file in _loaded:
         return
-    spec = importlib.util.spec_from_file_location(f"caffe2py_plugin_{file.stem}", file)
+    name = f"caffe2py_plugin_{len(_loaded)}_{file.stem}"
+    spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None or not file.is_file():
         raise FileError("is no Python file; want one that registers layers", str(path))
-    module = importlib.util.module_from_spec(spec)
+    layer_types()  # ours first: a type that both register is the plugin's fault
+    sys.modules[name] = module = importlib.util.module_from_spec(spec)  # where dataclasses look for a class's module
     try:
         spec.loader.exec_module(module)
     except Exception as error:  # whatever a stranger's file raises
+        del sys.modules[name]
         raise FileError(f"a plugin that does not load: {type(error).__name__}: {error}", str(path)) from error
     _loaded.add(file)
