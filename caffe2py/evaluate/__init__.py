@@ -1,0 +1,30 @@
+"""Images to error rates: preprocessing as OpenCV does it, class orders, known releases, the published table.
+
+The public functions load when they are first used: `from caffe2py.evaluate import classify, evaluate, identify, table`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from caffe2py.evaluate.classification import classify
+    from caffe2py.evaluate.evaluation import evaluate
+    from caffe2py.evaluate.identification import identify
+    from caffe2py.evaluate.published import table
+
+_HOMES = {
+    "classify": "classification",
+    "evaluate": "evaluation",
+    "identify": "identification",
+    "table": "published",
+}
+
+__all__ = ["classify", "evaluate", "identify", "table"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'caffe2py.evaluate' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"caffe2py.evaluate.{_HOMES[name]}"), name)

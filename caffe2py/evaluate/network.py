@@ -1,0 +1,172 @@
+"""The net as one function: a batch of pixels in, the scores of its classes out, by torch or by onnxruntime.
+
+Scores are what the last Softmax reads: the same order as its probabilities, without the ties that rounding makes of
+them where a net is sure, or runs in half precision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from caffe2py.backends.torch_run import to_torch
+from caffe2py.errors import CaffeError
+from caffe2py.evaluate.preprocessing import Preprocessing
+from caffe2py.graph import Graph, Value
+from caffe2py.layers.base import Shape, text
+from caffe2py.layers.softmax import Softmax
+from caffe2py.passes import only_outputs
+
+BACKENDS = ("torch", "onnx")
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+Later = Callable[[], np.ndarray]  # the scores (batch, classes) of a batch that may still be running
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What runs the net. `compile` is torch.compile; `device` as torch names it: cpu, cuda, cuda:1, mps."""
+
+    backend: str = "torch"
+    device: str = "cpu"
+    precision: str = "fp32"
+    compile: bool = False
+
+    def __post_init__(self) -> None:
+        if self.backend not in BACKENDS:
+            raise CaffeError(f'no backend "{self.backend}"; want {" or ".join(BACKENDS)}')
+        if self.precision not in PRECISIONS:
+            raise CaffeError(f'no precision "{self.precision}"; want one of {", ".join(PRECISIONS)}')
+        if self.backend == "onnx" and (self.compile or self.precision != "fp32"):
+            raise CaffeError("the backend onnx runs in fp32 and compiles nothing; want --backend torch for that")
+
+
+@dataclass(frozen=True)
+class Network:
+    """A net that gives scores. `start` takes pixels (batch, height, width, channels), uint8."""
+
+    graph: Graph  # as it runs: up to the scores
+    classes: int
+    output: str
+    start: Callable[[np.ndarray], Later]
+
+
+def network(graph: Graph, how: Preprocessing, engine: Engine = Engine(), output: str | None = None) -> Network:
+    """The net, ready to run. `output` is the blob whose values are the scores, where the net has several outputs."""
+    value = _scores(graph, output)
+    cut = only_outputs(graph, [value])
+    classes = _count(cut.shapes[value], value.blob)
+    start = _torch(cut, how, engine) if engine.backend == "torch" else _onnx(cut, how, engine)
+
+    def checked(pixels: np.ndarray) -> Later:
+        later = start(pixels)
+        return lambda: _rows(later(), len(pixels), classes, graph)
+
+    return Network(cut, classes, value.blob, checked)
+
+
+def class_count(graph: Graph, output: str | None = None) -> int:
+    """How many classes the net tells apart."""
+    value = _scores(graph, output)
+    return _count(graph.shapes[value], value.blob)
+
+
+def _scores(graph: Graph, output: str | None) -> Value:
+    """The value that holds the scores: the output that is asked for, else the net's only one; before its Softmax."""
+    if output is None:
+        if len(graph.outputs) != 1:
+            names = ", ".join(
+                f'"{blob}" {text(s)}' for blob, s in zip(graph.outputs, graph.shapes_of(graph.results), strict=True)
+            )
+            raise CaffeError(f'net "{graph.name}" has {len(graph.outputs)} outputs; say which with --output: {names}')
+        value = graph.results[0]
+    else:
+        named = [v for v in graph.shapes if v.blob == output]
+        if not named:
+            raise CaffeError(f'net "{graph.name}" has no blob "{output}"; its outputs are {", ".join(graph.outputs)}')
+        value = named[-1]
+    node = graph.makers[value]
+    return node.bottoms[0] if isinstance(node.layer, Softmax) else value
+
+
+def _count(shape: Shape | None, blob: str) -> int:
+    if shape is None or len(shape) < 2 or any(d != 1 for d in shape[2:]):
+        raise CaffeError(f'blob "{blob}" is {text(shape)}; want scores: (N, classes) or (N, classes, 1, 1)')
+    return shape[1]
+
+
+def _rows(scores: np.ndarray, batch: int, classes: int, graph: Graph) -> np.ndarray:
+    if scores.size != batch * classes:
+        raise CaffeError(
+            f'net "{graph.name}" gives {text(scores.shape)} for a batch of {batch}; '
+            f"want {batch} rows of {classes}: the net fixes its batch, say --batch-size 1"
+        )
+    return scores.reshape(batch, classes).astype(np.float32, copy=False)
+
+
+def _torch(graph: Graph, how: Preprocessing, engine: Engine) -> Callable[[np.ndarray], Later]:
+    device = _device(engine.device)
+    dtype = PRECISIONS[engine.precision]
+    layout = _layout(device)
+    module = to_torch(graph).eval().to(device).to(memory_format=layout)
+    if engine.compile:
+        module = torch.compile(module)  # type: ignore[assignment]
+    mean = torch.from_numpy(how.offset().copy()).to(device)
+
+    def start(pixels: np.ndarray) -> Later:
+        with torch.inference_mode(), _half(device, dtype):
+            x = torch.from_numpy(pixels).to(device, non_blocking=True).permute(0, 3, 1, 2)
+            x = x.to(torch.float32).sub_(mean).mul_(how.scale)
+            scores = module(x.contiguous(memory_format=layout))
+        return lambda: scores.float().cpu().numpy()
+
+    return start
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise CaffeError(f'no device "{name}": {str(error).splitlines()[0]}') from None
+    return device
+
+
+def _layout(device: torch.device) -> torch.memory_format:
+    """Channels last everywhere: on CPU and GPU measured at least as fast as torch's own order, for the SENet nets."""
+    return torch.channels_last
+
+
+def _half(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[Any]:
+    """Half precision as torch's autocast has it: products in half, sums and statistics in float32."""
+    return nullcontext() if dtype == torch.float32 else torch.autocast(device.type, dtype)
+
+
+def _onnx(graph: Graph, how: Preprocessing, engine: Engine) -> Callable[[np.ndarray], Later]:
+    try:
+        import onnxruntime
+    except ImportError:
+        raise CaffeError("the backend onnx needs onnxruntime: pip install 'caffe2py[verify]'") from None
+    from caffe2py.backends.onnx_model import to_onnx
+
+    providers = ["CPUExecutionProvider"]
+    if engine.device != "cpu":
+        providers = ["CUDAExecutionProvider", *providers]
+        if providers[0] not in onnxruntime.get_available_providers():
+            raise CaffeError(f'this onnxruntime has no device "{engine.device}"; want cpu, or onnxruntime-gpu')
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(to_onnx(graph).SerializeToString(), options, providers)
+    name, mean, scale = session.get_inputs()[0].name, how.offset(), np.float32(how.scale)
+
+    def start(pixels: np.ndarray) -> Later:
+        x = (pixels.transpose(0, 3, 1, 2).astype(np.float32) - mean) * scale
+        scores: np.ndarray = session.run(None, {name: np.ascontiguousarray(x)})[0]
+        return lambda: scores
+
+    return start
