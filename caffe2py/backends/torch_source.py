@@ -120,7 +120,7 @@ def check_runnable(graph: Graph) -> None:
     """`UnsupportedError` with every layer whose type is not known, and the known types that read like it."""
     opaque = [n for n in graph.nodes if isinstance(n.layer, Opaque)]
     if opaque:
-        lines = [f'  {n.place}: "{n.name}" ({n.type}{_alike(n.type)})' for n in opaque]
+        lines = [f'  {n.place}: "{n.name}" ({n.type}{_alike(n.type, n.layer.summary())})' for n in opaque]
         raise UnsupportedError(
             f"{len(opaque)} layers have a type that caffe2py does not know:\n"
             + "\n".join(lines)
@@ -128,7 +128,9 @@ def check_runnable(graph: Graph) -> None:
         )
 
 
-def _alike(type_: str) -> str:
+def _alike(type_: str, python: str) -> str:
+    if python:
+        return f" {python}"
     known = {name.lower(): name for name in layer_types()}
     near = difflib.get_close_matches(type_.lower(), known, n=1)
     return f'; did you mean "{known[near[0]]}"?' if near else ""

@@ -31,7 +31,7 @@ def softmax_loss(
     counted = torch.ones_like(target, dtype=torch.bool) if ignore_label is None else target != ignore_label
     log_p = F.log_softmax(classes_last(x, axis), 1)
     log_p = log_p.gather(1, torch.where(counted, target, 0)[:, None])[:, 0]
-    return normalised(-floored(log_p, -87.33654475), counted, x.shape[:axis].numel(), normalization)
+    return normalised(-floored(log_p, -87.3365447505531), counted, x.shape[:axis].numel(), normalization)
 
 
 def infogain_loss(
@@ -47,7 +47,7 @@ def infogain_loss(
     counted = torch.ones_like(target, dtype=torch.bool) if ignore_label is None else target != ignore_label
     log_p = F.log_softmax(classes_last(x, axis), 1)
     rows = gain.detach().reshape(x.shape[axis], x.shape[axis])[torch.where(counted, target, 0)]
-    losses = -(rows * floored(log_p, -46.05170186)).sum(1)
+    losses = -(rows * floored(log_p, -46.051701859880914)).sum(1)
     return normalised(losses, counted, x.shape[:axis].numel(), normalization)
 
 
