@@ -152,7 +152,7 @@ def with_inputs(graph: Graph, inputs: Mapping[str, Shape | None]) -> Graph:
 
 
 def shapes_for(graph: Graph, inputs: Mapping[str, Shape | None]) -> dict[Value, Shape]:
-    """Every value's shape for inputs of these shapes. `NetError` where a layer, or a learned blob, does not fit them."""
+    """Every value's shape for these input shapes. `NetError` where a layer or a learned blob does not fit them."""
     shapes: dict[Value, Shape] = {}
     for node in graph.nodes:
         bottoms = [shapes[v] for v in node.bottoms]
@@ -160,7 +160,7 @@ def shapes_for(graph: Graph, inputs: Mapping[str, Shape | None]) -> dict[Value, 
             if node.layer.is_input:
                 found = [inputs[v.blob] or () for v in node.tops]
             else:
-                found = [tuple(s) for s in node.layer.shapes(*bottoms)]
+                found = [tuple(s or ()) for s in node.layer.shapes(*bottoms)]
                 for weight, shape in zip(node.weights, node.layer.weights(*bottoms).values(), strict=False):
                     if weight.shape != shape:
                         raise Misfit(f"{weight.name} is {text(weight.shape)} and would be {text(shape)}")
