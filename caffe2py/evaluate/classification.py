@@ -45,11 +45,11 @@ def classify(
     images: Sequence[str | os.PathLike[str]],
     *,
     top: int = 5,
-    choices: Choices = Choices(),
-    engine: Engine = Engine(),
+    choices: Choices | None = None,
+    engine: Engine | None = None,
     class_order: str = "auto",
     names: str | os.PathLike[str] | None = None,
-    output: str | None = None,
+    scores: str | None = None,
     batch_size: int = 32,
     workers: int | None = None,
     registry: Sequence[str | os.PathLike[str]] = (),
@@ -61,9 +61,9 @@ def classify(
     """
     release, by_name = release_of(graph, releases(registry))
     notes = [by_name] if by_name else []
-    how = preprocessing(graph, choices, release)
+    how, engine = preprocessing(graph, choices or Choices(), release), engine or Engine()
     found = [image for source in images for image in _images(source)]
-    net = network(graph, how, engine, output)
+    net = network(graph, how, engine, scores)
     order = class_order if class_order != "auto" else release.class_order if release else None
     if names is not None:
         words = _read_names(Path(names), net.classes)

@@ -61,8 +61,8 @@ def suspicion(predictions: Sequence[Prediction], classes: int) -> str | None:
     for what, guess in _guesses(labels, classes):
         hits = int((best == guess[:, None]).any(1).sum())
         if hits > 10 * expected + 10 and hits > 5 * right:
-            wrong = int((best[:, 0] != guess).sum())
-            return f"near chance, and the likely cause is {what}; so read, the top-1 error is {100 * wrong / len(read):.2f} %"
+            error = 100 * float((best[:, 0] != guess).mean())
+            return f"near chance, and the likely cause is {what}; without it the top-1 error is {error:.2f} %"
     common, times = Counter(p.classes[0] for p in read).most_common(1)[0]
     often = f" (class {common} comes first in {times} of {len(read)})" if times > len(read) / 10 else ""
     return f"near chance{often}: labels in another class order (--label-order), other weights, or another preprocessing"

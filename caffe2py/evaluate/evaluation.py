@@ -18,8 +18,8 @@ import numpy as np
 from caffe2py import __version__
 from caffe2py.errors import CaffeError, FileError
 from caffe2py.evaluate.error_rates import ErrorRate, error_rate, suspicion
-from caffe2py.evaluate.images import Sample, find_images, pair
 from caffe2py.evaluate.identification import release_of
+from caffe2py.evaluate.images import Sample, find_images, pair
 from caffe2py.evaluate.labels import class_numbers, read_labels, read_order
 from caffe2py.evaluate.net_input import Choices, preprocessing
 from caffe2py.evaluate.network import Engine, class_count, network
@@ -93,11 +93,11 @@ def evaluate(
     images: Path_,
     labels: Path_ | None = None,
     *,
-    choices: Choices = Choices(),
-    engine: Engine = Engine(),
+    choices: Choices | None = None,
+    engine: Engine | None = None,
     label_order: str = "auto",
     class_order: str = "auto",
-    output: str | None = None,
+    scores: str | None = None,
     batch_size: int = 32,
     workers: int | None = None,
     on_error: str = "fail",
@@ -105,8 +105,8 @@ def evaluate(
     limit: int | None = None,
     out: Path_ | None = None,
     resume: bool = False,
+    release: Release | None = None,
     registry: Sequence[Path_] = (),
-    model: str | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Top-1 and top-5 error of a net on labelled images, with 95 % intervals.
@@ -114,8 +114,10 @@ def evaluate(
     images       a folder, a tar, or a list of files
     labels       a label file (see `labels`); None: the images' folders are named by wnid
     label_order  how the file counts classes: devkit, synset, or auto; class_order: how the net does
+    scores       the blob whose values are the scores, where the net has several outputs
     on_error     fail: stop at an image that is missing or unreadable; skip: it counts as wrong, and is named
     subset       labelled images that are not there do not count
+    release      which one the net is; None: looked up among the known ones and those of `registry`, by hash or name
     out          a folder for `predictions.csv`, which grows as results come, `result.json` and `results.csv`;
                  `resume` goes on with the run that was stopped there
 
@@ -127,10 +129,13 @@ def evaluate(
         raise CaffeError("the batch size and the limit must be 1 or more")
     if resume and out is None:
         raise CaffeError("resume goes on with a run in a folder; want out, its folder")
-    release, by_name = release_of(graph, releases(registry))
-    how = preprocessing(graph, choices, release)
+    engine = engine or Engine()
+    by_name = None
+    if release is None:
+        release, by_name = release_of(graph, releases(registry))
+    how = preprocessing(graph, choices or Choices(), release)
     order = class_order if class_order != "auto" else release.class_order if release else None
-    todo = _samples(graph, images, labels, label_order, order, output, subset, limit)
+    todo = _samples(graph, images, labels, label_order, order, scores, subset, limit)
     missing = [s.image.name for s in todo.samples if s.image.path is None]
     if missing and on_error == "fail":
         raise CaffeError(
@@ -145,10 +150,10 @@ def evaluate(
             folder.begin(settings, resume)
         place.gather([])  # the folder is there
         started = time.perf_counter()
-        run = _Run(graph, how, _here(engine, place), output, batch_size, workers, on_error, folder, place, progress)
+        run = _Run(graph, how, _here(engine, place), scores, batch_size, workers, on_error, folder, place, progress)
         predictions, measured = run(todo)
         result = Evaluation(
-            model=model or (release.name if release else graph.name),
+            model=release.name if release else graph.name,
             top1=error_rate(predictions, 1),
             top5=error_rate(predictions, 5),
             settings=settings,
@@ -181,11 +186,11 @@ def _samples(
     labels: Path_ | None,
     label_order: str,
     order: str | None,
-    output: str | None,
+    scores: str | None,
     subset: bool,
     limit: int | None,
 ) -> _Todo:
-    count = class_count(graph, output)
+    count = class_count(graph, scores)
     found = find_images(images)
     listed = read_labels(labels) if labels is not None else found.labels
     samples, notes = pair(found, listed, subset)
@@ -213,7 +218,7 @@ class _Run:
     graph: Graph
     how: Preprocessing
     engine: Engine
-    output: str | None
+    scores: str | None
     batch_size: int
     workers: int | None
     on_error: str
@@ -229,7 +234,7 @@ class _Run:
         batch = min(self.batch_size, len(todo.samples))
         made: list[Prediction] = []
         if left:
-            net = network(self.graph, self.how, self.engine, self.output)
+            net = network(self.graph, self.how, self.engine, self.scores)
             part = self.folder.part(self.place.number) if self.folder else None
             self._tell(0, len(mine))
             for some in results(mine, self.how, net, batch, self.workers, self.engine.device):

@@ -132,7 +132,7 @@ def read_order(labels: Labels, label_order: str, net_order: str | None, count: i
 def class_numbers(
     labels: Mapping[str, Label], reading: Reading | None, net_order: str | None, count: int, source: str
 ) -> dict[str, int]:
-    """{file: class of the net}; `reading` says how numbers count. Raises CaffeError where a label is none of its classes."""
+    """{file: class of the net}; `reading` says how numbers count. Raises CaffeError for a label of no class."""
     reading = reading or Reading(None, 0, "")
     orders = {order: numbers(order) for order in ("devkit", "synset")}
     wnids = {o: [w for w, _ in sorted(n.items(), key=lambda item: item[1])] for o, n in orders.items()}

@@ -55,9 +55,9 @@ class Network:
     start: Callable[[np.ndarray], Later]
 
 
-def network(graph: Graph, how: Preprocessing, engine: Engine = Engine(), output: str | None = None) -> Network:
-    """The net, ready to run. `output` is the blob whose values are the scores, where the net has several outputs."""
-    value = _scores(graph, output)
+def network(graph: Graph, how: Preprocessing, engine: Engine, scores: str | None = None) -> Network:
+    """The net, ready to run. `scores` is the blob whose values are the scores, where the net has several outputs."""
+    value = _scores(graph, scores)
     cut = only_outputs(graph, [value])
     classes = _count(cut.shapes[value], value.blob)
     start = _torch(cut, how, engine) if engine.backend == "torch" else _onnx(cut, how, engine)
@@ -69,25 +69,25 @@ def network(graph: Graph, how: Preprocessing, engine: Engine = Engine(), output:
     return Network(cut, classes, value.blob, checked)
 
 
-def class_count(graph: Graph, output: str | None = None) -> int:
+def class_count(graph: Graph, scores: str | None = None) -> int:
     """How many classes the net tells apart."""
-    value = _scores(graph, output)
+    value = _scores(graph, scores)
     return _count(graph.shapes[value], value.blob)
 
 
-def _scores(graph: Graph, output: str | None) -> Value:
+def _scores(graph: Graph, blob: str | None) -> Value:
     """The value that holds the scores: the output that is asked for, else the net's only one; before its Softmax."""
-    if output is None:
+    if blob is None:
         if len(graph.outputs) != 1:
             names = ", ".join(
                 f'"{blob}" {text(s)}' for blob, s in zip(graph.outputs, graph.shapes_of(graph.results), strict=True)
             )
-            raise CaffeError(f'net "{graph.name}" has {len(graph.outputs)} outputs; say which with --output: {names}')
+            raise CaffeError(f'net "{graph.name}" has {len(graph.outputs)} outputs; say which with --scores: {names}')
         value = graph.results[0]
     else:
-        named = [v for v in graph.shapes if v.blob == output]
+        named = [v for v in graph.shapes if v.blob == blob]
         if not named:
-            raise CaffeError(f'net "{graph.name}" has no blob "{output}"; its outputs are {", ".join(graph.outputs)}')
+            raise CaffeError(f'net "{graph.name}" has no blob "{blob}"; its outputs are {", ".join(graph.outputs)}')
         value = named[-1]
     node = graph.makers[value]
     return node.bottoms[0] if isinstance(node.layer, Softmax) else value
@@ -112,9 +112,10 @@ def _torch(graph: Graph, how: Preprocessing, engine: Engine) -> Callable[[np.nda
     device = _device(engine.device)
     dtype = PRECISIONS[engine.precision]
     layout = _layout(device)
-    module = to_torch(graph).eval().to(device).to(memory_format=layout)
+    module: Any = to_torch(graph).eval().to(device)
+    module = module.to(memory_format=layout)
     if engine.compile:
-        module = torch.compile(module)  # type: ignore[assignment]
+        module = torch.compile(module)
     mean = torch.from_numpy(how.offset().copy()).to(device)
 
     def start(pixels: np.ndarray) -> Later:

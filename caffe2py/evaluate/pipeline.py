@@ -70,7 +70,9 @@ def _pixels(image: Image, how: Preprocessing) -> np.ndarray:
 
 def _take(ahead: deque[tuple[int, Future[np.ndarray]]], batch: int) -> tuple[list[int], list[np.ndarray], list[Result]]:
     """The next images of a batch, with those that turned out to be unreadable on the way."""
-    indices, pixels, failures = [], [], []
+    indices: list[int] = []
+    pixels: list[np.ndarray] = []
+    failures: list[Result] = []
     while ahead and len(pixels) < batch:
         index, future = ahead.popleft()
         try:

@@ -6,7 +6,7 @@ import hashlib
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -52,7 +52,7 @@ class Release:
     files: tuple[ReleasedFile, ...] = ()
     title: str | None = None
     net: str | None = None  # the name inside its caffemodel
-    prototxt: str | None = None  # the net of that name comes with caffe2py
+    prototxt: str | None = None  # the net of that name that comes with caffe2py, or a file *.prototxt
     source: str | None = None
     licence: str | None = None
     class_order: str | None = None
@@ -83,9 +83,17 @@ def shipped() -> tuple[Release, ...]:
 def read_registry(path: str | os.PathLike[str]) -> tuple[Release, ...]:
     """Read a registry. Raises FileError that names the entry and the key that is not understood."""
     try:
-        return _parse(Path(path).read_text(encoding="utf-8"), os.fspath(path))
+        found = _parse(Path(path).read_text(encoding="utf-8"), os.fspath(path))
+        return tuple(replace(r, prototxt=_beside(path, r.prototxt)) for r in found)
     except (OSError, UnicodeDecodeError) as error:
         raise FileError(f"cannot be read: {error}", os.fspath(path)) from None
+
+
+def _beside(registry: str | os.PathLike[str], prototxt: str | None) -> str | None:
+    """A prototxt's file from the registry's folder; a plain name is a net that comes with caffe2py."""
+    if prototxt and prototxt.endswith(".prototxt"):
+        return str(Path(registry).parent / prototxt)
+    return prototxt
 
 
 def _parse(text: str, file: str) -> tuple[Release, ...]:

@@ -1,0 +1,45 @@
+"""caffe2py classify"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from caffe2py.cli.common import NetFiles, fail, json_option, net_files, note, print_json
+from caffe2py.cli.image_options import CLASSES, ENGINE, PREPROCESSING, options
+
+
+@click.command(short_help="Name what a net sees in images")
+@net_files(weights=True)
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
+@click.option("--top", type=click.IntRange(1), default=5, show_default=True, help="How many classes to name.")
+@click.option("--names", metavar="FILE", help="A class name a line, for a net of other classes than ILSVRC2012's.")
+@options(CLASSES, PREPROCESSING, ENGINE)
+@json_option
+def command(net: NetFiles, as_json: bool, images: tuple[str, ...], **settings: Any) -> None:
+    """Run NET on each IMAGE (files, folders or tars) and print the best classes with their probabilities.
+
+    An image that cannot be read is named, the others are run, and the exit status is 1.
+    """
+    from caffe2py.evaluate.classification import classify
+
+    found, notes = classify(net.load(), images, **settings)
+    for line in notes:
+        note(line)
+    if as_json:
+        print_json({"images": [asdict(image) for image in found], "notes": notes})
+    else:
+        click.echo("\n".join(_text(image) for image in found))
+    if any(image.error for image in found):
+        fail(1)
+
+
+def _text(image: Any) -> str:
+    if image.error:
+        return f"{image.error}"
+    lines = [
+        f"  {g.probability:8.4%}  {g.number:4}  {' '.join(w for w in (g.wnid, g.name) if w)}" for g in image.guesses
+    ]
+    return "\n".join([image.image, *(line.rstrip() for line in lines)])
