@@ -14,7 +14,7 @@ help:  ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
 
 demo: $(INSTALLED)  ## Make SENet-154 with synthetic weights, convert it, run it and verify it
-	$(PY) tools/demo.py $(ARGS)
+	$(PY) -m tools.demo $(ARGS)
 
 test: $(INSTALLED)  ## Run the tests; ARGS="-k tiny -x" goes to pytest
 	$(PY) -m pytest $(ARGS)

@@ -289,18 +289,36 @@ def layer_types() -> Mapping[str, type[Layer]]:
 
 
 def find_layer(name: str) -> type[Layer] | None:
-    """The class of a Caffe layer type, None where there is none. Other packages are asked only for types not ours."""
-    _discover_ours()
-    if name not in _TYPES:
-        _discover_installed()
+    """The class of a Caffe layer type, None where there is none.
+
+    A type is looked for in the file that bears its name, then in all of ours, then in other packages: a net
+    loads the files of its own types only.
+    """
+    steps = (lambda: _import_file(name), _discover_ours, _discover_installed)
+    for step in steps:
+        if name in _TYPES:
+            break
+        step()
     return _TYPES.get(name)
 
 
 @cache
-def _discover_ours() -> None:
+def _files() -> Mapping[str, str]:
+    """The files of this folder by their name without underscores: InnerProduct is in inner_product.py."""
     package = importlib.import_module("caffe2py.layers")
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"caffe2py.layers.{module.name}")
+    return {module.name.replace("_", ""): module.name for module in pkgutil.iter_modules(package.__path__)}
+
+
+def _import_file(type_: str) -> None:
+    file = _files().get(type_.lower())
+    if file:
+        importlib.import_module(f"caffe2py.layers.{file}")
+
+
+@cache
+def _discover_ours() -> None:
+    for file in _files().values():
+        importlib.import_module(f"caffe2py.layers.{file}")
 
 
 @cache
