@@ -122,7 +122,7 @@ def check_runnable(graph: Graph) -> None:
     if opaque:
         lines = [f'  {n.place}: "{n.name}" ({n.type}{_alike(n.type, n.layer.summary())})' for n in opaque]
         raise UnsupportedError(
-            f"{len(opaque)} layers have a type that caffe2py does not know:\n"
+            f"{len(opaque)} layer{' has a type' if len(opaque) == 1 else 's have types'} that caffe2py does not know:\n"
             + "\n".join(lines)
             + "\nCorrect the type, or register a class for it with --plugin FILE (see docs/custom-layers.md)."
         )
@@ -132,7 +132,7 @@ def _alike(type_: str, python: str) -> str:
     if python:
         return f" {python}"
     known = {name.lower(): name for name in layer_types()}
-    near = difflib.get_close_matches(type_.lower(), known, n=1)
+    near = difflib.get_close_matches(type_.lower(), known, n=1, cutoff=0.8)
     return f'; did you mean "{known[near[0]]}"?' if near else ""
 
 
