@@ -85,7 +85,7 @@ class TorchModel:
             except (RuntimeError, ValueError, IndexError) as error:
                 said = str(error).strip().splitlines() or [type(error).__name__]
                 raise step.node.error(NetError, f"cannot run on this input: {said[0]}") from error
-            yield node, [top.numpy() for top in tops]
+            yield node, [top.detach().numpy() for top in tops]
 
 
 class _Tensors(dict[Value, torch.Tensor]):

@@ -42,7 +42,7 @@ def record(
         for node, tops in progress(steps, "recording", len(graph.nodes)) if progress else steps:
             if not node.layer.is_input:
                 bottoms, blobs = ([v.blob for v in values] for values in (node.bottoms, node.tops))
-                writer.layer(node.name, node.type, bottoms, blobs, [top.numpy() for top in tops])
+                writer.layer(node.name, node.type, bottoms, blobs, [top.detach().numpy() for top in tops])
 
 
 def noise(graph: Graph, seed: int = 1) -> dict[str, np.ndarray]:

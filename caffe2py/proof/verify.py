@@ -25,6 +25,7 @@ from caffe2py.graph import Graph, Node, Value
 from caffe2py.layers.base import Shape
 from caffe2py.proof.binding import Binding, bind_dump
 from caffe2py.proof.dumps import Sample, Top, open_dump
+from caffe2py.proof.explain import explain
 from caffe2py.proof.measure import Bars, error, largest_difference, scale_of, shape_of, shapes_differ, silent, terms
 from caffe2py.proof.models import Arrays, Model, open_model
 from caffe2py.proof.report import ABSENT, FAULT, FOLLOWS, OK, SILENT, LayerReport, Report, file_hashes
@@ -58,11 +59,16 @@ def verify(
         recorded = bind_dump(opened, made.source)
         comparison = _Comparison(made, recorded, Bars(fixed=bar))
         rows = comparison.rows(progress)
+        first = next((row for row in rows if row.verdict == FAULT), None)
+        cause = None
+        if diagnose and first is not None:
+            cause = explain(graph, made, recorded, first, comparison.spans)
         report = Report(
             net=graph.name,
             model=made.name,
             dump=Path(dump).name,
             layers=tuple(rows),
+            diagnosis=cause,
             notes=(*recorded.notes, *comparison.notes()),
             files=file_hashes([p for p in (_prototxt(graph), graph.weights_file, dump, model) if p is not None]),
             versions=_versions(),
@@ -129,7 +135,8 @@ class _Comparison:
         row = LayerReport(index, node.name, node.type, str(value), self.shapes.get(value), ABSENT)
         if reference is None or ours.drift is None:
             return row
-        row = self.measured(replace(row, span=self.spans[value]), node, reference, ours)
+        span = tuple(n.name for n in self.spans[value])
+        row = self.measured(replace(row, span=span), node, reference, ours)
         if row.verdict == FAULT:
             if tuple(ours.drift.shape) != shape_of(reference):
                 self.misshapen.add(value)
@@ -139,14 +146,14 @@ class _Comparison:
         return row
 
     @cached_property
-    def spans(self) -> Mapping[Value, tuple[str, ...]]:
-        """The layers from the last values that can be compared to each value: its own alone, where all before it can."""
+    def spans(self) -> Mapping[Value, tuple[Node, ...]]:
+        """The layers from the last values that can be compared to each value: its own alone, if all before it can."""
         shown = {v for node in self.model.graph.nodes for v in node.tops}
-        found: dict[Value, tuple[str, ...]] = {}
+        found: dict[Value, tuple[Node, ...]] = {}
         for node in self.model.source.nodes:
             hidden = [v for v in node.bottoms if v not in shown or v not in self.recorded.values]
-            before = [name for v in hidden if v.blob not in self.recorded.inputs for name in found.get(v, ())]
-            found.update(dict.fromkeys(node.tops, tuple(dict.fromkeys([*before, node.name]))))
+            before = {n.name: n for v in hidden for n in found[v] if not n.layer.is_input}
+            found.update(dict.fromkeys(node.tops, (*before.values(), node)))
         return found
 
     def taint(self, node: Node, value: Value) -> None:
