@@ -104,6 +104,17 @@ def test_save_writes_a_net_that_reads_the_same(
         np.testing.assert_array_equal(top, want)
 
 
+def test_a_saved_net_needs_no_stage(tmp_path: Path) -> None:
+    """The choice of layers was made when the net was loaded; what is written holds them and no rules."""
+    prototxt, caffemodel = write_net(tmp_path)
+    prototxt.write_text(SMALL.replace('name: "gate"', 'name: "gate" include { stage: "deploy" }'))
+    graph = caffe2py.load(prototxt, caffemodel, stages=["deploy"])
+    caffe2py.save(graph, tmp_path / "out.prototxt")
+    assert caffe2py.load(tmp_path / "out.prototxt").outputs == graph.outputs == ("gate", "prob")
+    caffe2py.convert(graph, tmp_path / "out.pt")
+    assert len(caffe2py.load_torch(tmp_path / "out.pt")(torch.from_numpy(INPUT))) == 2
+
+
 def test_json_names_the_files(files: tuple[Path, Path], tmp_path: Path) -> None:
     done = command("convert", *files, "-o", tmp_path / "net.py", "--json")
     said = json.loads(done.out)

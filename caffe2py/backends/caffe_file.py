@@ -11,6 +11,7 @@ from caffe2py.errors import CaffeError, WeightError
 from caffe2py.graph import Graph
 from caffe2py.proto.caffemodel import write_caffemodel
 from caffe2py.proto.files import written_whole
+from caffe2py.proto.filter import without_rules
 from caffe2py.proto.hdf5 import write_caffemodel_h5
 from caffe2py.proto.schema import NetParameter
 from caffe2py.proto.writer import format_net
@@ -26,16 +27,17 @@ def save(
     """
     if graph.net is None:
         raise CaffeError(f'graph "{graph.name}" holds no net to write; save the graph that was loaded')
+    net = without_rules(graph.net)
     if caffemodel is not None:
         message = NetParameter()
-        message.CopyFrom(graph.net.message)
-        message.name = graph.net.name
-        message.layer.extend(layer.message for layer in graph.net.layers)
+        message.CopyFrom(net.message)
+        message.name = net.name
+        message.layer.extend(layer.message for layer in net.layers)
         blobs = _blobs(graph)
         write_blobs = write_caffemodel_h5 if Path(caffemodel).suffix == ".h5" else write_caffemodel
         write_blobs(caffemodel, message, blobs)
     if prototxt is not None:
-        text = format_net(graph.net)
+        text = format_net(net)
         with written_whole(prototxt) as temporary:
             temporary.write_bytes(text.encode("utf-8"))
 

@@ -10,7 +10,6 @@ import torch
 from torch.export import Dim, ExportedProgram, export, save
 
 from caffe2py.backends.torch_run import to_torch
-from caffe2py.errors import NetError
 from caffe2py.graph import Graph
 from caffe2py.proto.files import written_whole
 
@@ -29,9 +28,6 @@ def write(graph: Graph, path: Path) -> list[Path]:
 
 def exported(graph: Graph) -> ExportedProgram:
     """The net's program: with any batch size where torch can prove that the net takes one, else with its own."""
-    unknown = [blob for blob, shape in graph.inputs.items() if shape is None]
-    if unknown:
-        raise NetError(f'input "{unknown[0]}" has no known shape; give it with --input {unknown[0]}=N,C,H,W')
     module = to_torch(graph)
     shapes = [shape or () for shape in graph.inputs.values()]
     if shapes and all(s and s[0] == shapes[0][0] for s in shapes):

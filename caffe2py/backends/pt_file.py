@@ -18,7 +18,7 @@ from caffe2py.errors import FileError, WeightError
 from caffe2py.graph import Graph
 from caffe2py.graph.build import build
 from caffe2py.proto.files import written_whole
-from caffe2py.proto.filter import filter_net
+from caffe2py.proto.filter import without_rules
 from caffe2py.proto.net import parse_net
 from caffe2py.proto.writer import format_net
 
@@ -30,7 +30,7 @@ def write(graph: Graph, path: Path) -> list[Path]:
     """Write the net and its weights; `load_torch` reads them back, and so does `torch.load(weights_only=True)`."""
     held = {
         "format": FORMAT,
-        "prototxt": format_net(graph.net) if graph.net is not None else "",
+        "prototxt": format_net(without_rules(graph.net)) if graph.net is not None else "",
         "state_dict": state_dict(program(graph, STYLE)),
         "metadata": {
             **provenance(graph),
@@ -65,7 +65,7 @@ def read(path: str | os.PathLike[str]) -> tuple[Graph, dict[str, torch.Tensor]]:
     if not isinstance(held, dict) or held.get("format") != FORMAT:
         raise FileError(f'is no "{FORMAT}" file; {wish}', name)
     metadata = held["metadata"]
-    net = filter_net(parse_net(held["prototxt"], name), phase=metadata["phase"])
+    net = parse_net(held["prototxt"], name)
     inputs = {blob: tuple(shape) for blob, shape in metadata["inputs"].items() if shape is not None}
     graph = build(net, phase=metadata["phase"], inputs=inputs)
     state: dict[str, torch.Tensor] = held["state_dict"]

@@ -20,7 +20,7 @@ import numpy as np
 from caffe2py import __version__
 from caffe2py.backends.names import Namer, class_name
 from caffe2py.backends.torch_text import FILE, LOAD, LOAD_TIED, MODULE_NAMES, foreign_function, functions
-from caffe2py.errors import CaffeError, UnsupportedError, WeightError
+from caffe2py.errors import CaffeError, NetError, UnsupportedError, WeightError
 from caffe2py.graph import Graph, Node, Value, Weight
 from caffe2py.layers.base import Misfit, Shape, layer_types
 from caffe2py.layers.opaque import Opaque
@@ -117,7 +117,7 @@ def program(graph: Graph, style: str = "flat", weights: str | None = None) -> Pr
 
 
 def check_runnable(graph: Graph) -> None:
-    """`UnsupportedError` with every layer whose type is not known, and the known types that read like it."""
+    """`UnsupportedError` with every layer whose type is not known; `NetError` with every input of unknown shape."""
     opaque = [n for n in graph.nodes if isinstance(n.layer, Opaque)]
     if opaque:
         lines = [f'  {n.place}: "{n.name}" ({n.type}{_alike(n.type, n.layer.summary())})' for n in opaque]
@@ -126,6 +126,10 @@ def check_runnable(graph: Graph) -> None:
             + "\n".join(lines)
             + "\nCorrect the type, or register a class for it with --plugin FILE (see docs/custom-layers.md)."
         )
+    shapeless = [blob for blob, shape in graph.inputs.items() if shape is None]
+    if shapeless:
+        said = " ".join(f"--input {blob}=N,C,H,W" for blob in shapeless)
+        raise NetError(f"the file tells no shape for input {', '.join(shapeless)}; give it with {said}")
 
 
 def _alike(type_: str, python: str) -> str:

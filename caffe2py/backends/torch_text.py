@@ -95,7 +95,7 @@ class {cls}(nn.Module):
 {load}'''
 
 LOAD = '''
-def load(weights: str | Path = Path(__file__).with_name("{weights}")) -> {cls}:
+def load(weights: str | Path = Path(__file__).with_name({weights!r})) -> {cls}:
     """The net with its weights, in eval mode."""
     with torch.device("meta"):
         net = {cls}()
@@ -104,7 +104,7 @@ def load(weights: str | Path = Path(__file__).with_name("{weights}")) -> {cls}:
 '''
 
 LOAD_TIED = '''
-def load(weights: str | Path = Path(__file__).with_name("{weights}")) -> {cls}:
+def load(weights: str | Path = Path(__file__).with_name({weights!r})) -> {cls}:
     """The net with its weights, in eval mode."""
     net = {cls}()
     net.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))

@@ -58,6 +58,31 @@ def meets(state: NetState, rule: Any) -> bool:
     )
 
 
+def without_rules(net: NetText) -> NetText:
+    """A filtered net as a net of its own: the choice is made, so its rules, phases and state are gone.
+
+    Given::
+
+        state { phase: TEST }   layer { name: "a" phase: TEST include { stage: "deploy" } }
+
+    Result::
+
+        layer { name: "a" }
+    """
+    message = NetParameter()
+    message.CopyFrom(net.message)
+    message.ClearField("state")
+    return replace(net, message=message, layers=tuple(_bare(layer) for layer in net.layers))
+
+
+def _bare(layer: LayerText) -> LayerText:
+    message = LayerParameter()
+    message.CopyFrom(layer.message)
+    for field in ("include", "exclude", "phase"):
+        message.ClearField(field)
+    return replace(layer, message=message)
+
+
 def _in_phase(layer: LayerText, phase: int) -> LayerText:
     if layer.message.HasField("phase"):
         return layer
