@@ -19,14 +19,14 @@ ORDER = [
     ["proto"],
     ["layers"],
     ["graph"],
-    ["passes"],
+    ["passes", "picture"],
     ["backends"],
     ["proof"],
     ["evaluate", "archive", "pycaffe"],
     ["cli"],
 ]
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
-LIGHT = {"errors", "proto", "layers", "graph", "passes"}  # these import neither torch nor onnx, anywhere
+LIGHT = {"errors", "proto", "layers", "graph", "passes", "picture"}  # these import neither torch nor onnx, anywhere
 FRONT = {"__init__", "__main__"}  # the package's own face, which may import every room
 LINES = 400
 
