@@ -11,6 +11,7 @@ from caffe2py.graph.model import Graph
 from caffe2py.layers.base import Shape
 from caffe2py.layers.plugins import load_plugin
 from caffe2py.proto.filter import filter_net
+from caffe2py.proto.looks import looks_like
 from caffe2py.proto.net import read_net
 
 Path = str | os.PathLike[str]
@@ -29,6 +30,8 @@ def load(
 ) -> Graph:
     """Read a net, and its weights where they are given, as a checked `Graph`.
 
+    A caffemodel alone, in place of the prototxt, gives the net that is saved in it, without what only training needs.
+
     `phase`, `level` and `stages` choose the layers, as in Caffe's NetState. `inputs` gives the shapes of input
     blobs, instead of those in the file. `fill` is a seed, for a net without a caffemodel: its weights are made as
     the layers' fillers say. `plugins` are Python files with layers of your own; they are run. Raises `CaffeError`
@@ -36,6 +39,8 @@ def load(
     """
     for plugin in plugins:
         load_plugin(plugin)
+    if caffemodel is None and _holds_weights(prototxt):
+        return _saved(prototxt, phase, level, stages, inputs)
     net = filter_net(read_net(prototxt), phase=phase, level=level, stages=tuple(stages))
     if caffemodel is None:
         graph = build(net, phase=phase, inputs=inputs)
@@ -45,6 +50,25 @@ def load(
     from caffe2py.proto.caffemodel import read_weights  # here, so that a net can be shown without numpy
 
     return build(net, read_weights(caffemodel), phase=phase, inputs=inputs)
+
+
+def _holds_weights(path: Path) -> bool:
+    """Is this a binary file of no other known kind, and so a caffemodel rather than a prototxt?"""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(4096)
+    except OSError:
+        return False  # the reader of prototxts tells why
+    kind = looks_like(head) if head else "text"
+    return kind == "an HDF5 file" or (kind is None and not head.startswith((b"\xff\xfe", b"\xfe\xff")))  # UTF-16
+
+
+def _saved(path: Path, phase: str, level: int, stages: Sequence[str], inputs: Mapping[str, Shape] | None) -> Graph:
+    from caffe2py.graph.saved import saved_net  # here, so that a net can be shown without numpy
+    from caffe2py.proto.caffemodel import read_weights
+
+    weights = read_weights(path)
+    return build(saved_net(weights, phase, level, stages), weights, phase=phase, inputs=inputs)
 
 
 def _filled(graph: Graph, seed: int) -> Graph:
