@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -305,31 +306,27 @@ class Builder:
 
     def _check(self, kind: str, attributes: dict[str, Any]) -> None:
         """Ask for the opset from which on the operator has these attributes."""
-        versions = _versions(kind)
-        if not versions:
-            raise Misfit(f"asks for the operator {kind}, which ONNX does not have")
         wanted = {k for k, v in attributes.items() if v is not None}
-        schema = max((s for s in versions if s.since_version <= self.opset), key=_since, default=None)
-        if schema is None or not wanted <= set(schema.attributes):
-            later = [s for s in versions if s.since_version > self.opset and wanted <= set(s.attributes)]
+        if not _has(kind, self.opset, wanted):
+            later = [n for n in range(self.opset + 1, onnx.defs.onnx_opset_version() + 1) if _has(kind, n, wanted)]
             if not later:
-                raise Misfit(f"gives {kind} attributes that it has in no opset from {self.opset} on: {sorted(wanted)}")
-            self.need(min(later, key=_since).since_version, f"the operator {kind}")
+                said = f" with {', '.join(sorted(wanted))}" if wanted else ""
+                raise Misfit(f"asks for the operator {kind}{said}, which no opset from {self.opset} on has")
+            self.need(later[0], f"the operator {kind}")
 
 
-_SCHEMAS: dict[str, list[Any]] = {}
+@cache
+def _attributes(kind: str, opset: int) -> frozenset[str] | None:
+    """The attributes of an operator in an opset, None where it is not in it."""
+    try:
+        return frozenset(onnx.defs.get_schema(kind, opset, "").attributes)
+    except onnx.defs.SchemaError:
+        return None
 
 
-def _versions(kind: str) -> list[Any]:
-    if not _SCHEMAS:
-        for schema in onnx.defs.get_all_schemas_with_history():
-            if schema.domain == "":
-                _SCHEMAS.setdefault(schema.name, []).append(schema)
-    return _SCHEMAS.get(kind, [])
-
-
-def _since(schema: Any) -> int:
-    return int(schema.since_version)
+def _has(kind: str, opset: int, wanted: set[str]) -> bool:
+    have = _attributes(kind, opset)
+    return have is not None and wanted <= have
 
 
 def broadcast(shapes: Sequence[tuple[Any, ...] | None]) -> tuple[Any, ...] | None:

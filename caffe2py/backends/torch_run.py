@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import linecache
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -44,10 +46,51 @@ class Runner:
                 if feed is not None:
                     for v, name in zip(node.bottoms, step.bottoms, strict=True):
                         variables[name] = feed.get(v, variables.get(name))
-                exec(_compiled(step), self.module.forward.__globals__, variables)  # our own text, from the emitter
+                with self.ready(step):
+                    exec(_compiled(step), self.module.forward.__globals__, variables)  # our own text, from the emitter
             yield node, [variables[name] for name in step.tops]
             for name in last[index]:
                 variables.pop(name, None)
+
+    @contextmanager
+    def ready(self, step: Step) -> Iterator[None]:
+        """Around the run of one step: what it needs of the module is there."""
+        yield
+
+
+@dataclass(frozen=True)
+class LeanRunner(Runner):
+    """A runner for `steps` alone, whose module holds the weights of one layer at a time, and of no layer between."""
+
+    dtype: torch.dtype
+    keys: Mapping[int, Sequence[str]]  # state dict keys by the identity of their node
+
+    @contextmanager
+    def ready(self, step: Step) -> Iterator[None]:
+        held = [(self.module.get_submodule(key.rpartition(".")[0]), key) for key in self.keys.get(id(step.node), ())]
+        empty = [_slot(owner, key) for owner, key in held]
+        for owner, key in held:
+            tensor = _tensor(self.program.bindings[key].value(), self.dtype)
+            _fill(owner, key, tensor)
+        try:
+            yield
+        finally:
+            for (owner, key), tensor in zip(held, empty, strict=True):
+                _fill(owner, key, tensor)
+
+
+def _slot(owner: torch.nn.Module, key: str) -> Any:
+    found: Any = getattr(owner, key.rpartition(".")[2])
+    return found
+
+
+def _fill(owner: torch.nn.Module, key: str, tensor: torch.Tensor) -> None:
+    """Put a tensor where a parameter or buffer of the module is."""
+    name = key.rpartition(".")[2]
+    if name in owner._parameters:
+        owner._parameters[name] = torch.nn.Parameter(tensor, requires_grad=False)
+    else:
+        owner._buffers[name] = tensor
 
 
 def _last_uses(made: Program) -> list[list[str]]:
@@ -95,6 +138,22 @@ def runner(
         module.load_state_dict(state, assign=True)
     module.to(dtype)
     return Runner(made, module.train(graph.phase == "TRAIN"))
+
+
+def lean_runner(graph: Graph, style: str = "exact", dtype: torch.dtype = torch.float32) -> Runner:
+    """A runner for `steps` that reads a layer's weights when it runs: for a net whose copy would take much memory.
+
+    A net in which layers share blobs gets an ordinary one.
+    """
+    made = program(graph, style)
+    if made.tied or any(w.owner[0] != node.name for node in made.graph.nodes for w in node.weights):
+        return runner(graph, style, dtype=dtype)
+    keys = defaultdict(list)
+    for key, binding in made.bindings.items():
+        keys[id(binding.node)].append(key)
+    with torch.device("meta"):
+        module = compile_class(made)()
+    return LeanRunner(made, module.train(graph.phase == "TRAIN"), dtype, keys)
 
 
 def _tensor(array: np.ndarray, dtype: torch.dtype) -> torch.Tensor:

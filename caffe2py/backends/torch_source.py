@@ -28,6 +28,7 @@ from caffe2py.passes import FLAT
 
 Convert = Callable[[Sequence[np.ndarray]], np.ndarray]
 STYLES = ("exact", "flat")
+LETTERS = "xyzuvwpqrst"
 
 
 class Name(str):
@@ -226,6 +227,8 @@ class _Writer:
         self._foreign: dict[Callable[..., Any], str] = {}  # functions of outside layers, by their name in the text
         self._steps: list[Step] = []
         self._inputs: dict[str, str] = {}
+        self._drawn: list[str] = []  # the variables of the flat style, in the order in which they were needed
+        self._free: list[str] = []
         self._last = {v: node for node in graph.nodes for v in node.bottoms}  # who reads each value last
 
     def member(self, name: str) -> str:
@@ -295,17 +298,33 @@ class _Writer:
             raise Misfit(f"says {len(expressions)} expressions for {len(tops)} tops")
         self._names.update(zip(node.tops, tops, strict=True))
         self._steps.append(Step(node, tuple(lines), tuple(bottoms), tuple(tops)))
+        done = {self._names[v] for v in node.bottoms if self._dies(v, node)}
+        self._free = sorted({*self._free, *(done - set(tops))}, key=self._drawn.index)
 
     def _top(self, node: Node, index: int) -> Name:
-        """The variable of a top: that of its bottom where nobody needs the bottom any more, else the blob's name."""
+        """The variable of a top.
+
+        exact: the blob's name. flat: that of its bottom where nobody needs the bottom any more, else a letter
+        that is free, so that a value is let go as soon as it has been read for the last time.
+        """
         value = node.tops[index]
         shape = self.graph.shapes[value]
-        if index < len(node.bottoms):
-            bottom = node.bottoms[index]
-            free = self._last[bottom] is node and bottom not in self.graph.results and node.bottoms.count(bottom) == 1
-            if free and (self._reuse or bottom.blob == value.blob):
+        bottom = node.bottoms[index] if index < len(node.bottoms) else None
+        if bottom and node.bottoms.count(bottom) == 1:
+            if self._reuse and self._dies(bottom, node):
                 return Name(self._names[bottom], shape)
-        return Name(self._variables(value.blob), shape)
+            if bottom.blob == value.blob and self._last[bottom] is node:
+                return Name(self._names[bottom], shape)
+        if not self._reuse:
+            return Name(self._variables(value.blob), shape)
+        if not self._free:
+            self._free.append(self._variables(LETTERS[len(self._drawn) % len(LETTERS)]))
+            self._drawn += self._free
+        return Name(self._free.pop(0), shape)
+
+    def _dies(self, value: Value, node: Node) -> bool:
+        """Is a drawn variable's value read for the last time by this layer?"""
+        return self._last[value] is node and value not in self.graph.results and self._names[value] in self._drawn
 
     def finish(self, style: str, weights: str | None) -> Program:
         outputs = tuple(self._names[v] for v in self.graph.results)
