@@ -113,7 +113,8 @@ def free_shapes(graph: Graph, axes: Axes) -> Mapping[Value, FreeShape] | None:
     """
     own = {symbol: (graph.inputs[blob] or ())[axis] for blob, (axis, symbol) in axes.items()}
     trials = [own | {symbol: n} for symbol, at in own.items() for n in (1, at + 3)]
-    trials.append({symbol: n + 2 + i for i, (symbol, n) in enumerate(own.items())})
+    if len(own) > 1:
+        trials.append({symbol: n + 2 + i for i, (symbol, n) in enumerate(own.items())})
     try:
         base = shapes_for(graph, graph.inputs)
         others = {symbol: shapes_for(graph, _inputs(graph, axes, own | {symbol: n + 1})) for symbol, n in own.items()}

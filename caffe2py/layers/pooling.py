@@ -127,7 +127,11 @@ class Pooling(Layer):
         over = [max(e - n, 0) for e, n in zip(ends, size, strict=True)]
         words = {"kernel_shape": kernel, "strides": stride, "shape": (*x.shape[:2], *filled)}
         if self.pool == "AVE":
-            return g.pad(self._onnx_average(g, x, pad, over, words), [0] * 4, empty, math.nan)
+            top = self._onnx_average(g, x, pad, over, words)
+            # Caffe divides no sum by its number of places: 0 / 0 where the window starts at the edge, else 0 / -n.
+            edge = [False, False, *((o - 1) * s == n for o, s, n in zip(sized, stride, size, strict=True))]
+            top = g.pad(top, [0] * 4, [0 if at else e for e, at in zip(empty, edge, strict=True)])
+            return g.pad(top, [0] * 4, [e if at else 0 for e, at in zip(empty, edge, strict=True)], math.nan)
         if not mask:
             return g.pad(g.op("MaxPool", x, pads=(*pad, *over), **words), [0] * 4, empty, g.lowest)
         top, index = g.op("MaxPool", x, pads=(*pad, *over), outputs=2, **words)
