@@ -38,8 +38,6 @@ def command(net: NetFiles, as_json: bool, images: tuple[str, ...], **settings: A
 
 def _text(image: Any) -> str:
     if image.error:
-        return f"{image.error}"
-    lines = [
-        f"  {g.probability:8.4%}  {g.number:4}  {' '.join(w for w in (g.wnid, g.name) if w)}" for g in image.guesses
-    ]
-    return "\n".join([image.image, *(line.rstrip() for line in lines)])
+        return str(image.error)
+    lines = [f"  {g.probability:8.4%}  {g.number:4}  {g.wnid or ''} {g.name or ''}".rstrip() for g in image.guesses]
+    return "\n".join([image.image, *lines])

@@ -20,25 +20,23 @@ PREPROCESSING = (
         type=click.Choice(RESIZES),
         help="How images are resized; opencv-linear is Caffe's way. warp: to a square whatever the aspect.",
     ),
-    click.option(
-        "--size", type=click.IntRange(1), help="Length of the shorter side after resizing; 256 for a crop of 224."
-    ),
+    click.option("--size", type=click.IntRange(1), help="Length of the shorter side; 256 for a crop of 224."),
     click.option("--crop", type=click.IntRange(1), help="Side of the centre crop; the net's input size if not given."),
-    click.option(
-        "--mean", metavar="B,G,R|FILE", help="What is subtracted: values, or a .binaryproto or .npy; 104,117,123."
-    ),
+    click.option("--mean", metavar="B,G,R|FILE", help="Values, or a .binaryproto or .npy; 104,117,123."),
     click.option("--mean-per-channel", is_flag=True, help="Reduce a mean image to one value a channel."),
     click.option("--scale", type=float, help="Factor after the mean is subtracted; 1 if not given."),
-    click.option(
-        "--channels", type=click.Choice(["bgr", "rgb", "grey"]), help="Order of the channels; Caffe's is bgr."
-    ),
+    click.option("--channels", type=click.Choice(["bgr", "rgb", "grey"]), help="Their order; Caffe's is bgr."),
     click.option(
         "--transform", metavar="TRAIN_VAL.prototxt", help="Take mean, scale and crop from this net's transform_param."
     ),
 )
 ENGINE = (
     click.option(
-        "--backend", type=click.Choice(["torch", "onnx"]), default="torch", show_default=True, help="What runs it."
+        "--backend",
+        type=click.Choice(["torch", "onnx"]),
+        default="torch",
+        show_default=True,
+        help="The library that runs it.",
     ),
     click.option("--device", default="cpu", show_default=True, help="Where it runs: cpu, cuda, cuda:1, mps."),
     click.option(
@@ -102,7 +100,7 @@ def options(*groups: tuple[Any, ...]) -> Callable[[F], F]:
         for group in reversed(groups):
             for option in reversed(group):
                 decorated = option(decorated)
-        return decorated  # type: ignore[no-any-return]
+        return decorated
 
     return decorate
 

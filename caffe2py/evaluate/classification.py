@@ -14,7 +14,7 @@ from caffe2py.evaluate.classes import COUNT, classes
 from caffe2py.evaluate.identification import release_of
 from caffe2py.evaluate.images import Image, find_images
 from caffe2py.evaluate.net_input import Choices, preprocessing
-from caffe2py.evaluate.network import Engine, network
+from caffe2py.evaluate.network import Engine, network, scores_only
 from caffe2py.evaluate.pipeline import results
 from caffe2py.evaluate.registry import releases
 from caffe2py.graph import Graph
@@ -61,9 +61,10 @@ def classify(
     """
     release, by_name = release_of(graph, releases(registry))
     notes = [by_name] if by_name else []
+    graph = scores_only(graph, scores)
     how, engine = preprocessing(graph, choices or Choices(), release), engine or Engine()
     found = [image for source in images for image in _images(source)]
-    net = network(graph, how, engine, scores)
+    net = network(graph, how, engine)
     order = class_order if class_order != "auto" else release.class_order if release else None
     if names is not None:
         words = _read_names(Path(names), net.classes)

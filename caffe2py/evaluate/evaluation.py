@@ -22,7 +22,7 @@ from caffe2py.evaluate.identification import release_of
 from caffe2py.evaluate.images import Sample, find_images, pair
 from caffe2py.evaluate.labels import class_numbers, read_labels, read_order
 from caffe2py.evaluate.net_input import Choices, preprocessing
-from caffe2py.evaluate.network import Engine, class_count, network
+from caffe2py.evaluate.network import Engine, class_count, network, scores_only
 from caffe2py.evaluate.pipeline import results
 from caffe2py.evaluate.predictions import Folder, Prediction, failed, predict
 from caffe2py.evaluate.preprocessing import Preprocessing, import_opencv
@@ -133,9 +133,10 @@ def evaluate(
     by_name = None
     if release is None:
         release, by_name = release_of(graph, releases(registry))
+    graph = scores_only(graph, scores)
     how = preprocessing(graph, choices or Choices(), release)
     order = class_order if class_order != "auto" else release.class_order if release else None
-    todo = _samples(graph, images, labels, label_order, order, scores, subset, limit)
+    todo = _samples(graph, images, labels, label_order, order, subset, limit)
     missing = [s.image.name for s in todo.samples if s.image.path is None]
     if missing and on_error == "fail":
         raise CaffeError(
@@ -150,7 +151,7 @@ def evaluate(
             folder.begin(settings, resume)
         place.gather([])  # the folder is there
         started = time.perf_counter()
-        run = _Run(graph, how, _here(engine, place), scores, batch_size, workers, on_error, folder, place, progress)
+        run = _Run(graph, how, _here(engine, place), batch_size, workers, on_error, folder, place, progress)
         predictions, measured = run(todo)
         result = Evaluation(
             model=release.name if release else graph.name,
@@ -186,11 +187,10 @@ def _samples(
     labels: Path_ | None,
     label_order: str,
     order: str | None,
-    scores: str | None,
     subset: bool,
     limit: int | None,
 ) -> _Todo:
-    count = class_count(graph, scores)
+    count = class_count(graph)
     found = find_images(images)
     listed = read_labels(labels) if labels is not None else found.labels
     samples, notes = pair(found, listed, subset)
@@ -218,7 +218,6 @@ class _Run:
     graph: Graph
     how: Preprocessing
     engine: Engine
-    scores: str | None
     batch_size: int
     workers: int | None
     on_error: str
@@ -234,7 +233,7 @@ class _Run:
         batch = min(self.batch_size, len(todo.samples))
         made: list[Prediction] = []
         if left:
-            net = network(self.graph, self.how, self.engine, self.scores)
+            net = network(self.graph, self.how, self.engine)
             part = self.folder.part(self.place.number) if self.folder else None
             self._tell(0, len(mine))
             for some in results(mine, self.how, net, batch, self.workers, self.engine.device):

@@ -75,7 +75,7 @@ def identify(path: str | os.PathLike[str], registry: Sequence[str | os.PathLike[
             if each.size == size
         ]
         named = [r.name for r in known if net and r.net == net]
-        notes += [f'its net is named "{net}", as in {named[0]}: perhaps trained on, or saved again'] if named else []
+        notes += [f"its net has the name of {named[0]}: the same net, trained on or saved again?"] if named else []
     return Identity(os.fspath(path), size, sha384, kind, release, released, tuple(notes))
 
 

@@ -35,7 +35,7 @@ class Choices:
     transform: str | None = None  # a prototxt whose TEST phase has the transform_param: the net's train_val.prototxt
 
 
-def preprocessing(graph: Graph, choices: Choices = Choices(), release: Release | None = None) -> Preprocessing:
+def preprocessing(graph: Graph, choices: Choices, release: Release | None = None) -> Preprocessing:
     """The preprocessing of a net: first what is asked for, then its transform_param, then its release, then Caffe's.
 
     The shorter side is 256 for a crop of 224 to 256, and in that proportion for others. A net whose input is no

@@ -18,8 +18,7 @@ from caffe2py.backends.torch_run import to_torch
 from caffe2py.errors import CaffeError
 from caffe2py.evaluate.preprocessing import Preprocessing
 from caffe2py.graph import Graph, Value
-from caffe2py.layers.base import Shape, text
-from caffe2py.layers.softmax import Softmax
+from caffe2py.layers.base import text
 from caffe2py.passes import only_outputs
 
 BACKENDS = ("torch", "onnx")
@@ -49,53 +48,52 @@ class Engine:
 class Network:
     """A net that gives scores. `start` takes pixels (batch, height, width, channels), uint8."""
 
-    graph: Graph  # as it runs: up to the scores
     classes: int
-    output: str
     start: Callable[[np.ndarray], Later]
 
 
-def network(graph: Graph, how: Preprocessing, engine: Engine, scores: str | None = None) -> Network:
-    """The net, ready to run. `scores` is the blob whose values are the scores, where the net has several outputs."""
-    value = _scores(graph, scores)
-    cut = only_outputs(graph, [value])
-    classes = _count(cut.shapes[value], value.blob)
-    start = _torch(cut, how, engine) if engine.backend == "torch" else _onnx(cut, how, engine)
+def network(graph: Graph, how: Preprocessing, engine: Engine) -> Network:
+    """A net that `scores_only` made, ready to run."""
+    classes = class_count(graph)
+    start = _torch(graph, how, engine) if engine.backend == "torch" else _onnx(graph, how, engine)
 
     def checked(pixels: np.ndarray) -> Later:
         later = start(pixels)
         return lambda: _rows(later(), len(pixels), classes, graph)
 
-    return Network(cut, classes, value.blob, checked)
+    return Network(classes, checked)
 
 
-def class_count(graph: Graph, scores: str | None = None) -> int:
-    """How many classes the net tells apart."""
-    value = _scores(graph, scores)
-    return _count(graph.shapes[value], value.blob)
+def scores_only(graph: Graph, blob: str | None = None) -> Graph:
+    """The net as far as its scores, its only output: the blob asked for, or what its outputs are all made of.
+
+    Scores are what a Softmax, a SoftmaxWithLoss or an Accuracy layer at the end reads first. Raises CaffeError where
+    the outputs are of several blobs and `blob` does not say which.
+    """
+    named = [v for v in graph.shapes if v.blob == blob] if blob is not None else list(graph.results)
+    if not named:
+        raise CaffeError(f'net "{graph.name}" has no blob "{blob}"; its outputs are {", ".join(graph.outputs)}')
+    ends = [named[-1]] if blob is not None else named
+    values = list(dict.fromkeys(_before_softmax(graph, value) for value in ends))
+    if len(values) != 1:
+        known = ", ".join(f'"{v}" {text(graph.shapes[v])}' for v in values)
+        raise CaffeError(
+            f'net "{graph.name}" has {len(values)} outputs; say which are the scores with --scores: {known}'
+        )
+    return only_outputs(graph, values)
 
 
-def _scores(graph: Graph, blob: str | None) -> Value:
-    """The value that holds the scores: the output that is asked for, else the net's only one; before its Softmax."""
-    if blob is None:
-        if len(graph.outputs) != 1:
-            names = ", ".join(
-                f'"{blob}" {text(s)}' for blob, s in zip(graph.outputs, graph.shapes_of(graph.results), strict=True)
-            )
-            raise CaffeError(f'net "{graph.name}" has {len(graph.outputs)} outputs; say which with --scores: {names}')
-        value = graph.results[0]
-    else:
-        named = [v for v in graph.shapes if v.blob == blob]
-        if not named:
-            raise CaffeError(f'net "{graph.name}" has no blob "{blob}"; its outputs are {", ".join(graph.outputs)}')
-        value = named[-1]
+def _before_softmax(graph: Graph, value: Value) -> Value:
     node = graph.makers[value]
-    return node.bottoms[0] if isinstance(node.layer, Softmax) else value
+    return node.bottoms[0] if node.type in ("Softmax", "SoftmaxWithLoss", "Accuracy") else value
 
 
-def _count(shape: Shape | None, blob: str) -> int:
+def class_count(graph: Graph) -> int:
+    """How many classes a net that `scores_only` made tells apart."""
+    value = graph.results[0]
+    shape = graph.shapes[value]
     if shape is None or len(shape) < 2 or any(d != 1 for d in shape[2:]):
-        raise CaffeError(f'blob "{blob}" is {text(shape)}; want scores: (N, classes) or (N, classes, 1, 1)')
+        raise CaffeError(f'blob "{value}" is {text(shape)}; want scores: (N, classes) or (N, classes, 1, 1)')
     return shape[1]
 
 

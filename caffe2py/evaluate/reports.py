@@ -17,8 +17,8 @@ HEADER = ("model", "published", "measured", "difference", "images", "others meas
 def evaluation_text(result: Evaluation) -> str:
     """The error rates, and everything that decides them."""
     how = result.settings["preprocessing"]
-    bad = result.failed
-    size = "" if how["resize"] == "none" else f" {how['size'][0]}"
+    bad, order = result.failed, result.settings["class_order"]
+    size = "" if how["resize"] == "none" else f" {' x '.join(map(str, dict.fromkeys(how['size'])))}"
     mean = ", ".join(f"{m:g}" for m in how["mean"])
     lines = [
         f"{result.model}: {result.top1.total:,} images, {result.param_count / 1e6:.2f} million parameters",
@@ -26,7 +26,7 @@ def evaluation_text(result: Evaluation) -> str:
         f"  top-5 error    {result.top5}",
         f"  preprocessing  {how['resize']}{size}, crop {how['crop'][0]} x {how['crop'][1]}, {how['channels']}, "
         f"mean {mean} ({how['mean_source']}), scale {how['scale']:g}",
-        f"  classes        {result.settings['class_order'] or 'the labels’ own'} order; labels {result.settings['labels']}",
+        f"  classes        {f'{order} order' if order else 'as the labels count'}; labels {result.settings['labels']}",
         f"  run            {result.settings['backend']} {result.settings['precision']}, {_rate(result)}",
     ]
     if bad:

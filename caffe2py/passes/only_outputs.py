@@ -9,7 +9,7 @@ from caffe2py.graph import Graph, Value
 
 
 def only_outputs(graph: Graph, values: Sequence[Value]) -> Graph:
-    """Drop every layer that the chosen values do not need, the net's inputs among them.
+    """Drop every layer and every input that the chosen values do not need.
 
     Given (outputs: prob, loss), and chosen: fc::
 
@@ -24,7 +24,8 @@ def only_outputs(graph: Graph, values: Sequence[Value]) -> Graph:
     for node in reversed(graph.nodes):
         if needed.intersection(node.tops):
             needed.update(node.bottoms)
-            kept.append(node)
+            tops = node.tops if not node.layer.is_input else tuple(v for v in node.tops if v in needed)
+            kept.append(replace(node, tops=tops))
     nodes = tuple(reversed(kept))
     made = {v for node in nodes for v in node.tops}
     return replace(
