@@ -128,8 +128,8 @@ def one_weight(node: Node, x: np.ndarray, ours: np.ndarray, target: np.ndarray, 
     i, w = found
     difference = np.moveaxis(target.astype(np.float64) - ours, 1, 0)[channel].reshape(-1)
     inputs = _inputs(node, x, channel)
-    if inputs is None or inputs.shape[0] != difference.size:
-        return
+    if inputs is None or inputs.shape[0] != difference.size or difference.size < FEWEST:
+        return  # of a few places many a weight can be blamed
     strong = np.argsort(-np.abs(difference))[:MOST_ROWS]
     rows = np.concatenate([inputs[strong], np.ones((len(strong), 1))], axis=1).astype(np.float64)
     d = difference[strong]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -12,7 +13,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from caffe2py.backends.torch_run import Runner, input_tensors, runner
+from caffe2py.backends.torch_run import Runner, input_tensors, lean_runner, runner
 from caffe2py.errors import FileError, NetError
 from caffe2py.graph import Graph, Node, Value
 
@@ -58,6 +59,7 @@ class TorchModel:
     source: Graph
     style: str = "exact"
     state: Mapping[str, torch.Tensor] | None = None
+    made: Runner | None = None  # a module of its own, instead of what the graph says
     feeds: bool = True
 
     @property
@@ -66,11 +68,18 @@ class TorchModel:
 
     @cached_property
     def single(self) -> Runner:
-        return runner(self.source, self.style, self.state)
+        return self.runner(torch.float32)
 
     @cached_property
     def double(self) -> Runner:
-        return runner(self.source, self.style, self.state, torch.float64)
+        return self.runner(torch.float64)
+
+    def runner(self, dtype: torch.dtype) -> Runner:
+        if self.made is not None:
+            return replace(self.made, module=copy.deepcopy(self.made.module).to(dtype))
+        if self.state is None:
+            return lean_runner(self.source, self.style, dtype)
+        return runner(self.source, self.style, self.state, dtype)
 
     def steps(
         self, inputs: Mapping[str, np.ndarray], feed: Feed | None = None, *, exact: bool = False
@@ -110,4 +119,15 @@ def open_model(graph: Graph, model: str | os.PathLike[str] | None = None, style:
 
         source, state = pt_file.read(path)
         return TorchModel(path.name, source, pt_file.STYLE, state)
+    if path.suffix == ".py":
+        from caffe2py.proof.py_model import read_py
+
+        style, held = read_py(graph, path)
+        if isinstance(held, Runner):
+            return TorchModel(path.name, graph, style, made=held)
+        return TorchModel(path.name, graph, style, held)
+    if path.suffix == ".onnx":
+        from caffe2py.proof.onnx_run import OnnxModel
+
+        return OnnxModel(path.name, graph, path)
     raise FileError(f'cannot verify a file with the suffix "{path.suffix}"; want .pt, .py or .onnx', str(model))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from caffe2py.backends.torch_run import input_tensors, runner
+from caffe2py.backends.torch_run import input_tensors, lean_runner
 from caffe2py.errors import NetError
 from caffe2py.graph import Graph
 from caffe2py.proof.dump_writer import write_dump
@@ -31,7 +31,7 @@ def record(
     `inputs` are arrays by blob. `samples` keeps at most so many values of each top, and statistics of all. Layers
     are written as they run: memory holds what the net itself needs. Raises `CaffeError` as `caffe2py.run` does.
     """
-    made = runner(graph, "exact")
+    made = lean_runner(graph, "exact")
     tensors = input_tensors(graph, inputs, torch.float32)
     text = graph.net.text if graph.net is not None else ""
     said = {"net": graph.name, "phase": graph.phase, "prototxt": text, "caffemodel_sha256": _sha256(graph.weights_file)}

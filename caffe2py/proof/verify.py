@@ -130,7 +130,8 @@ class _Comparison:
         if ours.drift is not None:
             self.shapes[value] = tuple(ours.drift.shape)
         reference = self.recorded.read(value)
-        if node.layer.is_input or (node.layer.idle and reference is None):
+        hidden = ours.drift is None  # the model does not show it
+        if node.layer.is_input or hidden or (node.layer.idle and reference is None):
             return None
         row = LayerReport(index, node.name, node.type, str(value), self.shapes.get(value), ABSENT)
         if reference is None or ours.drift is None:
