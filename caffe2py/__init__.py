@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from caffe2py.proof.compare import compare
     from caffe2py.proof.record import record
     from caffe2py.proof.verify import verify
+    from caffe2py.proto.upgrade_file import upgrade
 
 # Where each public name lives. They load when they are first used, so that `import caffe2py` is quick.
 _HOMES = {
@@ -35,6 +36,7 @@ _HOMES = {
     "to_onnx": "backends.onnx_model",
     "to_source": "backends.torch_source",
     "to_torch": "backends.torch_run",
+    "upgrade": "proto.upgrade_file",
     "verify": "proof.verify",
 }
 
@@ -52,6 +54,7 @@ __all__ = [
     "to_onnx",
     "to_source",
     "to_torch",
+    "upgrade",
     "verify",
 ]
 

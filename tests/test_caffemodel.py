@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caffe2py.errors import CaffeError, CaffemodelError, FileError, WeightError
-from caffe2py.proto.blobs import encode_blob
+from caffe2py.proto.blobs import Blob, encode_blob
 from caffe2py.proto.caffemodel import parse_weights, read_weights, write_caffemodel
 from caffe2py.proto.schema import NetParameter
 from tests.encode import integer, layer, legacy, number, packed, shape, tag, text, unpacked, v0_layer, v1_layer
@@ -217,7 +217,7 @@ def test_more_than_2_gb(tmp_path):
     data = weights.by_name["large"].blobs[0].data
     assert (data.shape, data[0], data[-1]) == ((count,), 0, 3)
     assert weights.by_name["small"].blobs[0].data == 2
-    length, _ = encode_blob(np.broadcast_to(np.float32(0), (count,)))
+    length, _ = encode_blob(Blob(np.broadcast_to(np.float32(0), (count,))))
     assert length == len(blob) + 4 * count
 
 

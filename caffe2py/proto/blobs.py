@@ -24,6 +24,7 @@ from caffe2py.proto.wire import (
     encode_field,
     encode_head,
     encode_packed,
+    encode_varint,
     fields,
     signed,
     varint,
@@ -82,12 +83,17 @@ def parse_blob(buf: Buffer, start: int, end: int) -> Blob:
     return Blob(values.reshape(shape), legacy)
 
 
-def encode_blob(data: np.ndarray) -> tuple[int, Iterator[bytes | memoryview]]:
-    """The length of the BlobProto of a float32 or float64 array, and its bytes, piece by piece."""
+def encode_blob(blob: Blob) -> tuple[int, Iterator[bytes | memoryview]]:
+    """The length of the BlobProto of a float32 or float64 blob, and its bytes, piece by piece."""
+    data = blob.data
     number, dtype = (DOUBLE_DATA, DOUBLE) if data.dtype.itemsize == DOUBLE.itemsize else (DATA, FLOAT)
-    shape = encode_field(SHAPE, encode_packed(1, data.shape) if data.shape else b"")
+    if blob.legacy:
+        sizes = zip(LEGACY, data.shape, strict=True)
+        before, after = b"".join(encode_varint(n << 3 | VARINT) + encode_varint(size) for n, size in sizes), b""
+    else:
+        shape = encode_field(SHAPE, encode_packed(1, data.shape) if data.shape else b"")
+        before, after = (b"", shape) if number < SHAPE else (shape, b"")
     payload = data.size * dtype.itemsize
-    before, after = (b"", shape) if number < SHAPE else (shape, b"")
     head = before + (encode_head(number, payload) if payload else b"")
 
     def pieces() -> Iterator[bytes | memoryview]:

@@ -138,12 +138,14 @@ def parse_weights(buf: Buffer, file: str) -> Weights:
         raise UnsupportedError(str(error), file) from None
 
 
-def write_caffemodel(path: str | os.PathLike[str], net: Message, blobs: Mapping[str, Sequence[np.ndarray]]) -> None:
+def write_caffemodel(
+    path: str | os.PathLike[str], net: Message, blobs: Mapping[str, Sequence[np.ndarray | Blob]]
+) -> None:
     """Write a net (today's format, without blobs) and its blobs, by layer name, as one binary file.
 
-    float32 arrays are written as ``data``, float64 as ``double_data``. The bytes are streamed, so only the disk limits
-    the size; Caffe itself reads up to 2 GB. Raises WeightError for other arrays and for names that the net lacks,
-    FileError where the file cannot be written.
+    float32 arrays are written as ``data``, float64 as ``double_data``; a ``Blob`` keeps a legacy shape. The bytes are
+    streamed, so only the disk limits the size; Caffe itself reads up to 2 GB. Raises WeightError for other arrays and
+    for names that the net lacks, FileError where the file cannot be written.
     """
     check_blobs(path, net, blobs)
     layers: Sequence[Any] = net.layer  # type: ignore[attr-defined]
@@ -154,7 +156,7 @@ def write_caffemodel(path: str | os.PathLike[str], net: Message, blobs: Mapping[
         file.write(top.SerializeToString())
         for layer in layers:
             before, after = _split_header(layer.SerializeToString())
-            bodies = [encode_blob(data) for data in blobs.get(layer.name, ())]
+            bodies = [encode_blob(b if isinstance(b, Blob) else Blob(b)) for b in blobs.get(layer.name, ())]
             heads = [encode_head(V2.blobs, length) for length, _ in bodies]
             size = len(before) + sum(map(len, heads)) + sum(length for length, _ in bodies) + len(after)
             file.write(encode_head(NET_LAYER, size) + before)
@@ -164,7 +166,7 @@ def write_caffemodel(path: str | os.PathLike[str], net: Message, blobs: Mapping[
             file.write(after)
 
 
-def check_blobs(path: str | os.PathLike[str], net: Message, blobs: Mapping[str, Sequence[np.ndarray]]) -> None:
+def check_blobs(path: str | os.PathLike[str], net: Message, blobs: Mapping[str, Sequence[np.ndarray | Blob]]) -> None:
     """Whether these blobs can be written for this net. Raises as ``write_caffemodel`` says."""
     if net.layers:  # type: ignore[attr-defined]
         raise CaffemodelError("the net is in the V1 format; upgrade it first", os.fspath(path))
@@ -172,7 +174,8 @@ def check_blobs(path: str | os.PathLike[str], net: Message, blobs: Mapping[str, 
     if strangers:
         raise WeightError(f"the net has no layer {', '.join(sorted(map(repr, strangers)))}", os.fspath(path))
     for name, arrays in blobs.items():
-        for index, data in enumerate(arrays):
+        for index, array in enumerate(arrays):
+            data = array.data if isinstance(array, Blob) else array
             if data.dtype.newbyteorder("=") not in (np.float32, np.float64):
                 fact = f'layer "{name}", blob {index}: {data.dtype} values; want float32 or float64'
                 raise WeightError(fact, os.fspath(path))
