@@ -4,8 +4,8 @@
     boxes    data  conv1            a1 a2 b1 sum1                a1 a2 b1 sum2                fc  prob
     items    data  conv1            2 x (four boxes)                                          fc  prob
 
-The net's structure decides. Its names serve as titles, and to choose among equal folds: a repeat may as well begin in the
-middle of a block as at its start.
+The net's structure decides. Its names serve as titles, and to choose among equal folds: a repeat may as well begin in
+the middle of a block as at its start.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ import re
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate
-from os.path import commonprefix
+from itertools import accumulate, takewhile
 
 from caffe2py.graph import Graph, Node
 
@@ -33,11 +32,8 @@ class Box:
     indices: tuple[int, ...]
 
     @property
-    def title(self) -> str:
-        return self.nodes[0].name
-
-    @property
     def boxes(self) -> tuple[Box, ...]:
+        """Itself: every item has boxes."""
         return (self,)
 
 
@@ -104,12 +100,13 @@ def edges_between(graph: Graph, boxes: Sequence[Box]) -> list[tuple[int, int]]:
 
 def part_title(boxes: Sequence[Box]) -> str:
     """What the names of the boxes share, else the name of the last box."""
-    return shared_name([node.name for box in boxes for node in box.nodes]) or boxes[-1].title
+    return shared_name([node.name for box in boxes for node in box.nodes]) or boxes[-1].nodes[0].name
 
 
 def shared_name(names: Sequence[str]) -> str:
     """What the names begin with, up to a sign between words: `conv2_1/a` and `conv2_1/b` share `conv2_1`."""
-    shared = commonprefix(list(names))
+    alike = takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False))
+    shared = "".join(letters[0] for letters in alike)
     if shared[-1:].isalnum() and any(name[len(shared) :][:1].isalnum() for name in names):
         shared = re.sub(r"[^\W_]+$", "", shared)
     return re.sub(r"[\W_]+$", "", shared)
