@@ -26,7 +26,9 @@ def all_cases(test):  # type: ignore[no-untyped-def]
     )
 
 
-def forward(case: Case, made: Runner, requires_grad: bool = False) -> tuple[dict[str, torch.Tensor], Arrays, torch.Tensor]:
+def forward(
+    case: Case, made: Runner, requires_grad: bool = False
+) -> tuple[dict[str, torch.Tensor], Arrays, torch.Tensor]:
     """Inputs, every blob at the end, and the objective that Caffe differentiates."""
     inputs = input_tensors(made.program.graph, case.inputs, torch.float32)
     if requires_grad:
@@ -55,6 +57,15 @@ def test_forward(case: Case, style: str) -> None:
     wanted = case.tops if style == "exact" else {name: case.tops[name] for name in graph.outputs}
     errors = {name: relative(blobs[name], top) for name, top in wanted.items() if name in blobs}
     assert errors and max(errors.values()) <= FORWARD, errors
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_shapes(case: Case) -> None:
+    """What is said about a net without running it; how many samples a Filter keeps cannot be."""
+    graph = case.graph()
+    for blob, v in zip(graph.outputs, graph.results, strict=True):
+        known = 1 if graph.makers[v].type == "Filter" else 0
+        assert graph.shapes[v][known:] == case.tops[blob].shape[known:]
 
 
 @all_cases

@@ -102,6 +102,7 @@ def _deconvolved(x: Array, weight: Array, bias: Array, params: str) -> Array:
 def test_learned(case: Learned) -> None:
     graph = fill_weights(graph_of(net(case.type, case.params, [case.x.shape])), 5)
     _, tops = computed(graph, [case.x], "exact")
+    assert graph.shapes[graph.results[0]] == tuple(tops[0].shape)
     blobs = [w.data.astype(np.float64) for w in graph.node("y").weights if w.data is not None]
     np.testing.assert_allclose(tops[0].detach().numpy(), case.top(case.x, *blobs), rtol=EXACT, atol=EXACT, strict=True)
 

@@ -13,3 +13,6 @@ class AbsVal(Layer):
 
     def torch(self, em: Any, x: Any) -> str:
         return f"torch.abs({x})"
+
+    def onnx(self, g: Any, x: Any) -> Any:
+        return g.op("Abs", x)

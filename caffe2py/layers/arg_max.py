@@ -39,3 +39,18 @@ class ArgMax(Layer):
         made = f"torch.stack({rows}[::-1], 1)" if self.out_max_val else f"{rows}[1][:, None]"
         after = len(x.shape) - 3
         return f"{made}[..., {', '.join(['None'] * after)}]" if after > 0 else made
+
+    def onnx(self, g: Any, x: Any) -> Any:
+        at = 1 if self.axis is None else axis(self.axis, x.shape)
+        rows = g.flatten(x, 1) if self.axis is None else x
+        n = rows.shape[at]
+        # Of equal values ONNX takes the lowest index, so that the axis is turned round.
+        turned = g.slice(rows, at, -1, -n - 1, step=-1)
+        shape = (*rows.shape[:at], self.top_k, *rows.shape[at + 1 :])
+        values, index = g.op("TopK", turned, g.constant([self.top_k], "top_k"), axis=at, outputs=2, shape=shape)
+        if self.axis is not None and self.out_max_val:
+            return values
+        found = g.cast(g.op("Sub", n - 1, index), "float")
+        if self.axis is None and self.out_max_val:
+            found = g.concat([g.unsqueeze(found, [1]), g.unsqueeze(values, [1])], 1)
+        return g.reshape(found, g.tops[0])

@@ -371,6 +371,12 @@ def affine(x: Any, scale: float, shift: float) -> str:
     return f"{product} {'-' if shift < 0 else '+'} {abs(shift)}" if shift else product
 
 
+def affine_nodes(g: Any, x: Any, scale: float, shift: float) -> Any:
+    """`affine` in ONNX."""
+    product = x if scale == 1 else g.op("Mul", x, float(scale))
+    return g.op("Add", product, float(shift)) if shift else product
+
+
 def number(value: float) -> str:
     """A number as Python text, also an infinite one and NaN."""
     return str(value) if math.isfinite(value) else f'float("{value}")'

@@ -19,3 +19,6 @@ class BatchReindex(Layer):
 
     def torch(self, em: Any, x: Any, index: Any) -> str:
         return f"torch.index_select({x}, 0, {index}.long())"
+
+    def onnx(self, g: Any, x: Any, index: Any) -> Any:
+        return g.op("Gather", x, g.cast(index, "int64"), axis=0, shape=g.tops[0])

@@ -27,3 +27,7 @@ class Bias(Broadcast):
     def torch(self, em: Any, x: Any, *second: Any) -> str:
         shape = self.operand(x.shape, *(s.shape for s in second))
         return f"{x} + {self.spread(second[0] if second else em.parameter(0), shape, x)}"
+
+    def onnx(self, g: Any, x: Any, *second: Any) -> Any:
+        spread = self.spread_shape(x.shape, self.operand(x.shape, *(s.shape for s in second)))
+        return g.op("Add", x, g.reshape(second[0], spread) if second else g.weight(0, spread))

@@ -13,3 +13,6 @@ class BNLL(Layer):
 
     def torch(self, em: Any, x: Any) -> str:
         return f"F.softplus({x}, threshold=50.0)"
+
+    def onnx(self, g: Any, x: Any) -> Any:
+        return g.op("Softplus", x)

@@ -23,3 +23,6 @@ class Clip(Layer):
 
     def torch(self, em: Any, x: Any) -> str:
         return f"torch.clamp({x}, {self.min}, {self.max})"
+
+    def onnx(self, g: Any, x: Any) -> Any:
+        return g.op("Clip", x, self.min, self.max)

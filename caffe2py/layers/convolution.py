@@ -101,6 +101,23 @@ class Windowed(Layer):
             return f"{module}({x}[None])[0]"
         return f"{module}({x}.flatten(0, {lead - 1})).unflatten(0, {x}.shape[:{lead}])"
 
+    def blobs(self, g: Any) -> list[Any]:
+        """Weight and bias in ONNX."""
+        return [g.weight(i) for i in range(2 if self.bias_term else 1)]
+
+    def nodes(self, g: Any, kind: str, bottoms: Sequence[Any], weights: Sequence[Any], group: int) -> list[Any]:
+        """An operator of that kind, Conv or ConvTranspose, for each bottom."""
+        kernel, stride, pad, dilation = self.window(bottoms[0].shape)
+        if len(kernel) not in (1, 2, 3):
+            raise Misfit(f"has {len(kernel)} spatial axes; runtimes have 1 to 3")
+        words = {"kernel_shape": kernel, "strides": stride, "pads": pad * 2, "dilations": dilation, "group": group}
+        tops = []
+        for x, top in zip(bottoms, g.tops, strict=True):
+            images = g.reshape(x, self.as_images(x.shape))
+            sized = (images.shape[0], *top[self.channel_axis(x.shape) :])
+            tops.append(g.reshape(g.op(kind, images, *weights, shape=sized, **words), top))
+        return tops
+
     def as_images(self, x: Shape) -> Shape:
         """x with one axis before its channels, whatever the number of them was."""
         lead = self.channel_axis(x)
@@ -136,17 +153,7 @@ class Convolution(Windowed):
         return [self.apply(module, x) for x in bottoms]
 
     def onnx(self, g: Any, *bottoms: Any) -> Any:
-        kernel, stride, pad, dilation = self.window(bottoms[0].shape)
-        if len(kernel) not in (1, 2, 3):
-            raise Misfit(f"has {len(kernel)} spatial axes; runtimes have 1 to 3")
-        weights = [g.weight(i) for i in range(2 if self.bias_term else 1)]
-        settings = {"strides": stride, "pads": pad * 2, "dilations": dilation, "group": self.group}
-        tops = []
-        for x, top in zip(bottoms, g.tops, strict=True):
-            images = g.reshape(x, self.as_images(x.shape))
-            sized = (images.shape[0], *top[self.channel_axis(x.shape) :])
-            tops.append(g.reshape(g.op("Conv", images, *weights, kernel_shape=kernel, shape=sized, **settings), top))
-        return tops
+        return self.nodes(g, "Conv", bottoms, self.blobs(g), self.group)
 
     def multiply_adds(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> int:
         return sum(count(top) for top in tops) * count(self.weights(*bottoms)["weight"], 1)

@@ -40,3 +40,9 @@ class Crop(Layer):
         sizes = [f"{like}.shape[{at + i}]" for i in range(len(x.shape) - at)]
         cuts = [f"{o}:{o} + {s}" if o else f":{s}" for o, s in zip(self.starts(x.shape), sizes, strict=True)]
         return f"{x}[{', '.join([':'] * at + cuts)}]"
+
+    def onnx(self, g: Any, x: Any, like: Any) -> Any:
+        for i, start in enumerate(self.starts(x.shape), axis(self.axis, x.shape)):
+            if x.shape[i] != like.shape[i]:
+                x = g.slice(x, i, start, start + like.shape[i])
+        return x

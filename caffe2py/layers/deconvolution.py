@@ -37,5 +37,8 @@ class Deconvolution(Windowed):
         module = self.module(em, "ConvTranspose", bottoms[0])
         return [self.apply(module, x) for x in bottoms]
 
+    def onnx(self, g: Any, *bottoms: Any) -> Any:
+        return self.nodes(g, "ConvTranspose", bottoms, self.blobs(g), self.group)
+
     def multiply_adds(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> int:
         return sum(count(x) for x in bottoms) * count(self.weights(*bottoms)["weight"], 1)

@@ -60,6 +60,10 @@ class DummyData(Layer):
         ]
         return [f"{name}.expand({shape})" for name, shape in zip(names, self.given, strict=True)]
 
+    def onnx(self, g: Any, *bottoms: Any) -> Any:
+        tops = zip(self.values(), self.given, strict=True)
+        return [g.constant(v, f"top{i}") if v.shape else g.full(shape, float(v)) for i, (v, shape) in enumerate(tops)]
+
     def summary(self) -> str:
         return ", ".join(dict.fromkeys(f.type for f in self.data_fillers))
 

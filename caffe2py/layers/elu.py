@@ -15,3 +15,6 @@ class ELU(Layer):
 
     def torch(self, em: Any, x: Any) -> str:
         return f"F.elu({x})" if self.alpha == 1 else f"F.elu({x}, {self.alpha})"
+
+    def onnx(self, g: Any, x: Any) -> Any:
+        return g.op("Elu", x, alpha=self.alpha)

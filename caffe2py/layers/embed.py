@@ -34,5 +34,9 @@ class Embed(Layer):
         rows = f"F.embedding({x}.long(), {em.parameter(0)})"
         return f"{rows} + {em.parameter(1)}" if self.bias_term else rows
 
+    def onnx(self, g: Any, x: Any) -> Any:
+        rows = g.op("Gather", g.weight(0), g.cast(x, "int64"), axis=0, shape=g.tops[0])
+        return g.op("Add", rows, g.weight(1)) if self.bias_term else rows
+
     def summary(self) -> str:
         return f"{self.input_dim} to {self.num_output}" + ("" if self.bias_term else " no bias")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from caffe2py.layers.base import Layer, Misfit, Params, affine, layer, param, read_fields
+from caffe2py.layers.base import Layer, Misfit, Params, affine, affine_nodes, layer, param, read_fields
 
 
 @layer("Exp")
@@ -25,3 +25,7 @@ class Exp(Layer):
     def torch(self, em: Any, x: Any) -> str:
         power = affine(x, self.scale, self.shift)
         return f"torch.exp({power})" if self.base == -1 else f"torch.pow({self.base}, {power})"
+
+    def onnx(self, g: Any, x: Any) -> Any:
+        power = affine_nodes(g, x, self.scale, self.shift)
+        return g.op("Exp", power) if self.base == -1 else g.op("Pow", self.base, power)

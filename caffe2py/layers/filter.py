@@ -29,3 +29,8 @@ class Filter(Layer):
         *data, selector = bottoms
         rows = selector if len(selector.shape) == 1 else f"{selector}.flatten()"
         return [f"{x}[{rows} != 0]" for x in data]
+
+    def onnx(self, g: Any, *bottoms: Any) -> Any:
+        *data, selector = bottoms
+        kept = g.cast(g.reshape(selector, selector.shape[:1]), "bool")
+        return [g.op("Compress", x, kept, axis=0) for x in data]

@@ -28,5 +28,13 @@ class Im2col(Windowed):
         at = self.channel_axis(x.shape)
         return em.call("im2col", x, channels=at, kernel=kernel, stride=stride, pad=pad, dilation=dilation)
 
+    def onnx(self, g: Any, x: Any) -> Any:
+        """A convolution of each channel with kernels that are 1 at one place and 0 elsewhere."""
+        import numpy as np  # here, so that a net can be shown without it
+
+        kernel, channels = self.window(x.shape)[0], x.shape[self.channel_axis(x.shape)]
+        ones = np.tile(np.eye(count(kernel)), (channels, 1)).reshape(-1, 1, *kernel)
+        return self.nodes(g, "Conv", [x], [g.constant(ones, "taps")], channels)
+
     def summary(self) -> str:
         return window_words(self.kernel, self.stride, self.pad, self.dilation)

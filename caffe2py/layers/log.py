@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from caffe2py.layers.base import Layer, Misfit, Params, affine, layer, param, read_fields
+from caffe2py.layers.base import Layer, Misfit, Params, affine, affine_nodes, layer, param, read_fields
 
 
 @layer("Log")
@@ -26,3 +26,7 @@ class Log(Layer):
     def torch(self, em: Any, x: Any) -> str:
         text = f"torch.log({affine(x, self.scale, self.shift)})"
         return text if self.base == -1 else f"{text} / {math.log(self.base)}"
+
+    def onnx(self, g: Any, x: Any) -> Any:
+        top = g.op("Log", affine_nodes(g, x, self.scale, self.shift))
+        return top if self.base == -1 else g.op("Div", top, math.log(self.base))

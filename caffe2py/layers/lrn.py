@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from caffe2py.layers.base import Layer, Misfit, Shape, count, layer, param, text
+from caffe2py.layers.base import Layer, Misfit, Shape, affine_nodes, count, layer, param, text
 
 
 @layer("LRN")
@@ -35,6 +35,15 @@ class LRN(Layer):
         if self.norm_region == "ACROSS_CHANNELS":
             return f"F.local_response_norm({x}, {n}, {self.alpha}, {self.beta}, {self.k})"
         return f"{x} * (1 + {self.alpha} * F.avg_pool2d({x} * {x}, {n}, 1, {n // 2})) ** {-self.beta}"
+
+    def onnx(self, g: Any, x: Any) -> Any:
+        n = self.local_size
+        if self.norm_region == "ACROSS_CHANNELS":
+            return g.op("LRN", x, alpha=self.alpha, beta=self.beta, bias=self.k, size=n)
+        square = g.op("Mul", x, x)
+        pads = [n // 2] * 4
+        mean = g.op("AveragePool", square, kernel_shape=[n, n], pads=pads, count_include_pad=1, shape=x.shape)
+        return g.op("Mul", x, g.op("Pow", affine_nodes(g, mean, self.alpha, 1), -self.beta))
 
     def multiply_adds(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> int:
         return count(tops[0]) * self.local_size ** (1 if self.norm_region == "ACROSS_CHANNELS" else 2)

@@ -37,5 +37,15 @@ class MVN(Layer):
             return f"{x} - {x}.mean({axes}, keepdim=True)"
         return em.call("mean_variance_norm", x, axes=axes, eps=self.eps)
 
+    def onnx(self, g: Any, x: Any) -> Any:
+        axes = self.axes(x.shape)
+        if not axes:
+            return g.full(x.shape, 0)
+        centred = g.op("Sub", x, g.reduce("ReduceMean", x, axes))
+        if not self.normalize_variance:
+            return centred
+        variance = g.reduce("ReduceMean", g.op("Mul", centred, centred), axes)
+        return g.op("Div", centred, g.op("Add", g.op("Sqrt", variance), self.eps))
+
     def multiply_adds(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> int:
         return count(tops[0])

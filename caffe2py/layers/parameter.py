@@ -27,5 +27,8 @@ class Parameter(Layer):
     def torch(self, em: Any, *bottoms: Any) -> str:
         return str(em.parameter(0))
 
+    def onnx(self, g: Any, *bottoms: Any) -> Any:
+        return g.weight(0)
+
     def summary(self) -> str:
         return ""

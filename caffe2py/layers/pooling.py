@@ -115,11 +115,11 @@ class Pooling(Layer):
         return em.call("with_float_index", called) if mask else called
 
     def onnx(self, g: Any, x: Any) -> Any:
-        mask = len(g.tops) == 2
+        mask = self.outputs == 2
         if self.global_pooling and not mask:
             return g.op("GlobalAveragePool" if self.pool == "AVE" else "GlobalMaxPool", x)
         kernel, stride, pad = self.window(x.shape)
-        size, sized = x.shape[2:], g.tops[0][2:]
+        size, sized = x.shape[2:], self.sized(x.shape)
         # A window that starts behind the image and its padding has nothing in it: its value is put on at the end.
         filled = [min(o, -(-(n + p) // s)) for o, n, p, s in zip(sized, size, pad, stride, strict=True)]
         empty = [0, 0, *(o - f for o, f in zip(sized, filled, strict=True))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from caffe2py.layers.base import Layer, affine, layer, number, param
+from caffe2py.layers.base import Layer, affine, affine_nodes, layer, number, param
 
 
 @layer("Power")
@@ -33,3 +33,10 @@ class Power(Layer):
             return base
         exponent = int(self.power) if self.power.is_integer() else self.power
         return f"{x if base == x else f'({base})'} ** {exponent}"
+
+    def onnx(self, g: Any, x: Any) -> Any:
+        constant = self.constant()
+        if constant is not None:
+            return g.full(x.shape, constant)
+        base = affine_nodes(g, x, self.scale, self.shift)
+        return base if self.power == 1 else g.op("Pow", base, self.power)

@@ -29,5 +29,13 @@ class Reduction(Layer):
         reduced = f"{terms}.{'mean' if self.operation == 'MEAN' else 'sum'}({axes})"
         return reduced if self.coeff == 1 else f"{self.coeff} * {reduced}"
 
+    def onnx(self, g: Any, x: Any) -> Any:
+        axes = list(range(axis(self.axis, x.shape), len(x.shape)))
+        kind = {"SUM": "ReduceSum", "ASUM": "ReduceL1", "SUMSQ": "ReduceSumSquare", "MEAN": "ReduceMean"}[
+            self.operation
+        ]
+        top = g.reduce(kind, x, axes, keepdims=False)
+        return top if self.coeff == 1 else g.op("Mul", top, self.coeff)
+
     def multiply_adds(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> int:
         return count(bottoms[0])

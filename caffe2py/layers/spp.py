@@ -42,6 +42,10 @@ class SPP(Layer):
         pools = [level.torch(em, x) for level in self.levels(x.shape)]
         return pools[0] if len(pools) == 1 else f"torch.cat([{', '.join(f'{p}.flatten(1)' for p in pools)}], 1)"
 
+    def onnx(self, g: Any, x: Any) -> Any:
+        pools = [level.onnx(g, x) for level in self.levels(x.shape)]
+        return pools[0] if len(pools) == 1 else g.concat([g.flatten(p, 1) for p in pools], 1)
+
     def multiply_adds(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> int:
         x = bottoms[0]
         return sum(level.multiply_adds([x], level.shapes(x)) for level in self.levels(x))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from caffe2py.layers.base import Layer, affine, layer, param
+from caffe2py.layers.base import Layer, affine, affine_nodes, layer, param
 
 
 @layer("Swish")
@@ -15,3 +15,6 @@ class Swish(Layer):
 
     def torch(self, em: Any, x: Any) -> str:
         return f"F.silu({x})" if self.beta == 1 else f"{x} * torch.sigmoid({affine(x, self.beta, 0)})"
+
+    def onnx(self, g: Any, x: Any) -> Any:
+        return g.op("Mul", x, g.op("Sigmoid", affine_nodes(g, x, self.beta, 0)))

@@ -13,3 +13,6 @@ class TanH(Layer):
 
     def torch(self, em: Any, x: Any) -> str:
         return f"torch.tanh({x})"
+
+    def onnx(self, g: Any, x: Any) -> Any:
+        return g.op("Tanh", x)

@@ -15,3 +15,6 @@ class Threshold(Layer):
 
     def torch(self, em: Any, x: Any) -> str:
         return f"({x} > {self.threshold}).to({x}.dtype)"
+
+    def onnx(self, g: Any, x: Any) -> Any:
+        return g.cast(g.op("Greater", x, self.threshold), "float")

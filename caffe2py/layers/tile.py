@@ -23,3 +23,6 @@ class Tile(Layer):
 
     def torch(self, em: Any, x: Any) -> str:
         return f"torch.cat([{x}] * {self.tiles}, {self.axis})"
+
+    def onnx(self, g: Any, x: Any) -> Any:
+        return g.concat([x] * self.tiles, axis(self.axis, x.shape))

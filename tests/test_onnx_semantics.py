@@ -1,0 +1,50 @@
+"""The tables of layers at their edges, through onnxruntime."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+
+import caffe2py
+from caffe2py.graph.fillers import fill_weights
+from tests.layer_cases import relative
+from tests.nets import graph_of
+from tests.test_layer_semantics import TABLES, Table, net
+from tests.test_learned_layers import Learned, learned
+
+pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+
+from tests.test_onnx import FORWARD, ort
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda t: f"{t.type}-{t.id}")
+def test_table(table: Table) -> None:
+    graph = graph_of(net(table.type, table.params, [x.shape for x in table.bottoms], len(table.tops)))
+    model = caffe2py.to_onnx(graph)
+    onnx.checker.check_model(model, full_check=True)
+    made = ort(model, {f"x{i}": x.astype(np.float32) for i, x in enumerate(table.bottoms)})
+    for i, top in enumerate(table.tops):
+        assert relative(made[f"y{i}"], top) <= FORWARD
+
+
+@pytest.mark.parametrize("case", learned(), ids=lambda c: f"{c.type}-{c.x.ndim} axes-{c.params}")
+def test_learned(case: Learned) -> None:
+    graph = fill_weights(graph_of(net(case.type, case.params, [case.x.shape])), 5)
+    model = caffe2py.to_onnx(graph)
+    onnx.checker.check_model(model, full_check=True)
+    blobs = [w.data for w in graph.node("y").weights]
+    assert relative(ort(model, {"x0": case.x.astype(np.float32)})["y0"], case.top(case.x, *blobs)) <= FORWARD
+
+
+def test_layers_without_bottoms() -> None:
+    graph = graph_of(
+        'layer { name: "d" type: "DummyData" top: "a" top: "b" dummy_data_param { '
+        'shape { dim: 2 dim: 3 } data_filler { type: "gaussian" } data_filler { value: 7 } } }'
+        'layer { name: "p" type: "Parameter" top: "p" parameter_param { shape { dim: 2 } } }'
+    )
+    filled = fill_weights(graph, 1)
+    made, ours = ort(caffe2py.to_onnx(filled), {}), caffe2py.run(filled, {})
+    assert made.keys() == ours.keys() == {"a", "b", "p"}
+    for blob, values in ours.items():
+        np.testing.assert_array_equal(made[blob], values, strict=True)
