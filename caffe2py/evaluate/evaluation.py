@@ -20,7 +20,7 @@ from caffe2py.errors import CaffeError, FileError
 from caffe2py.evaluate.error_rates import ErrorRate, error_rate, suspicion
 from caffe2py.evaluate.identification import release_of
 from caffe2py.evaluate.images import Sample, find_images, pair
-from caffe2py.evaluate.labels import class_numbers, read_labels, read_order
+from caffe2py.evaluate.labels import Labels, class_numbers, read_labels, read_order
 from caffe2py.evaluate.net_input import Choices, preprocessing
 from caffe2py.evaluate.network import Engine, class_count, network, scores_only
 from caffe2py.evaluate.pipeline import results
@@ -198,17 +198,12 @@ def _samples(
         notes.append(f"only the first {limit} of {len(samples)} labelled images")
         samples = samples[:limit]
     by_name = {s.image.name: s.label for s in samples}
-    reading = None
-    if any(isinstance(label, int) for label in by_name.values()) and listed is not None:
-        reading = read_order(listed, label_order, order, count)
-        said = f"in {reading.order} order" if reading.order else "as the net's own classes"
-        read_as = f"{said}, from {reading.first} ({reading.why})"
-    else:
-        read_as = "by wnid"
-        if order is None:
-            notes.append("the net's class order is not known; taken as synset (--class-order)")
-    numbers = class_numbers(by_name, reading, order, count, listed.source if listed else found.source)
-    return _Todo(samples, numbers, count, read_as, tuple(notes))
+    listed = listed or Labels(by_name, found.source)
+    reading = read_order(listed, label_order, order, count)
+    if order is None and any(isinstance(label, str) for label in by_name.values()):
+        notes.append("the net's class order is not known; taken as synset (--class-order)")
+    numbers = class_numbers(by_name, reading, order, count, listed.source)
+    return _Todo(samples, numbers, count, str(reading), tuple(notes))
 
 
 @dataclass(frozen=True)

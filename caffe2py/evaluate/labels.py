@@ -41,6 +41,11 @@ class Reading:
     first: int
     why: str
 
+    def __str__(self) -> str:
+        if self.why == "wnids":
+            return self.why
+        return f"{f'in {self.order} order' if self.order else 'numbers'} from {self.first} ({self.why})"
+
 
 def read_labels(path: str | os.PathLike[str]) -> Labels:
     """Read a label file of any of the forms above. Raises FileError with the line that is not understood."""
@@ -109,6 +114,8 @@ def read_order(labels: Labels, label_order: str, net_order: str | None, count: i
     class is known; where neither tells, the labels count as the net does.
     """
     values = [label for label in labels.by_file.values() if isinstance(label, int)]
+    if not values:
+        return Reading(None, 0, "wnids")
     first = labels.first if labels.first is not None else int(min(values) >= 1 and max(values) == count)
     if label_order != "auto":
         return Reading(label_order, first, "as asked")
@@ -130,10 +137,9 @@ def read_order(labels: Labels, label_order: str, net_order: str | None, count: i
 
 
 def class_numbers(
-    labels: Mapping[str, Label], reading: Reading | None, net_order: str | None, count: int, source: str
+    labels: Mapping[str, Label], reading: Reading, net_order: str | None, count: int, source: str
 ) -> dict[str, int]:
     """{file: class of the net}; `reading` says how numbers count. Raises CaffeError for a label of no class."""
-    reading = reading or Reading(None, 0, "")
     orders = {order: numbers(order) for order in ("devkit", "synset")}
     wnids = {o: [w for w, _ in sorted(n.items(), key=lambda item: item[1])] for o, n in orders.items()}
     found = {}

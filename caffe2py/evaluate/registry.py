@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ from typing import Any
 
 from caffe2py.errors import FileError
 from caffe2py.evaluate.classes import ORDERS
+from caffe2py.proto.files import digest
 
 HASHES = ("sha1", "sha256", "sha384", "sha512")
 Pair = tuple[float, float]  # top-1 and top-5 error in per cent
@@ -140,26 +140,3 @@ def _numbers(value: Any, where: str, file: str) -> Any:
     if not isinstance(value, list) or not all(isinstance(v, (int, float)) for v in value):
         raise FileError(f"{where}: want a list of numbers", file)
     return tuple(float(v) for v in value)
-
-
-def digest(path: Path, algorithm: str) -> str:
-    """The hash of a file in hexadecimal. Raises FileError."""
-    return _digest(path, algorithm, *_stamp(path))
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    try:
-        state = path.stat()
-    except OSError as error:
-        raise FileError((error.strerror or str(error)).lower(), str(path)) from None
-    return state.st_size, state.st_mtime_ns
-
-
-@cache
-def _digest(path: Path, algorithm: str, size: int, changed: int) -> str:
-    """Hashed once for each state of the file."""
-    try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, algorithm).hexdigest()
-    except OSError as error:
-        raise FileError((error.strerror or str(error)).lower(), str(path)) from None
