@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from caffe2py import __version__
 from caffe2py.backends.preprocessing import preprocessing
 from caffe2py.graph import Graph
+from caffe2py.proto.files import digest
 
 
 def provenance(graph: Graph) -> dict[str, str]:
@@ -23,12 +23,7 @@ def provenance(graph: Graph) -> dict[str, str]:
 def file_hashes(graph: Graph) -> dict[str, str]:
     """The sha256 of the files that the graph was loaded from, where they are still there."""
     files = {"prototxt_sha256": graph.net.file if graph.net else "", "caffemodel_sha256": graph.weights_file or ""}
-    return {word: _sha256(Path(file)) for word, file in files.items() if file and Path(file).is_file()}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return {word: digest(file) for word, file in files.items() if file and Path(file).is_file()}
 
 
 def metadata(graph: Graph) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
@@ -12,8 +11,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from caffe2py.errors import FileError
 from caffe2py.layers.base import Shape, text
-from caffe2py.proto.files import written_whole
+from caffe2py.proto.files import digest, written_whole
 
 OK, FAULT, FOLLOWS, SILENT, ABSENT = "ok", "fault", "follows a fault", "says nothing", "not recorded"
 
@@ -180,6 +180,16 @@ class Report:
                 Path(temporary).write_text(made + "\n", encoding="utf-8")
         return made
 
+    def to_markdown(self, path: str | os.PathLike[str] | None = None) -> str:
+        """The report as Markdown; written to `path` too where one is given."""
+        from caffe2py.proof.markdown import markdown
+
+        made = markdown(self)
+        if path is not None:
+            with written_whole(path) as temporary:
+                Path(temporary).write_text(made, encoding="utf-8")
+        return made
+
 
 def fault_text(row: LayerReport) -> str:
     """Why a row is a fault, in a few words."""
@@ -194,8 +204,8 @@ def file_hashes(paths: Sequence[str | os.PathLike[str]]) -> dict[str, str]:
     """The sha256 of each file by its name, without its folder; folders, and what cannot be read, are left out."""
     found = {}
     for path in paths:
-        with suppress(OSError), open(path, "rb") as file:
-            found[os.path.basename(path)] = hashlib.file_digest(file, "sha256").hexdigest()
+        with suppress(FileError):
+            found[os.path.basename(path)] = digest(path)
     return found
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import mmap
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from caffe2py.errors import FileError
@@ -21,6 +23,21 @@ def map_file(path: str | os.PathLike[str]) -> mmap.mmap:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
     except OSError as error:
         raise FileError(_reason(error), os.fspath(path)) from None
+
+
+def digest(path: str | os.PathLike[str], algorithm: str = "sha256") -> str:
+    """The hash of a file in hexadecimal; of a large one once for each of its states. Raises FileError."""
+    try:
+        state = os.stat(path)
+        return _digest(os.path.abspath(path), algorithm, state.st_size, state.st_mtime_ns)
+    except OSError as error:
+        raise FileError(_reason(error), os.fspath(path)) from None
+
+
+@cache
+def _digest(path: str, algorithm: str, size: int, changed: int) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()
 
 
 @contextmanager
