@@ -16,7 +16,7 @@ import click
 from caffe2py import __version__
 from caffe2py.errors import CaffeError
 
-SHARED = {"common", "image_options"}  # files of this folder that are no commands
+SHARED = {"common", "image_options", "report_output"}  # files of this folder that are no commands
 
 
 class Commands(click.Group):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,9 @@ from caffe2py.backends.torch_run import input_tensors, lean_runner
 from caffe2py.errors import NetError
 from caffe2py.graph import Graph
 from caffe2py.proof.dump_writer import write_dump
+from caffe2py.proof.dumps import LayerDump, open_dump
+from caffe2py.proof.numpy_files import read_npy
+from caffe2py.proto.files import digest
 
 Progress = Callable[[Iterable[Any], str, int], Iterable[Any]]
 
@@ -59,8 +62,27 @@ def noise(graph: Graph, seed: int = 1) -> dict[str, np.ndarray]:
     return made
 
 
+def read_inputs(graph: Graph, path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+    """A net's inputs from a file: those of a dump, an `.npz` or `.h5` of {input: array}, or one `.npy`.
+
+    Raises `FileError` for a file of another kind, `NetError` where an input is not in it.
+    """
+    if Path(path).suffix == ".npy":
+        if len(graph.inputs) != 1:
+            said = ", ".join(graph.inputs)
+            raise NetError(
+                f'net "{graph.name}" has the inputs {said}; want an .npz of {{input: array}}', os.fspath(path)
+            )
+        return {blob: read_npy(Path(path)) for blob in graph.inputs}
+    with open_dump(path) as dump:
+        stored = dump.inputs if isinstance(dump, LayerDump) else dump.arrays
+        missing = [blob for blob in graph.inputs if blob not in stored]
+        if missing:
+            raise NetError(f'holds no "{missing[0]}", an input of net "{graph.name}"', os.fspath(path))
+        return {blob: stored[blob]() for blob in graph.inputs}
+
+
 def _sha256(path: str | None) -> str:
     if path is None or not os.path.isfile(path):
         return ""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return digest(path)

@@ -9,11 +9,15 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from caffe2py.errors import FileError
 from caffe2py.layers.base import Shape, text
 from caffe2py.proto.files import digest, written_whole
+
+if TYPE_CHECKING:
+    from caffe2py.graph import Graph
+    from caffe2py.proof.histogram import Histogram
 
 OK, FAULT, FOLLOWS, SILENT, ABSENT = "ok", "fault", "follows a fault", "says nothing", "not recorded"
 
@@ -44,6 +48,7 @@ class LayerReport:
     drift_bar: float | None = None
     note: str = ""
     span: tuple[str, ...] = ()  # the layers that `local` runs over, where those between are not recorded
+    histogram: Histogram | None = field(default=None, repr=False)  # of the values that `error` is of
 
     @property
     def error(self) -> float | None:
@@ -106,6 +111,7 @@ class Report:
     files: Mapping[str, str] = field(default_factory=dict)  # file name -> sha256
     versions: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0.0
+    graph: Graph | None = field(default=None, compare=False, repr=False)  # what ran; the rows' indices are of its nodes
 
     @property
     def ok(self) -> bool:
@@ -149,7 +155,7 @@ class Report:
         return "\n".join([*lines, f"probable cause: {self.diagnosis}"] if self.diagnosis else lines)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; an infinite error is the text "inf"."""
+        """Plain values for JSON, without the histograms; an infinite error is the text "inf"."""
         first = self.first_offender
         made = {
             "format": "caffe2py-report/1",
@@ -163,7 +169,7 @@ class Report:
             "cause": None if self.diagnosis is None else self.diagnosis.cause,
             "worst": self.worst.name,
             "diagnosis": None if self.diagnosis is None else asdict(self.diagnosis),
-            "layers": [asdict(row) for row in self.layers],
+            "layers": [{k: v for k, v in asdict(row).items() if k != "histogram"} for row in self.layers],
             "notes": list(self.notes),
             "files": dict(self.files),
             "versions": dict(self.versions),
@@ -179,6 +185,15 @@ class Report:
             with written_whole(path) as temporary:
                 Path(temporary).write_text(made + "\n", encoding="utf-8")
         return made
+
+    def to_html(self, path: str | os.PathLike[str] | None = None) -> str:
+        """The report as one HTML page that asks for nothing from outside; written to `path` too where one is given.
+
+        Raises `CaffeError` where pygraphviz or jinja2 (extra `report`) is not installed.
+        """
+        from caffe2py.proof.html_report import html_report
+
+        return html_report(self, path)
 
     def to_markdown(self, path: str | os.PathLike[str] | None = None) -> str:
         """The report as Markdown; written to `path` too where one is given."""

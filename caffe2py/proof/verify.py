@@ -26,6 +26,7 @@ from caffe2py.layers.base import Shape
 from caffe2py.proof.binding import Binding, bind_dump
 from caffe2py.proof.dumps import Sample, Top, open_dump
 from caffe2py.proof.explain import explain
+from caffe2py.proof.histogram import histogram
 from caffe2py.proof.measure import Bars, error, largest_difference, scale_of, shape_of, shapes_differ, silent, terms
 from caffe2py.proof.models import Arrays, Model, open_model
 from caffe2py.proof.report import ABSENT, FAULT, FOLLOWS, OK, SILENT, LayerReport, Report, file_hashes
@@ -72,6 +73,7 @@ def verify(
             notes=(*recorded.notes, *comparison.notes()),
             files=file_hashes([p for p in (_prototxt(graph), graph.weights_file, dump, model) if p is not None]),
             versions=_versions(),
+            graph=made.graph,
         )
     return replace(report, seconds=time.monotonic() - started)
 
@@ -189,7 +191,8 @@ class _Comparison:
         if why:
             return replace(row, verdict=SILENT, note=f"the reference is {why}")
         assert row.error is not None and row.bar is not None
-        return replace(row, verdict=FAULT if row.error > row.bar else OK)
+        counted = histogram(ours.drift if row.local is None else ours.local, reference, scale)
+        return replace(row, verdict=FAULT if row.error > row.bar else OK, histogram=counted)
 
     def notes(self) -> Iterator[str]:
         if not self.feedable():
