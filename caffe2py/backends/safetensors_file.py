@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from caffe2py.errors import WeightError
 from caffe2py.graph import Graph
 from caffe2py.proto.files import written_whole
 
-TYPES = {np.dtype(np.float32): "F32", np.dtype(np.float64): "F64"}
+TYPES = {np.dtype(np.float32): "F32", np.dtype(np.float64): "F64", np.dtype(np.int64): "I64"}
 
 
 def write(graph: Graph, path: Path) -> list[Path]:
@@ -28,7 +29,14 @@ def write(graph: Graph, path: Path) -> list[Path]:
         if weight.data is None:
             raise node.error(WeightError, "no weights were given; load the net with its caffemodel")
         arrays[f"{node.name}.{i}"] = weight.data
-    header: dict[str, object] = {"__metadata__": provenance(graph)}
+    write_tensors(path, arrays, provenance(graph))
+    return [path]
+
+
+def write_tensors(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
+    """Write named arrays one at a time, in their order; those of eight bytes a value first, so that each is aligned."""
+    arrays = dict(sorted(arrays.items(), key=lambda item: -item[1].itemsize))
+    header: dict[str, object] = {"__metadata__": dict(metadata)}
     end = 0
     for name, array in arrays.items():
         start, end = end, end + array.nbytes
@@ -39,4 +47,3 @@ def write(graph: Graph, path: Path) -> list[Path]:
         file.write(struct.pack("<Q", len(text)) + text)
         for array in arrays.values():
             file.write(np.ascontiguousarray(array).data)
-    return [path]

@@ -19,7 +19,7 @@ import numpy as np
 
 from caffe2py import __version__
 from caffe2py.backends.names import Namer, class_name
-from caffe2py.backends.torch_text import FILE, LOAD, LOAD_TIED, MODULE_NAMES, foreign_function, functions
+from caffe2py.backends.torch_text import FILE, MODULE_NAMES, foreign_function, functions, load_text
 from caffe2py.errors import CaffeError, NetError, UnsupportedError, WeightError
 from caffe2py.graph import Graph, Node, Value, Weight
 from caffe2py.layers.base import Misfit, Shape, layer_types
@@ -91,8 +91,8 @@ class Program:
 def to_source(graph: Graph, style: str = "flat", weights: str | None = None) -> str:
     """The net as a Python file that imports torch and nothing else.
 
-    `style` is "flat" or "exact" (see above). `weights` is the name of the `.pth` beside the file that its
-    `load()` reads unless told otherwise. Raises `UnsupportedError` that lists every layer without a torch view.
+    `style` is "flat" or "exact" (see above). `weights` is the name of the `.pth` or `.safetensors` beside the file
+    that its `load()` reads unless told otherwise. Raises `UnsupportedError` with every layer that has no torch view.
     """
     return program(graph, style, weights).source
 
@@ -330,6 +330,7 @@ class _Writer:
         outputs = tuple(self._names[v] for v in self.graph.results)
         body = [line for step in self._steps for line in self._commented(step, style)]
         body.append(f"return {', '.join(outputs) or 'None'}")
+        load = load_text(self.class_name, weights or "weights.pth", bool(self._ties))
         source = FILE.format(
             title=f"{_one_line(self.graph.name) or 'A net'}: from Caffe by caffe2py {__version__}, {style} style.",
             inputs=_shape_lines(self.graph.inputs),
@@ -340,7 +341,8 @@ class _Writer:
             arguments="".join(f", {v}: Tensor" for v in self._inputs.values()),
             result="Tensor" if len(outputs) == 1 else "tuple[Tensor, ...]" if outputs else "None",
             forward="\n".join(f"        {line}" for line in body),
-            load=(LOAD_TIED if self._ties else LOAD).format(cls=self.class_name, weights=weights or "weights.pth"),
+            load=load,
+            imports="import json\n" if "json." in load else "",
         )
         return Program(
             self.graph,

@@ -77,7 +77,7 @@ Inputs: {inputs}
 Outputs: {outputs}
 """
 
-from pathlib import Path
+{imports}from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -99,7 +99,7 @@ def load(weights: str | Path = Path(__file__).with_name({weights!r})) -> {cls}:
     """The net with its weights, in eval mode."""
     with torch.device("meta"):
         net = {cls}()
-    net.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True), assign=True)
+    net.load_state_dict({read}, assign=True)
     return net.eval()
 '''
 
@@ -107,6 +107,29 @@ LOAD_TIED = '''
 def load(weights: str | Path = Path(__file__).with_name({weights!r})) -> {cls}:
     """The net with its weights, in eval mode."""
     net = {cls}()
-    net.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+    net.load_state_dict({read})
     return net.eval()
 '''
+
+READ_PTH = 'torch.load(weights, map_location="cpu", weights_only=True)'
+READ_SAFETENSORS = "read_safetensors(Path(weights))"
+SAFETENSORS = '''
+def read_safetensors(file: Path) -> dict[str, Tensor]:
+    """Eight bytes of length, a JSON header of that length, the tensors' bytes behind it."""
+    data = torch.from_file(str(file), size=file.stat().st_size, dtype=torch.uint8)
+    start = 8 + int.from_bytes(bytes(data[:8].tolist()), "little")
+    types, tensors = {"F32": torch.float32, "I64": torch.int64}, {}
+    for name, each in json.loads(bytes(data[8:start].tolist())).items():
+        if name != "__metadata__":
+            first, last = each["data_offsets"]
+            tensors[name] = data[start + first : start + last].view(types[each["dtype"]]).view(each["shape"])
+    return tensors
+
+'''
+
+
+def load_text(cls: str, weights: str, tied: bool) -> str:
+    """The function `load` of an emitted file, which reads the weights beside it; their suffix says how."""
+    plain = not weights.endswith(".safetensors")
+    text = (LOAD_TIED if tied else LOAD).format(cls=cls, weights=weights, read=READ_PTH if plain else READ_SAFETENSORS)
+    return text if plain else f"{SAFETENSORS}{text}"
