@@ -14,6 +14,7 @@ import numpy as np
 
 from caffe2py.errors import CaffeError
 from caffe2py.proof.dumps import STATISTICS, Dump, LayerDump, Sample, Stored, Top, open_dump
+from caffe2py.proof.histogram import histogram
 from caffe2py.proof.measure import error, largest_difference, scale_of, shape_of, shapes_differ, silent
 from caffe2py.proof.report import ABSENT, FAULT, OK, SILENT, LayerReport, Report, file_hashes
 
@@ -89,7 +90,8 @@ def _row(index: int, entry: Entry, other: Entry | None, bar: float) -> LayerRepo
     why = silent(entry.type, reference)
     if why:
         return replace(row, verdict=SILENT, drift=found, note=f"the reference is {why}")
-    return replace(row, verdict=FAULT if found > bar else OK, drift=found)
+    counted = histogram(ours, reference, scale_of(reference))
+    return replace(row, verdict=FAULT if found > bar else OK, drift=found, histogram=counted)
 
 
 def _error(ours: Top, reference: Top) -> float:
