@@ -125,11 +125,9 @@ class Part:
     path: Path
 
     def append(self, predictions: Sequence[Prediction]) -> None:
-        if not self.path.exists():
-            _write(self.path, "w", _lines([COLUMNS]))
-        else:
-            _drop_torn_line(self.path)
-        _write(self.path, "a", _lines(p.row() for p in predictions))
+        begun = self.path.exists() and _drop_torn_line(self.path) > 0
+        head = [] if begun else [COLUMNS]
+        _write(self.path, "a", _lines([*head, *(p.row() for p in predictions)]))
 
 
 def read_predictions(path: Path) -> list[Prediction]:
@@ -162,11 +160,8 @@ def _write(path: Path, mode: str, text: str) -> None:
         raise FileError(f"cannot write: {(error.strerror or str(error)).lower()}", str(path)) from None
 
 
-def _drop_torn_line(path: Path) -> None:
+def _drop_torn_line(path: Path) -> int:
+    """Cut off what stands behind the last whole line; returns the size that is left."""
     with open(path, "rb+") as file:
-        size = file.seek(0, io.SEEK_END)
-        if size:
-            file.seek(size - 1)
-            if file.read(1) != b"\n":
-                file.seek(0)
-                file.truncate(file.read().rfind(b"\n") + 1)
+        whole = file.read().rfind(b"\n") + 1
+        return file.truncate(whole)
