@@ -9,7 +9,7 @@ from caffe2py.layers.base import Layer, layer, param
 
 @layer("Threshold")
 class Threshold(Layer):
-    """top = 1 where x > threshold, else 0; without gradient. Source: threshold_layer.cpp."""
+    """top = 1 where x > threshold, else 0. No gradient. Source: threshold_layer.cpp."""
 
     threshold: float = param("threshold_param.threshold")
 

@@ -1,0 +1,89 @@
+"""Write docs/layers.md, an entry for each layer type of the registry: ``python -m tools.make_layer_docs``."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+
+from caffe2py.layers.base import Layer, layer_types
+from caffe2py.layers.data import Source
+from caffe2py.proto.schema import LAYER, field_default
+
+PAGE = Path(__file__).parent.parent / "docs" / "layers.md"
+
+HEAD = """# Layer types
+
+Written by `python -m tools.make_layer_docs` from the classes in `caffe2py/layers`: what each computes, how many
+blobs it reads and makes, and the fields of its prototxt with Caffe's own defaults. A type that is not here is an
+opaque layer: it is read, shown and keeps its weights, and [a class of your own](custom-layers.md) makes it run.
+
+*torch*: it runs, and can be said as PyTorch source. *ONNX*: it can be said in ONNX. *Gradient*: by autograd through
+that source, and the one that Caffe computes.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    types = [cls for name, cls in sorted(layer_types().items(), key=lambda t: t[0].lower()) if is_ours(name, cls)]
+    rows = [f"| [{c.type}](#{c.type.lower()}) | {torch(c)} | {onnx(c)} | {gradient(c)} |" for c in types]
+    table = "\n".join(["| type | torch | ONNX | gradient |", "|---|---|---|---|", *rows])
+    return "\n".join([HEAD, table, "", *(entry(c) for c in types)])
+
+
+def is_ours(name: str, cls: type[Layer]) -> bool:
+    return cls.__module__.startswith("caffe2py.layers.") and name == cls.type
+
+
+def entry(cls: type[Layer]) -> str:
+    """One type: its docstring, its counts of blobs, its fields."""
+    lines = [f"## {cls.type}", "", "```text", inspect.getdoc(cls) or "", "```", ""]
+    tops = "as many as bottoms" if cls.same_count else str(cls.tops)
+    lines += [f"Bottoms: {cls.bottoms}. Tops: {tops}.{' A loss: weight 1 where none is given.' if cls.is_loss else ''}"]
+    lines += ["", *(f"`{message} {{ {' '.join(fields(message))} }}`  " for message in messages(cls))]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def messages(cls: type[Layer]) -> Iterator[str]:
+    """The messages of LayerParameter that the type reads: those of its fields, and the one with its file's name."""
+    named = f"{cls.__module__.rpartition('.')[2]}_param"
+    paths = [f.metadata.get("path") for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    found = dict.fromkeys([named, *(path.split(".")[0] for path in paths if path)])
+    if issubclass(cls, Source):
+        found["transform_param"] = None
+    yield from (message for message in found if message in LAYER.fields_by_name)
+
+
+def fields(message: str) -> Iterator[str]:
+    """`stride: 1`, the field with its default; `pad: ...` for one that has none, or is repeated."""
+    kind = LAYER.fields_by_name[message].message_type
+    for field in kind.fields if kind else ():
+        if field.name == "engine":
+            continue  # which of Caffe's implementations runs: the values are the same
+        default = field_default(f"{message}.{field.name}")
+        if isinstance(default, bool):
+            default = str(default).lower()
+        value = "..." if default in (None, (), "") else f"{default:g}" if isinstance(default, float) else default
+        yield f"{field.name} {{ }}" if field.message_type else f"{field.name}: {value}"
+
+
+def torch(cls: type[Layer]) -> str:
+    if cls.is_input or cls.type == "Python":
+        return "an input" if cls.is_input else "when registered"
+    return "yes" if cls.torch is not Layer.torch else "no"
+
+
+def onnx(cls: type[Layer]) -> str:
+    return torch(cls) if torch(cls) not in ("yes", "no") else "yes" if cls.onnx is not Layer.onnx else "no"
+
+
+def gradient(cls: type[Layer]) -> str:
+    """Is there one? Not without tops, and not where there is nothing that it could flow into."""
+    into = cls.bottoms.high != 0 or cls.weights is not Layer.weights
+    flows = cls.tops.high != 0 and into and "No gradient" not in (cls.__doc__ or "")
+    return "yes" if torch(cls) == "yes" and flows else "-"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
