@@ -52,7 +52,7 @@ def messages(cls: type[Layer]) -> Iterator[str]:
     found = dict.fromkeys([named, *(path.split(".")[0] for path in paths if path)])
     if issubclass(cls, Source):
         found["transform_param"] = None
-    yield from (message for message in found if message in LAYER.fields_by_name)
+    yield from (message for message in found if message in LAYER.fields_by_name and any(fields(message)))
 
 
 def fields(message: str) -> Iterator[str]:
