@@ -11,15 +11,27 @@ from caffe2py.cli.common import NetFiles, json_option, net_files, print_json
 
 @click.command(short_help="Print a net as a table: layers, shapes, parameters, multiply-adds")
 @net_files()
+@click.option("--svg", metavar="OUT.svg", help="Draw the net, its repeated blocks folded, instead of the table.")
+@click.option("--html", metavar="OUT.html", help="The picture as a page where blocks open, with the table.")
 @json_option
-def command(net: NetFiles, as_json: bool) -> None:
+def command(net: NetFiles, svg: str | None, html: str | None, as_json: bool) -> None:
     """Print NET.prototxt layer by layer: what each is, reads and makes, its parameters and multiply-adds.
 
     The weights are not needed; where they are given, they are checked against the net.
+
+    The pictures need no other program: pip install 'caffe2py[report]'. They open in any browser, without a network.
     """
     from caffe2py.graph.table import rows, table_text, totals
 
     graph = net.load()
+    if svg:
+        from caffe2py.picture.draw import to_svg
+
+        to_svg(graph, svg)
+    if html:
+        from caffe2py.picture.page import to_html
+
+        to_html(graph, html)
     if as_json:
         print_json(
             {
@@ -33,4 +45,4 @@ def command(net: NetFiles, as_json: bool) -> None:
             }
         )
     else:
-        click.echo(table_text(graph))
+        click.echo(totals(graph) if svg or html else table_text(graph))

@@ -18,14 +18,27 @@ WIDEST = 56  # letters; longer lines lose their middle, and are whole in the too
 
 @dataclass(frozen=True)
 class Shade:
-    """The colour of a layer: its class in the style sheet, what the tool tip says, and which of several counts."""
+    """The colour of a layer: its class in the style sheet, what the tool tip says, and which of several counts.
 
-    style: str
+    A `fault` has a rim, and is seen at once where a page folds the others.
+    """
+
+    colour: str
     said: str
     rank: float = 0.0
+    fault: bool = False
+
+    @property
+    def style(self) -> str:
+        return f"{self.colour} fault" if self.fault else self.colour
 
 
 Shades = Mapping[int, Shade]  # by the layer's position in the net
+
+
+def worst(shades: Shades, indices: Sequence[int]) -> Shade | None:
+    """The colour that counts for some layers together; None where none has one."""
+    return max((shades[i] for i in indices if i in shades), key=lambda shade: shade.rank, default=None)
 
 
 @dataclass(frozen=True)
@@ -83,9 +96,9 @@ def _group(graph: Graph, group: Group, shades: Shades, link: str) -> Card:
         Line(parameters(nodes)),
         Line(tops_text(graph, group), "shape"),
     ]
-    worst = max((shades[i] for i in group.indices if i in shades), key=lambda shade: shade.rank, default=None)
-    hint = [*([worst.said] if worst else []), *(f"{node.name}: {what(node)}" for node in nodes)]
-    return replace(_card(lines, hint, "group"), shade=worst, link=link)
+    shade = worst(shades, group.indices)
+    hint = [*([shade.said] if shade else []), *(f"{node.name}: {what(node)}" for node in nodes)]
+    return replace(_card(lines, hint, "group"), shade=shade, link=link)
 
 
 def _card(lines: Sequence[Line], hint: Sequence[str], style: str) -> Card:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from itertools import groupby
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -103,12 +104,14 @@ def _card(card: Card, x: float, y: float) -> ET.Element:
     outer.attrib.update({"class": card.style, "transform": f"translate({x:g} {y:g})"})
     ET.SubElement(outer, "title").text = card.hint
     ET.SubElement(outer, "rect", _rect(0, 0, width, height, card.shade.style if card.shade else "", rx="4"))
+    for shade, lines in groupby(enumerate(card.lines), key=lambda numbered: numbered[1].shade):
+        rows = [n for n, _ in lines]
+        if shade:
+            where = _rect(1, PAD + rows[0] * LINE, width - 2, len(rows) * LINE, f"shade {shade.style}")
+            ET.SubElement(outer, "rect", where)
     for n, line in enumerate(card.lines):
-        top = PAD + n * LINE
-        if line.shade:
-            ET.SubElement(outer, "rect", _rect(1, top, width - 2, LINE, f"shade {line.shade.style}"))
         style = {"class": line.style} if line.style else {}
-        ET.SubElement(outer, "text", {"x": f"{PAD}", "y": f"{top + 11}", **style}).text = line.text
+        ET.SubElement(outer, "text", {"x": f"{PAD}", "y": f"{PAD + n * LINE + 11}", **style}).text = line.text
     return outer
 
 

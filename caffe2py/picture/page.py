@@ -15,7 +15,7 @@ from caffe2py import __version__
 from caffe2py.errors import CaffeError
 from caffe2py.graph import Graph
 from caffe2py.graph.table import rows, totals
-from caffe2py.picture.cards import Shades, parameters, shapes_text, size_text, tops_text
+from caffe2py.picture.cards import Shades, parameters, shapes_text, size_text, tops_text, worst
 from caffe2py.picture.draw import detail, overview, svg
 from caffe2py.picture.fold import Group, fold, part_title
 from caffe2py.proto.files import written_whole
@@ -23,10 +23,12 @@ from caffe2py.proto.files import written_whole
 
 @dataclass(frozen=True)
 class Part:
-    """One block, unfolded."""
+    """One block, unfolded. `style` is the colour of its worst layer; `open` says that it is to be seen at first."""
 
     title: str
     svg: str
+    style: str
+    open: bool
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class Block:
     title: str
     said: str
     parts: tuple[Part, ...]
+    style: str
+    open: bool
 
 
 @dataclass(frozen=True)
@@ -51,15 +55,22 @@ def picture(graph: Graph, shades: Shades | None = None) -> Picture:
     """The picture for a page; `shades` colours layers by their positions in the net."""
     folded = fold(graph)
     shades = shades or {}
-    blocks = []
-    for i, group in enumerate(folded.items):
-        if isinstance(group, Group):
-            titles = [part_title(part) for part in group.parts]
-            drawn = [svg(detail(graph, part, shades), title) for title, part in zip(titles, group.parts, strict=True)]
-            nodes = [node for box in group.boxes for node in box.nodes]
-            said = f"{size_text(group)}, {parameters(nodes)} {tops_text(graph, group)}"
-            blocks.append(Block(f"block-{i}", group.title, said, tuple(map(Part, titles, drawn))))
-    return Picture(svg(overview(graph, folded, shades, links=True), graph.name), tuple(blocks))
+    drawn = svg(overview(graph, folded, shades, links=True), graph.name)
+    blocks = [_block(graph, f"block-{i}", g, shades) for i, g in enumerate(folded.items) if isinstance(g, Group)]
+    return Picture(drawn, tuple(blocks))
+
+
+def _block(graph: Graph, anchor: str, group: Group, shades: Shades) -> Block:
+    """A group with its parts drawn; those with a fault are open, and the first where none has one."""
+    whole = worst(shades, group.indices)
+    faulty = whole is not None and whole.fault
+    parts = []
+    for i, boxes in enumerate(group.parts):
+        title, shade = part_title(boxes), worst(shades, [n for box in boxes for n in box.indices])
+        seen = shade is not None and shade.fault if faulty else i == 0
+        parts.append(Part(title, svg(detail(graph, boxes, shades), title), shade.style if shade else "", seen))
+    said = f"{size_text(group)}, {parameters([n for box in group.boxes for n in box.nodes])} {tops_text(graph, group)}"
+    return Block(anchor, group.title, said, tuple(parts), whole.style if whole else "", faulty)
 
 
 def to_html(graph: Graph, path: str | os.PathLike[str] | None = None) -> str:

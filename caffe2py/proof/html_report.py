@@ -11,7 +11,7 @@ from caffe2py.proof.plots import depth_plot, difference_plot, histogram_plot
 from caffe2py.proof.report import FAULT, FOLLOWS, OK, LayerReport, Report, number
 
 WORST = 10  # rows of the first table
-HISTOGRAMS = 24  # values that are shown with their histograms
+HISTOGRAMS = 10  # values that are shown with their histograms
 COLOURS = (  # the largest error in units of the bar, the class of the style sheet, what the legend says
     (0.1, "e0", "below a tenth of the bar"),
     (1.0, "e1", "within the bar"),
@@ -70,7 +70,7 @@ def html_report(report: Report, path: str | os.PathLike[str] | None = None) -> s
 
 
 def _line(index: int, row: LayerReport) -> Line:
-    times = "" if row.excess < 0 else number(row.excess)
+    times = "" if row.excess < 0 else f"{row.excess:.2g}"
     return Line(index, row, shapes_text([row.shape]), number(row.local), number(row.drift), number(row.bar), times)
 
 
@@ -96,8 +96,8 @@ def _shade(row: LayerReport) -> Shade:
     if row.error is not None:
         said += f", {'drift' if row.local is None else 'local'} error {number(row.error)}, bar {number(row.bar)}"
     if row.verdict == FOLLOWS:
-        return Shade(FOLLOWING[0], said, 1.0)
+        return Shade(FOLLOWING[0], said, 1.0)  # an ok row's error is at most its bar
     if row.verdict not in (OK, FAULT):
         return Shade(NOTHING[0], said, -1.0)
     style = next(style for most, style, _ in COLOURS if row.excess <= most)
-    return Shade(f"{style} fault", said, 1.0 + row.excess) if row.verdict == FAULT else Shade(style, said, 0.0)
+    return Shade(style, said, 1.0 + row.excess, fault=True) if row.verdict == FAULT else Shade(style, said, row.excess)

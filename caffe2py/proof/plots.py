@@ -52,7 +52,7 @@ def depth_plot(layers: Sequence[LayerReport], first: LayerReport | None) -> str:
 
 def histogram_plot(counts: Histogram) -> str:
     """The reference's values as an area, ours as a line, counts on a logarithmic scale."""
-    plot = _Plot(520, 190, (counts.low, counts.high), (0, math.log10(max(*counts.ours, *counts.reference, 10))))
+    plot = _Plot(520, 190, (counts.low, counts.high), _room([*counts.ours, *counts.reference]))
     root = plot.root("histogram of values")
     plot.counts(root)
     for value in (counts.low, (counts.low + counts.high) / 2, counts.high):
@@ -68,7 +68,7 @@ def histogram_plot(counts: Histogram) -> str:
 def difference_plot(counts: Histogram, bar: float | None) -> str:
     """How many values are how far apart, by |ours - reference| / max|reference|, and the bar."""
     low, high = float(DECADES[0]), float(DECADES[-1])
-    plot = _Plot(520, 190, (low, high), (0, math.log10(max(*counts.apart, 10))))
+    plot = _Plot(520, 190, (low, high), _room(counts.apart))
     root = plot.root("histogram of differences")
     plot.counts(root)
     for decade in range(math.ceil(low), math.floor(high) + 1, 2):
@@ -138,15 +138,20 @@ class _Plot:
             ET.SubElement(root, "path", {"class": style, "d": "".join(d)})
 
     def steps(self, root: ET.Element, style: str, edges: Sequence[float], counts: Sequence[int]) -> None:
-        """Bars side by side as one outline; one count is half as high as two, and none is at the bottom."""
+        """Bars side by side as one outline."""
         base = self.height - BOTTOM
-        tops = [self.y(n) - (6 if n else 0) for n in counts]
+        tops = map(self.y, counts)
         d = "".join(f"L{self.x(edges[i]):.1f},{y:.1f}H{self.x(edges[i + 1]):.1f}" for i, y in enumerate(tops))
         ET.SubElement(root, "path", {"class": style, "d": f"M{self.x(edges[0]):.1f},{base}{d}V{base}"})
 
     def _text(self, root: ET.Element, x: float, y: float, said: str, anchor: str, style: str = "") -> None:
         where = {"x": f"{x:.1f}", "y": f"{y:.1f}", "text-anchor": anchor, **({"class": style} if style else {})}
         ET.SubElement(root, "text", where).text = said
+
+
+def _room(counts: Sequence[int]) -> tuple[float, float]:
+    """The powers of ten that an axis of counts spans: 1 stands well above the bottom, which is none."""
+    return -0.3, math.log10(max(*counts, 10)) + 0.1
 
 
 def _ticks(n: int) -> range:
