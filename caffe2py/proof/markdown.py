@@ -16,7 +16,7 @@ def markdown(report: Report) -> str:
         *(["", f"Probable cause: {_cell(str(report.diagnosis))}"] if report.diagnosis else []),
         "",
         f"Model: {_cell(report.model)}. Reference: {_cell(report.dump)}. Errors are max\\|ours - reference\\| / "
-        "max\\|reference\\|: *local* of the layer alone, *drift* from the net's inputs on; *bar* is what rounding explains.",
+        "max\\|reference\\|: *local* of the layer alone, *drift* from the net's inputs on; *bar*: what float32 explains.",
         "",
         "| layer | type | value | shape | local | drift | bar | |",
         "|---|---|---|---|--:|--:|--:|---|",
