@@ -174,6 +174,13 @@ def test_same_seed_same_weights(tmp_path) -> None:  # type: ignore[no-untyped-de
     assert one.node("a").weights[0].data is not None and caffe2py.load(path).node("a").weights[0].data is None
 
 
+def test_each_blob_has_numbers_of_its_own() -> None:
+    text = NET.replace('param { name: "w" }', "").replace("xavier", "uniform").replace("gaussian", "uniform")
+    graph = fill_weights(graph_of(text), 5)
+    blobs = [graph.node("a").weights[0].data, *(w.data for w in graph.node("b").weights)]
+    assert len(np.unique(np.concatenate([b.reshape(-1) for b in blobs]))) == 9 + 9 + 3
+
+
 def test_a_shared_blob_is_its_owners() -> None:
     graph = fill_weights(graph_of(NET), 5)
     a, b = graph.node("a").weights, graph.node("b").weights
