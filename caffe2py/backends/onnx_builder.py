@@ -231,14 +231,13 @@ class Builder:
 
     def slice(self, x: Handle, axis: int, start: int, end: int, step: int = 1) -> Handle:
         """x[start:end:step] along one axis; numbers as in Python, `end` beyond the axis is its end."""
-        words = [
-            self.constant([n], word) for n, word in ((start, "start"), (end, "end"), (axis, "axis"), (step, "step"))
-        ]
+        numbers = {"start": start, "end": end, "axis": axis} | ({"step": step} if step != 1 else {})
+        words = [self.constant([n], word) for word, n in numbers.items()]
         shape = None
         if x._shape is not None and not isinstance(x.shape[axis], Size):
             size = len(range(*slice(start, end, step).indices(x.shape[axis])))
             shape = [size if i == axis else d for i, d in enumerate(x.shape)]
-        return self.op("Slice", x, *words[: 3 if step == 1 else 4], shape=shape)
+        return self.op("Slice", x, *words, shape=shape)
 
     def split(self, x: Handle, sizes: Sequence[int], axis: int) -> list[Handle]:
         """x cut along one axis into parts of these sizes."""

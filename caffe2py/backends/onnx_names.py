@@ -25,8 +25,8 @@ class OnnxNamer:
 
 
 def utf8(name: str) -> str:
-    """A name that protobuf takes: bytes that are no UTF-8 are written out, as `\\xff`."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    """A name that ONNX takes: bytes that are no UTF-8 are written out, as `\\xff`; an empty one is `_`."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace") or "_"
 
 
 def value_names(

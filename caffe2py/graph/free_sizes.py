@@ -91,18 +91,20 @@ def _rest(size: Any) -> int:
 def candidates(graph: Graph) -> Iterator[Axes]:
     """Ways in which the inputs may share a free batch, the freest first; the last one is: not at all.
 
-    Inputs whose first axes have one size follow one symbol. Where the first axis is not free (the time steps of a
-    recurrent net), the second one may be.
+    Inputs whose first axes have one size follow one symbol. In a net with recurrent layers the batch is the second
+    axis of (time, batch, ...), and the first of inputs without a time.
     """
     shapes = {blob: shape for blob, shape in graph.inputs.items() if shape}
+    if any(node.layer.time_first for node in graph.nodes):
+        batch = next((shape[1] for shape in shapes.values() if len(shape) > 1), 0)
+        first = {blob: (0, "N") for blob, shape in shapes.items() if shape[0] == batch}
+        yield first | {blob: (1, "N") for blob, shape in shapes.items() if shape[1:2] == (batch,)}
     symbols: dict[int, str] = {}
     for blob, shape in shapes.items():
         symbols.setdefault(shape[0], f"N_{blob}" if symbols else "N")
     yield {blob: (0, symbols[shape[0]]) for blob, shape in shapes.items()}
     if len(symbols) > 1:
         yield {blob: (0, "N") for blob, shape in shapes.items() if symbols[shape[0]] == "N"}
-    if any(len(shape) > 1 for shape in shapes.values()):
-        yield {blob: (1, "N") for blob, shape in shapes.items() if len(shape) > 1}
     yield {}
 
 
@@ -137,14 +139,14 @@ def free_shapes(graph: Graph, axes: Axes) -> Mapping[Value, FreeShape] | None:
 
 def with_batch(graph: Graph, batch: int) -> Graph:
     """The same graph for inputs of another batch size. `NetError` where the net does not take it."""
-    error = NetError(f'net "{graph.name}" has no batch that could be {batch}')
+    error = None
     for axes in candidates(graph):
         if axes:
             try:
                 return with_inputs(graph, _inputs(graph, axes, {"N": batch}))
             except NetError as failure:
-                error = failure
-    raise error
+                error = error or failure
+    raise error or NetError(f'net "{graph.name}" has no input whose batch could be {batch}')
 
 
 def with_inputs(graph: Graph, inputs: Mapping[str, Shape | None]) -> Graph:

@@ -152,6 +152,7 @@ class Layer:
     is_loss: ClassVar[bool] = False  # its first top weighs 1 in the objective where nothing is said
     auto_tops: ClassVar[bool] = False  # tops that the prototxt leaves out are made without a name
     idle: ClassVar[bool] = False  # its tops are its bottom
+    time_first: ClassVar[bool] = False  # its blobs are (time, batch, ...)
     in_place: ClassVar[bool] = True  # a top may have the name of its bottom
     fillers: ClassVar[Mapping[str, Filler]] = {}  # by the names of `weights`; a blob that is not here starts as 0
     running: ClassVar[bool] = False  # its blobs are statistics that are kept, not parameters that are learned

@@ -18,6 +18,7 @@ class Recurrent(Layer):
     Tops: y (T, N, H), and with expose_hidden the last states (1, N, H).
     """
 
+    time_first = True
     states: ClassVar[tuple[str, ...]] = ()
     function: ClassVar[str] = ""
 
