@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from caffe2py.layers.base import Layer, Misfit, Shape, axis, layer, optional, param, top_count
-from caffe2py.layers.losses import label_each
+from caffe2py.layers.losses import label_each, onnx_chosen, onnx_labels, onnx_sum
 
 
 @layer("Accuracy", bottoms=2, tops=(1, 2))
@@ -36,3 +36,16 @@ class Accuracy(Layer):
             settings["ignore_label"] = self.ignore_label
         called = em.call("accuracy", x, label, **settings)
         return called if self.outputs == 2 else f"{called}[0]"
+
+    def onnx(self, g: Any, x: Any, label: Any) -> Sequence[Any]:
+        at = axis(self.axis, x.shape)
+        _, chosen, counted = onnx_labels(g, label, x.shape, at, self.ignore_label)
+        score = onnx_chosen(g, x, chosen, at)
+        above = g.op("Or", g.op("Greater", x, score), g.op("Equal", x, score))
+        hit = g.op("Less", g.reduce("ReduceSum", g.cast(above, "float"), [at]), self.top_k + 0.5)
+        seen = g.cast(chosen if counted is None else g.op("And", chosen, counted), "float")
+        hits = g.op("Mul", seen, g.cast(hit, "float"))
+        total = g.op("Div", onnx_sum(g, hits), g.op("Max", onnx_sum(g, seen), 1.0))
+        others = [i for i in range(len(x.shape)) if i != at]
+        by_class = [g.reduce("ReduceSum", v, others, keepdims=False) for v in (hits, seen)]
+        return [total, g.op("Div", by_class[0], g.op("Max", by_class[1], 1.0))][: self.outputs]

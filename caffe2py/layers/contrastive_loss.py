@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from caffe2py.layers.base import Layer, Misfit, Shape, count, layer, param, text
-from caffe2py.layers.losses import one_label
+from caffe2py.layers.losses import one_label, onnx_sum
 
 
 @layer("ContrastiveLoss", bottoms=3, loss=True)
@@ -29,3 +29,13 @@ class ContrastiveLoss(Layer):
     def torch(self, em: Any, a: Any, b: Any, similar: Any) -> str:
         legacy = {"legacy": True} if self.legacy_version else {}
         return em.call("contrastive_loss", a, b, similar, margin=self.margin, **legacy)
+
+    def onnx(self, g: Any, a: Any, b: Any, similar: Any) -> Any:
+        d = g.flatten(g.op("Sub", a, b), 1)
+        square = g.reduce("ReduceSum", g.op("Mul", d, d), [1], keepdims=False)
+        gap = g.op("Sub", self.margin, square if self.legacy_version else g.op("Sqrt", square))
+        apart = g.op("Relu", gap)
+        apart = apart if self.legacy_version else g.op("Mul", apart, apart)
+        alike = g.cast(g.cast(g.reshape(similar, square.shape), "int64"), "bool")
+        losses = g.op("Where", alike, square, apart)
+        return g.op("Div", onnx_sum(g, losses), g.number(a.shape[0] * 2))

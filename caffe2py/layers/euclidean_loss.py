@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from caffe2py.layers.base import Layer, Misfit, Shape, count, layer, text
-from caffe2py.layers.losses import same_samples
+from caffe2py.layers.losses import onnx_sum, same_samples
 
 
 @layer("EuclideanLoss", bottoms=2, loss=True)
@@ -24,3 +24,7 @@ class EuclideanLoss(Layer):
 
     def torch(self, em: Any, x: Any, y: Any) -> str:
         return em.call("euclidean_loss", x, y)
+
+    def onnx(self, g: Any, x: Any, y: Any) -> Any:
+        d = g.op("Sub", x, g.reshape(y, x.shape))
+        return g.op("Div", onnx_sum(g, g.op("Mul", d, d)), g.number(x.shape[0] * 2))

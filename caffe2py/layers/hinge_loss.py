@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from caffe2py.layers.base import Layer, Shape, layer, param
-from caffe2py.layers.losses import one_label
+from caffe2py.layers.losses import one_label, onnx_labels, onnx_sum
 
 
 @layer("HingeLoss", bottoms=2, loss=True)
@@ -24,3 +24,11 @@ class HingeLoss(Layer):
 
     def torch(self, em: Any, x: Any, label: Any) -> str:
         return em.call("hinge_loss", x, label, **({"squared": True} if self.norm == "L2" else {}))
+
+    def onnx(self, g: Any, x: Any, label: Any) -> Any:
+        rows = g.flatten(x, 1)
+        _, chosen, _ = onnx_labels(g, label, rows.shape, 1, None)
+        signed = g.op("Where", chosen, g.op("Neg", rows), rows)
+        margin = g.op("Relu", g.op("Add", signed, 1.0))
+        losses = g.op("Mul", margin, margin) if self.norm == "L2" else margin
+        return g.op("Div", onnx_sum(g, losses), g.number(x.shape[0]))

@@ -9,7 +9,7 @@ import numpy as np
 
 from caffe2py.errors import WeightError
 from caffe2py.layers.base import Misfit, Shape, axis, count, layer, optional, param, text
-from caffe2py.layers.losses import Counted, label_each
+from caffe2py.layers.losses import Counted, label_each, onnx_labels
 
 
 @layer("InfogainLoss", bottoms=(2, 3), tops=(1, 2), loss=True)
@@ -39,6 +39,20 @@ class InfogainLoss(Counted):
         matrix = gain[0] if gain else em.buffer("gain", (k, k), lambda blobs: read_gain(self.source or "", k))
         loss = em.call("infogain_loss", x, label, matrix, axis=at, **self.settings())
         return [loss, f"torch.softmax({x}.detach(), {at})"][: self.outputs]
+
+    def onnx(self, g: Any, x: Any, label: Any, *gain: Any) -> Sequence[Any]:
+        at = axis(self.axis, x.shape)
+        k, places = x.shape[at], (*x.shape[:at], *x.shape[at + 1 :])
+        whole, _, counted = onnx_labels(g, label, x.shape, at, self.ignore_label)
+        row = whole if counted is None else g.op("Where", counted, whole, g.constant(0, "any"))
+        matrix = g.reshape(gain[0], (k, k)) if gain else g.constant(read_gain(self.source or "", k), "gain")
+        worth = g.op("Gather", matrix, g.reshape(row, places), axis=0, shape=(*places, k))
+        last = [i for i in range(len(x.shape)) if i != at] + [at]
+        log_p = g.op("Max", g.transpose(g.softmax(x, at, "LogSoftmax"), last), -46.051701859880914)
+        losses = g.op("Neg", g.reduce("ReduceSum", g.op("Mul", worth, log_p), [len(places)], keepdims=False))
+        counted = None if counted is None else g.reshape(counted, places)
+        loss = self.onnx_mean(g, losses, counted, count(x.shape, 0, at))
+        return [loss] if self.outputs == 1 else [loss, g.softmax(x, at)]
 
 
 def read_gain(path: str, classes: int) -> np.ndarray:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from caffe2py.layers.base import Layer, Misfit, Params, Shape, count, optional, read_fields, text, top_count
 
@@ -33,6 +36,35 @@ class Counted(Layer):
         """The settings of the helper function."""
         ignored = {} if self.ignore_label is None else {"ignore_label": self.ignore_label}
         return {"normalization": self.normalization, **ignored}
+
+    def onnx_mean(self, g: Any, losses: Any, counted: Any, samples: Any) -> Any:
+        """The sum of the losses that count, divided by what `normalization` says."""
+        if counted is not None:
+            losses = g.op("Where", counted, losses, 0.0)
+        total = onnx_sum(g, losses)
+        if self.normalization == "VALID" and counted is not None:
+            return g.op("Div", total, g.op("Max", onnx_sum(g, g.cast(counted, "float")), 1.0))
+        numbers = {"NONE": 1, "BATCH_SIZE": samples}
+        return g.op("Div", total, g.number(numbers.get(self.normalization, count(losses.shape))))
+
+
+def onnx_sum(g: Any, x: Any) -> Any:
+    """The sum over all axes, a scalar."""
+    return g.reduce("ReduceSum", x, range(len(x.shape)), keepdims=False)
+
+
+def onnx_labels(g: Any, label: Any, shape: Sequence[Any], at: int, ignored: int | None) -> tuple[Any, Any, Any]:
+    """Labels as whole numbers in a shape with 1 for the classes; where each class is the label; which labels count."""
+    whole = g.reshape(g.cast(label, "int64"), (*shape[:at], 1, *shape[at + 1 :]))
+    classes = np.arange(shape[at]).reshape(-1, *[1] * (len(shape) - at - 1))
+    chosen = g.op("Equal", whole, g.constant(classes, "classes"))
+    counted = None if ignored is None else g.op("Not", g.op("Equal", whole, g.constant(ignored, "ignored")))
+    return whole, chosen, counted
+
+
+def onnx_chosen(g: Any, x: Any, chosen: Any, at: int) -> Any:
+    """The value of x at the label, with 1 for the classes."""
+    return g.reduce("ReduceSum", g.op("Where", chosen, x, 0.0), [at])
 
 
 def same_samples(x: Shape, label: Shape) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from caffe2py.layers.base import Shape, count, layer
+from caffe2py.layers.lstm_unit import onnx_step
 from caffe2py.layers.recurrent import BIAS, WEIGHT, Recurrent
 
 
@@ -30,3 +32,13 @@ class LSTM(Recurrent):
         if self.static:
             blobs["weight_s"] = (rows, count(others[0], 1))
         return blobs | {"weight_h": (rows, self.num_output)}
+
+    def onnx(self, g: Any, x: Any, cont: Any, *others: Any) -> Any:
+        h, c = self.onnx_states(g, x, others)
+        weight, shape = g.weight(3 if self.static else 2), (x.shape[1], 4 * self.num_output)
+        outputs = []
+        for given, on in self.onnx_steps(g, x, cont, *others):
+            gates = g.op("Gemm", g.op("Mul", on, h), weight, given, transB=1, shape=shape)
+            c, h = onnx_step(g, c, gates, on, self.num_output)
+            outputs.append(h)
+        return self.onnx_tops(g, outputs, (h, c))

@@ -24,3 +24,14 @@ class LSTMUnit(Layer):
 
     def torch(self, em: Any, c: Any, gates: Any, cont: Any) -> str:
         return em.call("lstm_unit", c, gates, cont)
+
+    def onnx(self, g: Any, c: Any, gates: Any, cont: Any) -> Any:
+        return onnx_step(g, c, gates, g.unsqueeze(cont, [2]), c.shape[2])
+
+
+def onnx_step(g: Any, c: Any, gates: Any, cont: Any, size: int) -> tuple[Any, Any]:
+    """One step: the next c and h, for cont with a last axis of 1."""
+    i, f, o, g_ = g.split(gates, [size] * 4, len(gates.shape) - 1)
+    kept = g.op("Mul", g.op("Mul", cont, g.op("Sigmoid", f)), c)
+    c = g.op("Add", kept, g.op("Mul", g.op("Sigmoid", i), g.op("Tanh", g_)))
+    return c, g.op("Mul", g.op("Sigmoid", o), g.op("Tanh", c))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from caffe2py.layers.base import Layer, Shape, layer
-from caffe2py.layers.losses import one_label
+from caffe2py.layers.losses import one_label, onnx_chosen, onnx_labels, onnx_sum
 
 
 @layer("MultinomialLogisticLoss", bottoms=2, loss=True)
@@ -22,3 +22,9 @@ class MultinomialLogisticLoss(Layer):
 
     def torch(self, em: Any, p: Any, label: Any) -> str:
         return em.call("multinomial_logistic_loss", p, label)
+
+    def onnx(self, g: Any, p: Any, label: Any) -> Any:
+        rows = g.flatten(p, 1)
+        _, chosen, _ = onnx_labels(g, label, rows.shape, 1, None)
+        log_p = g.op("Log", g.op("Max", onnx_chosen(g, rows, chosen, 1), 1e-20))
+        return g.op("Neg", g.op("Div", onnx_sum(g, log_p), g.number(p.shape[0])))

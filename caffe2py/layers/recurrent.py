@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -56,6 +56,33 @@ class Recurrent(Layer):
         words |= dict(zip(self.states, others[self.static :], strict=False))
         called = em.call(self.function, x, cont, *(f"{name}={value}" for name, value in words.items()))
         return called if self.expose_hidden else f"{called}[0]"
+
+    def onnx_steps(self, g: Any, x: Any, cont: Any, *others: Any) -> Iterator[tuple[Any, Any]]:
+        """What the inputs add at each step (N, rows), and the step's cont (N, 1)."""
+        t, n = x.shape[:2]
+        blobs = list(self.weights(x.shape, cont.shape, *(o.shape for o in others)))
+        rows = g.weight(0).shape[0]
+        flat = g.reshape(x, (t * n, count(x.shape, 2)))
+        given = g.op("Gemm", flat, g.weight(0), g.weight(1), transB=1, shape=(t * n, rows))
+        given = g.reshape(given, (t, n, rows))
+        if self.static:
+            static = g.flatten(others[0], 1)
+            fixed = g.op("Gemm", static, g.weight(blobs.index("weight_s")), transB=1, shape=(n, rows))
+            given = g.op("Add", given, g.unsqueeze(fixed, [0]))
+        begins = g.reshape(cont, (t, n, 1))
+        for step, on in zip(g.split(given, [1] * t, 0), g.split(begins, [1] * t, 0), strict=True):
+            yield g.reshape(step, (n, rows)), g.reshape(on, (n, 1))
+
+    def onnx_states(self, g: Any, x: Any, others: Sequence[Any]) -> list[Any]:
+        """The states (N, H) before the first step."""
+        shape = (x.shape[1], self.num_output)
+        given = others[self.static :]
+        return [g.reshape(s, shape) for s in given] or [g.full(shape, 0.0) for _ in self.states]
+
+    def onnx_tops(self, g: Any, outputs: Sequence[Any], states: Sequence[Any]) -> list[Any]:
+        """All outputs in one value, and the last states where they are asked for."""
+        y = g.concat([g.unsqueeze(h, [0]) for h in outputs], 0)
+        return [y, *(g.unsqueeze(s, [0]) for s in states)] if self.expose_hidden else [y]
 
     def multiply_adds(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> int:
         steps = {"weight_xs": bottoms[0][1]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from caffe2py.layers.base import Shape, count, layer
 from caffe2py.layers.recurrent import BIAS, WEIGHT, Recurrent
@@ -30,3 +31,13 @@ class RNN(Recurrent):
         if self.static:
             blobs["weight_s"] = (n, count(others[0], 1))
         return blobs | {"weight_h": (n, n), "weight_o": (n, n), "bias_o": (n,)}
+
+    def onnx(self, g: Any, x: Any, cont: Any, *others: Any) -> Any:
+        (h,) = self.onnx_states(g, x, others)
+        first, shape = (3 if self.static else 2), (x.shape[1], self.num_output)
+        outputs = []
+        for given, on in self.onnx_steps(g, x, cont, *others):
+            h = g.op("Tanh", g.op("Gemm", g.op("Mul", on, h), g.weight(first), given, transB=1, shape=shape))
+            y = g.op("Gemm", h, g.weight(first + 1), g.weight(first + 2), transB=1, shape=shape)
+            outputs.append(g.op("Tanh", y))
+        return self.onnx_tops(g, outputs, (h,))

@@ -27,3 +27,13 @@ class SigmoidCrossEntropyLoss(Counted):
 
     def torch(self, em: Any, x: Any, label: Any) -> str:
         return em.call("sigmoid_loss", x, label, **self.settings())
+
+    def onnx(self, g: Any, x: Any, label: Any) -> Any:
+        target = g.reshape(label, x.shape)
+        rest = g.op("Log", g.op("Add", g.op("Exp", g.op("Neg", g.op("Abs", x))), 1.0))
+        losses = g.op("Add", g.op("Sub", g.op("Relu", x), g.op("Mul", x, target)), rest)
+        counted = None
+        if self.ignore_label is not None:
+            ignored = g.constant(self.ignore_label, "ignored")
+            counted = g.op("Not", g.op("Equal", g.cast(target, "int64"), ignored))
+        return self.onnx_mean(g, losses, counted, x.shape[0])

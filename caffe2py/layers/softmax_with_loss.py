@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from caffe2py.layers.base import Shape, axis, layer, param
-from caffe2py.layers.losses import Counted, label_each
+from caffe2py.layers.base import Shape, axis, count, layer, param
+from caffe2py.layers.losses import Counted, label_each, onnx_chosen, onnx_labels
 
 
 @layer("SoftmaxWithLoss", bottoms=2, tops=(1, 2), loss=True)
@@ -27,3 +27,11 @@ class SoftmaxWithLoss(Counted):
         at = axis(self.axis, x.shape)
         loss = em.call("softmax_loss", x, label, axis=at, **self.settings())
         return [loss, f"torch.softmax({x}.detach(), {at})"][: self.outputs]
+
+    def onnx(self, g: Any, x: Any, label: Any) -> Sequence[Any]:
+        at = axis(self.axis, x.shape)
+        _, chosen, counted = onnx_labels(g, label, x.shape, at, self.ignore_label)
+        log_p = onnx_chosen(g, g.softmax(x, at, "LogSoftmax"), chosen, at)
+        losses = g.op("Neg", g.op("Max", log_p, -87.3365447505531))
+        loss = self.onnx_mean(g, losses, counted, count(x.shape, 0, at))
+        return [loss] if self.outputs == 1 else [loss, g.softmax(x, at)]
