@@ -1,0 +1,175 @@
+"""What lies in a bundle's payload, made from a net: the translation, the proof, and the schema."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from caffe2py.archive.facts import Facts, config
+from caffe2py.backends import onnx_file
+from caffe2py.backends.onnx_check import seeded_inputs
+from caffe2py.backends.provenance import metadata
+from caffe2py.backends.safetensors_file import write_tensors
+from caffe2py.backends.state import state_dict
+from caffe2py.backends.torch_source import program
+from caffe2py.errors import FileError, NetError, UnsupportedError
+from caffe2py.graph import Graph
+from caffe2py.layers.base import count
+from caffe2py.proof.binding import bind_dump
+from caffe2py.proof.dumps import open_dump
+from caffe2py.proof.record import record
+from caffe2py.proof.report import Report
+from caffe2py.proof.verify import verify
+
+WHOLE = 1 << 22  # activations of up to so many values are kept whole; of larger nets SAMPLES of each blob
+SAMPLES = 256
+STYLE = "flat"  # of model.py, and so of what is verified
+OURS, CAFFES = "caffe2py", "Caffe"
+
+Progress = Callable[[Iterable[Any], str, int], Iterable[Any]]
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What was verified against what. `said` is a sentence for the card."""
+
+    dump: str
+    recorded_by: str  # "Caffe" or "caffe2py"
+    report: Report
+    said: str
+
+
+def schema() -> bytes:
+    """Caffe's schema as text: inside the installed package; beside it in a checkout."""
+    package = Path(str(resources.files("caffe2py")))
+    installed = package / "data" / "caffe.proto"
+    return (installed if installed.is_file() else package.parent / "protos" / "caffe.proto").read_bytes()
+
+
+def write_weights_and_source(graph: Graph, folder: Path, facts: Facts, labels: Sequence[str] = ()) -> list[str]:
+    """model.safetensors, model.py that reads it, and config.json; returns their names."""
+    made = program(graph, STYLE, "model.safetensors")
+    (folder / "model.py").write_text(made.source, encoding="utf-8")
+    tensors = {key: tensor.numpy() for key, tensor in state_dict(made).items()}
+    write_tensors(folder / "model.safetensors", tensors, {"format": "pt", **metadata(graph)})
+    write_json(folder / "config.json", config(facts, tuple(labels)))
+    return ["model.safetensors", "model.py", "config.json"]
+
+
+def write_translation(graph: Graph, folder: Path, facts: Facts, labels: Sequence[str] = ()) -> dict[str, str]:
+    """All converted files. Returns {file: why} of those that this net cannot have.
+
+    Raises `UnsupportedError` where there is no PyTorch for the net.
+    """
+    write_weights_and_source(graph, folder, facts, labels)
+    try:
+        onnx_file.write(graph, folder / "model.onnx")
+    except (UnsupportedError, NetError) as error:
+        return {"converted/model.onnx": str(error)}
+    return {}
+
+
+def write_proof(
+    graph: Graph, folder: Path, against: Path | None, seed: int, progress: Progress | None = None
+) -> Proof:
+    """The activations (a copy of `against`, or our own for a seeded input), the input, and the report of `verify`.
+
+    The emitted text of `model.py` is what is verified: against Caffe where Caffe recorded, else against our own run of
+    the net layer by layer, with Caffe's own blobs.
+    """
+    if against is not None and not against.is_file():
+        raise FileError("is no file; want a dump of activations in one file", str(against))
+    dump = folder / f"activations{against.suffix if against else '.h5'}"
+    with one_thread():
+        if against is not None:
+            shutil.copyfile(against, dump)
+        else:
+            _record(graph, dump, seed, progress)
+        with open_dump(dump) as opened:
+            write_tensors(folder / "input.safetensors", _plain(bind_dump(opened, graph).inputs), {})
+        report = replace(verify(graph, dump, style=STYLE, progress=trimmed(progress)), seconds=0.0)
+    (folder / "report.json").write_bytes((report.to_json() + "\n").encode("utf-8", "backslashreplace"))
+    _write_html(report, folder / "report.html")
+    who = CAFFES if against else OURS
+    return Proof(dump.name, who, report, f"{_recorded(who)} {_upper(report.verdict)}.")
+
+
+def _record(graph: Graph, dump: Path, seed: int, progress: Progress | None) -> None:
+    unknown = [blob for blob, shape in graph.inputs.items() if shape is None]
+    if unknown:
+        raise NetError(f'input "{unknown[0]}" has no known shape; give it with --input {unknown[0]}=N,C,H,W')
+    inputs = seeded_inputs({blob: shape for blob, shape in graph.inputs.items() if shape is not None}, seed)
+    values = sum(count(shape) for shape in graph.shapes.values() if shape is not None)
+    record(graph, inputs, dump, None if values <= WHOLE else SAMPLES, progress=trimmed(progress))
+
+
+def _recorded(who: str) -> str:
+    if who == CAFFES:
+        return "The translation was compared with activations that were given as recorded in Caffe."
+    return (
+        "No activations of Caffe were given: the translation was compared with caffe2py's own run of the net, "
+        "layer by layer, on a seeded input."
+    )
+
+
+def _upper(said: str) -> str:
+    return said[:1].upper() + said[1:]
+
+
+def _write_html(report: Report, path: Path) -> None:
+    """The report as a page, where what draws it is installed."""
+    to_html = getattr(report, "to_html", None)
+    if to_html is not None:
+        with suppress(ImportError):
+            to_html(path)
+
+
+def _plain(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    return {blob: array.astype("float32") for blob, array in inputs.items()}
+
+
+def write_json(path: Path, content: Any) -> None:
+    """JSON with two spaces; names that were no UTF-8 as escapes."""
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    path.write_bytes(text.encode("utf-8", "backslashreplace"))
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Torch in one thread: sums are added in one order, whatever the machine's number of cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def trimmed(progress: Progress | None) -> Progress:
+    """The progress, giving freed memory back on the way: glibc keeps activations that were let go of."""
+
+    def walk(items: Iterable[Any], what: str, total: int) -> Iterator[Any]:
+        trim = _trim()
+        for i, item in enumerate(progress(items, what, total) if progress else items):
+            yield item
+            if i % 16 == 0:
+                trim()
+
+    return walk
+
+
+def _trim() -> Callable[[], object]:
+    try:
+        return partial(ctypes.CDLL(None).malloc_trim, 0)
+    except (AttributeError, OSError, TypeError):  # another C library
+        return lambda: None

@@ -1,0 +1,97 @@
+"""A private folder beside what is being made: killed at any moment, there is nothing at the target, or all of it.
+
+The folder is `.TARGET.XXXXXXXX.caffe2py-partial`, locked by the process that fills it. What a killed process leaves has
+no lock any more, and the next one that writes beside it removes it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from caffe2py.errors import FileError
+
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks: leftovers stay until somebody removes them
+    fcntl = None  # type: ignore[assignment]
+
+PARTIAL = ".caffe2py-partial"
+
+
+@contextmanager
+def staged(target: Path) -> Iterator[Path]:
+    """A new folder beside `target`, gone after the block with all that is still in it. Raises `FileError`."""
+    parent = target.absolute().parent
+    if not parent.is_dir():
+        raise FileError(f'there is no folder "{target.parent}" to write to', str(target))
+    try:
+        remove_leftovers(parent)
+        folder, lock = _make(parent, target.name)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            if lock is not None:
+                os.close(lock)
+    except OSError as error:
+        raise FileError(f"cannot write: {(error.strerror or str(error)).lower()}", str(target)) from None
+
+
+def publish(made: Path, target: Path) -> None:
+    """Give what was made its name: a file takes the place of another, a folder only that of an empty one."""
+    if made.is_dir():
+        os.rename(made, target)
+    else:
+        os.replace(made, target)
+
+
+def check_target(target: Path) -> None:
+    """Raises `FileError` where nothing can take this name: told before any work."""
+    if not target.absolute().parent.is_dir():
+        raise FileError(f'there is no folder "{target.parent}" to write to', str(target))
+    if target.suffix == ".tar":
+        if target.exists() and not target.is_file():
+            raise FileError("cannot write: what stands there is no file", str(target))
+    elif target.exists() and not (target.is_dir() and not any(target.iterdir())):
+        raise FileError("is there already; want a new name, or an empty folder", str(target))
+
+
+def remove_leftovers(folder: Path) -> list[Path]:
+    """Remove what killed processes left in a folder; returns what was removed."""
+    removed = []
+    for found in folder.glob(f".*{PARTIAL}"):
+        lock = _locked(found)
+        if lock is not None:
+            shutil.rmtree(found, ignore_errors=True)
+            os.close(lock)
+            removed.append(found)
+    return removed
+
+
+def _make(parent: Path, name: str) -> tuple[Path, int | None]:
+    while True:
+        folder = Path(tempfile.mkdtemp(PARTIAL, f".{name[:40]}.", parent))
+        lock = _locked(folder)
+        if folder.is_dir() and (lock is not None or fcntl is None):
+            return folder, lock
+        with suppress(OSError):  # another process took it for a leftover, just then
+            folder.rmdir()
+
+
+def _locked(folder: Path) -> int | None:
+    """The folder's lock as an open file; None where another process has it."""
+    if fcntl is None:
+        return None
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return handle
+        except OSError:
+            os.close(handle)
+    return None
