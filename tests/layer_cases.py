@@ -72,7 +72,12 @@ def _case(id_: str, group: h5py.Group) -> Case:
 def _arrays(group: h5py.Group, key: str) -> Arrays:
     found: Arrays = {}
     if key in group:
-        group[key].visititems(lambda n, o: found.update({n: np.asarray(o[()])}) if isinstance(o, h5py.Dataset) else None)
+
+        def add(name: str, held: h5py.Dataset | h5py.Group) -> None:
+            if isinstance(held, h5py.Dataset):
+                found[name] = np.asarray(held[()])
+
+        group[key].visititems(add)
     return found
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from caffe2py.backends.torch_run import runner
 from caffe2py.errors import CaffeError
+from tests.layer_tables import net
 from tests.nets import graph_of
-from tests.test_layer_semantics import net
 
 IMAGES, WINDOWS = 'type: "ImageData" top: "a" top: "b"', 'type: "WindowData" top: "a" top: "b"'
 DATA, MEMORY = 'type: "Data" top: "a" top: "b" data_param { batch_size: 4 }', 'type: "MemoryData" top: "a" top: "b"'
@@ -126,6 +126,7 @@ def test_refuses_to_work_in_place(type_: str) -> None:
         ('type: "MemoryData" top: "a" top: "b" memory_data_param { batch_size: 4 }', "leaves out a size"),
         ('type: "WindowData" top: "a" top: "b"', "gives no crop_size"),
         ('type: "DummyData" top: "a"', "gives no shape"),
+        ('type: "DummyData" top: "a" dummy_data_param { num: 1 channels: 2 }', "leaves out a size"),
         ('type: "DummyData" top: "a" dummy_data_param { num: 1 shape { dim: 1 } }', "gives both shape and num"),
         ('type: "DummyData" top: "a" dummy_data_param { shape { } data_filler { type: "zero" } }', 'of type "zero"'),
         ('type: "ImageData" top: "a"', "has 1 tops; want 2"),

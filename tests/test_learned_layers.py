@@ -11,8 +11,10 @@ import pytest
 
 from caffe2py.backends.torch_run import runner
 from caffe2py.graph.fillers import fill_weights
+from tests.layer_tables import Array, net, values
 from tests.nets import graph_of
-from tests.test_layer_semantics import EXACT, Array, computed, net, pairs, values, window
+from tests.test_layer_semantics import EXACT, computed
+from tests.window_tables import pairs, window
 
 RANDOM = '{ type: "uniform" min: -1 max: 1 }'
 

@@ -10,8 +10,9 @@ import caffe2py
 from caffe2py.graph.fillers import fill_weights
 from caffe2py.graph.free_sizes import with_inputs
 from tests.layer_cases import Arrays, relative
+from tests.layer_tables import Table, net
 from tests.nets import graph_of
-from tests.test_layer_semantics import TABLES, Table, net
+from tests.test_layer_semantics import TABLES
 from tests.test_learned_layers import Learned, learned
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")

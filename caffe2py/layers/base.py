@@ -366,6 +366,13 @@ def same(shapes: Sequence[Shape], why: str) -> None:
             raise Misfit(f"bottom {i} {text(s)} differs from bottom 0 {text(shapes[0])}; {why}")
 
 
+def one_each(word: str, values: Sequence[Any], tops: int) -> tuple[Any, ...]:
+    """One value for each top, of one for all or one for each; () where none are given."""
+    if len(values) not in (0, 1, tops):
+        raise Misfit(f"gives {len(values)} {word} for {tops} tops; want 1, or one for each")
+    return tuple(values) * tops if len(values) == 1 else tuple(values)
+
+
 def affine(x: Any, scale: float, shift: float) -> str:
     """The text of `scale * x + shift`, without a factor of 1 and a term of 0."""
     product = str(x) if scale == 1 else f"{scale} * {x}"

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from caffe2py.layers.base import Layer, Misfit, Params, Shape, layer
+from caffe2py.layers.base import Layer, Misfit, Params, Shape, layer, one_each
 from caffe2py.layers.filler import FillerParameter
 
 if TYPE_CHECKING:
@@ -29,15 +29,17 @@ class DummyData(Layer):
     def read(cls, params: Params) -> Layer:
         outputs = len(params.message.top)
         messages = params.all("dummy_data_param.data_filler")
-        fillers = _one_each("data_filler", [FillerParameter.read(m) for m in messages], outputs)
+        fillers = one_each("data_filler", [FillerParameter.read(m) for m in messages], outputs)
         words = ("num", "channels", "height", "width")
         legacy = [params.all(f"dummy_data_param.{w}") for w in words]
         shapes = [tuple(shape.dim) for shape in params.all("dummy_data_param.shape")]
         if any(legacy):
             if shapes:
                 raise Misfit("gives both shape and num, channels, height, width; want one of the two")
-            shapes = list(zip(*(_one_each(w, v, outputs) for w, v in zip(words, legacy, strict=True)), strict=True))
-        given = _one_each("shape", shapes, outputs)
+            if not all(legacy):
+                raise Misfit("leaves out a size; want num, channels, height and width")
+            shapes = list(zip(*(one_each(w, v, outputs) for w, v in zip(words, legacy, strict=True)), strict=True))
+        given = one_each("shape", shapes, outputs)
         if not given:
             raise Misfit("gives no shape; want one for all tops, or one for each")
         seed = zlib.crc32(params.message.name.encode("utf-8", "surrogateescape"))
@@ -72,10 +74,3 @@ class DummyInput(DummyData):
     """DummyData without fillers: inputs of the net."""
 
     is_input = True
-
-
-def _one_each(word: str, values: Sequence[Any], outputs: int) -> tuple[Any, ...]:
-    """One value for each top, of one for all or one for each; () where there are none."""
-    if len(values) not in (0, 1, outputs):
-        raise Misfit(f"gives {len(values)} {word} for {outputs} tops; want 1, or one for each")
-    return tuple(values) * outputs if len(values) == 1 else tuple(values)

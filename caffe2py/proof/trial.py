@@ -83,4 +83,4 @@ class Trial:
 
 
 def _inputs(given: Sequence[Shape]) -> Layer:
-    return Input(given=tuple(given), outputs=len(given))  # type: ignore[call-arg]
+    return Input(given=tuple(given))  # type: ignore[call-arg]
