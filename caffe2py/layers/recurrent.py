@@ -70,7 +70,8 @@ class Recurrent(Layer):
             fixed = g.op("Gemm", static, g.weight(blobs.index("weight_s")), transB=1, shape=(n, rows))
             given = g.op("Add", given, g.unsqueeze(fixed, [0]))
         begins = g.reshape(cont, (t, n, 1))
-        for step, on in zip(g.split(given, [1] * t, 0), g.split(begins, [1] * t, 0), strict=True):
+        ones = [1] * int(t)
+        for step, on in zip(g.split(given, ones, 0), g.split(begins, ones, 0), strict=True):
             yield g.reshape(step, (n, rows)), g.reshape(on, (n, 1))
 
     def onnx_states(self, g: Any, x: Any, others: Sequence[Any]) -> list[Any]:
