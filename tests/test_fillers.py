@@ -203,7 +203,8 @@ def test_other_layers_do_not_change_a_layers_numbers() -> None:
         ('type: "kaiming"', 'has a filler of type "kaiming"; want constant, uniform, gaussian, xavier'),
         ('type: "xavier" sparse: 3', "has a xavier filler with sparse 3"),
         ('type: "gaussian" sparse: -2', "with sparse -2"),
-        ('type: "gaussian" std: -1', "std -1; want none below 0"),
+        ('type: "gaussian" std: 0', "std 0; want it above 0"),
+        ('type: "uniform" min: 2', "from 2 to 1; want max to be no less than min"),
         ('type: "bilinear"', "bilinear filler for a blob of shape (3, 3); want 4 axes"),
     ],
 )

@@ -44,8 +44,10 @@ class FillerParameter:
             raise Misfit(f'has a filler of type "{made.type}"; want {", ".join(_KINDS)}')
         if (made.sparse != -1 and made.type != "gaussian") or made.sparse < -1:
             raise Misfit(f"has a {made.type} filler with sparse {made.sparse}; want one from 0 on, of a gaussian")
-        if made.std < 0:
-            raise Misfit(f"has a filler with std {made.std:g}; want none below 0")
+        if made.type == "gaussian" and not made.std > 0:
+            raise Misfit(f"has a gaussian filler with std {made.std:g}; want it above 0")
+        if made.type == "uniform" and made.min > made.max:
+            raise Misfit(f"has a uniform filler from {made.min:g} to {made.max:g}; want max to be no less than min")
         return made
 
     def array(self, shape: Shape, rng: np.random.Generator) -> np.ndarray:
