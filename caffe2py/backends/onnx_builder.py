@@ -224,6 +224,9 @@ class Builder:
         """ReduceSum, ReduceMean, ReduceMax, ... over `axes`; no axes leave x alone."""
         if not axes:
             return x
+        if x._shape is not None and len(axes) == len(x.shape) and not keepdims:
+            # OpenCV 5.0 makes (1,) of a reduction to a scalar, and cannot compute with that; Squeeze it does rightly.
+            return self.squeeze(self.reduce(kind, x, axes), axes)
         shape = None
         if x._shape is not None:
             shape = [1 if i in axes else d for i, d in enumerate(x.shape) if keepdims or i not in axes]

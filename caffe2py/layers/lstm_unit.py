@@ -16,6 +16,8 @@ class LSTMUnit(Layer):
     Source: lstm_unit_layer.cpp.
     """
 
+    time_first = True
+
     def shapes(self, c: Shape, gates: Shape, cont: Shape) -> Sequence[Shape]:
         if len(c) != 3 or c[0] != 1 or gates != (1, c[1], 4 * c[2]) or cont != (1, c[1]):
             have = f"{text(c)}, {text(gates)}, {text(cont)}"
