@@ -10,6 +10,7 @@ import pytest
 import caffe2py
 from caffe2py.errors import CaffeError
 from caffe2py.graph.fillers import fill_weights
+from caffe2py.layers import base
 from caffe2py.layers.base import layer_types
 from caffe2py.layers.filler import FillerParameter
 from tests.nets import graph_of
@@ -140,6 +141,31 @@ def test_layers_fill_their_blobs(type_: str, params: str, defaults: dict[str, fl
         field = f"{word}_filler" if word else "filler"
         expected = [7.0 if i == j else default for j, default in enumerate(defaults.values())]
         assert values(f"{field} {FILLER % 7}") == expected
+
+
+def test_a_custom_layers_filler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its message is one that Caffe's schema does not know."""
+    monkeypatch.setattr(base, "_TYPES", dict(layer_types()))
+
+    @base.layer("Gain")
+    class Gain(base.Layer):
+        fillers = {"gain": base.Filler("gain_param.filler", otherwise=1.0)}
+
+        def weights(self, x: base.Shape) -> dict[str, base.Shape]:
+            return {"gain": (x[1],)}
+
+    def gain(params: str) -> np.ndarray:
+        text = NET + f'layer {{ name: "g" type: "Gain" bottom: "bn" top: "g" {params} }}'
+        return fill_weights(graph_of(text), 5).node("g").weights[0].data
+
+    np.testing.assert_array_equal(gain(""), [1, 1, 1])
+    np.testing.assert_array_equal(gain("gain_param { filler { value: 4 } }"), [4, 4, 4])
+    assert (gain('gain_param { filler { type: "uniform" min: 8 max: 9 } }') > 8).all()
+
+
+def test_an_empty_filler_is_caffes_default() -> None:
+    layer = 'layer { name: "g" type: "Scale" bottom: "bn" top: "g" scale_param { filler { } } }'
+    np.testing.assert_array_equal(fill_weights(graph_of(NET + layer), 5).node("g").weights[0].data, [0, 0, 0])
 
 
 def test_each_named_filler_is_a_blob_of_its_layer() -> None:

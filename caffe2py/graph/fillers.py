@@ -23,6 +23,7 @@ def fill_weights(graph: Graph, seed: int) -> Graph:
     if seed < 0:
         raise CaffeError(f"fill is {seed}; want a seed from 0 on")
     filled: dict[tuple[str, int], np.ndarray] = {}
+    unknown = {(s.place, s.message.name): s.unknown for s in graph.net.layers} if graph.net else {}
 
     def fill(node: Node, weight: Weight) -> Weight:
         if weight.data is not None:
@@ -30,20 +31,14 @@ def fill_weights(graph: Graph, seed: int) -> Graph:
         name, index = weight.owner
         if weight.owner not in filled:
             rng = np.random.default_rng([seed, zlib.crc32(name.encode("utf-8", "surrogateescape")), index])
+            place = node.layer.fillers.get(weight.name)
             try:
-                filled[weight.owner] = filler_of(node, weight.name).array(weight.shape, rng)
+                params = Params(node.message, unknown.get((node.place, node.name), ()))
+                filler = FillerParameter.at(params, place) if place else FillerParameter()
+                filled[weight.owner] = filler.array(weight.shape, rng)
             except Misfit as misfit:
                 raise node.error(WeightError, f"{weight.name}: {misfit}") from None
         return replace(weight, data=filled[weight.owner].reshape(weight.shape))
 
     nodes = (replace(node, weights=tuple(fill(node, w) for w in node.weights)) for node in graph.nodes)
     return replace(graph, nodes=tuple(nodes))
-
-
-def filler_of(node: Node, blob: str) -> FillerParameter:
-    """The filler of a learned blob: the one its layer's prototxt gives, else Caffe's default for the layer type."""
-    place = node.layer.fillers.get(blob)
-    if place is None:
-        return FillerParameter()
-    message = Params(node.message).get(place.path)
-    return FillerParameter(value=place.otherwise) if message is None else FillerParameter.read(message)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from caffe2py.layers.base import Misfit, Shape, count, param, text
+from caffe2py.layers.base import Filler, Misfit, Params, Shape, count, param, text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,16 +39,27 @@ class FillerParameter:
         """From the protobuf message; `Misfit` where it contradicts itself."""
         values = {f.name: getattr(message, f.name) for f in dataclasses.fields(cls)}
         norms = message.DESCRIPTOR.fields_by_name["variance_norm"].enum_type.values_by_number
-        made = cls(**values | {"variance_norm": norms[message.variance_norm].name})
-        if made.type not in _KINDS:
-            raise Misfit(f'has a filler of type "{made.type}"; want {", ".join(_KINDS)}')
-        if (made.sparse != -1 and made.type != "gaussian") or made.sparse < -1:
-            raise Misfit(f"has a {made.type} filler with sparse {made.sparse}; want one from 0 on, of a gaussian")
-        if made.type == "gaussian" and not made.std > 0:
-            raise Misfit(f"has a gaussian filler with std {made.std:g}; want it above 0")
-        if made.type == "uniform" and made.min > made.max:
-            raise Misfit(f"has a uniform filler from {made.min:g} to {made.max:g}; want max to be no less than min")
-        return made
+        return cls(**values | {"variance_norm": norms[message.variance_norm].name}).checked()
+
+    @classmethod
+    def at(cls, params: Params, place: Filler) -> FillerParameter:
+        """The one that a layer's parameters hold, also in a message that the schema does not know, else its number."""
+        paths = {f.name: f"{place.path}.{f.name}" for f in dataclasses.fields(cls)}
+        if not any(map(params.has, (place.path, *paths.values()))):
+            return cls(value=place.otherwise)
+        return cls(**{f.name: params.get(paths[f.name], f.default) for f in dataclasses.fields(cls)}).checked()
+
+    def checked(self) -> FillerParameter:
+        """Itself; `Misfit` where it contradicts itself."""
+        if self.type not in _KINDS:
+            raise Misfit(f'has a filler of type "{self.type}"; want {", ".join(_KINDS)}')
+        if (self.sparse != -1 and self.type != "gaussian") or self.sparse < -1:
+            raise Misfit(f"has a {self.type} filler with sparse {self.sparse}; want one from 0 on, of a gaussian")
+        if self.type == "gaussian" and not self.std > 0:
+            raise Misfit(f"has a gaussian filler with std {self.std:g}; want it above 0")
+        if self.type == "uniform" and self.min > self.max:
+            raise Misfit(f"has a uniform filler from {self.min:g} to {self.max:g}; want max to be no less than min")
+        return self
 
     def array(self, shape: Shape, rng: np.random.Generator) -> np.ndarray:
         """An array of float32 of that shape; `Misfit` where the filler cannot fill one."""
