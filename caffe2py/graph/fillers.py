@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from caffe2py.errors import CaffeError, WeightError
 from caffe2py.graph.model import Graph, Node, Weight
 from caffe2py.layers.base import Misfit, Params
 from caffe2py.layers.filler import FillerParameter
+from caffe2py.proto.prototxt import Unknown
 
 
 def fill_weights(graph: Graph, seed: int) -> Graph:
@@ -23,7 +25,8 @@ def fill_weights(graph: Graph, seed: int) -> Graph:
     if seed < 0:
         raise CaffeError(f"fill is {seed}; want a seed from 0 on")
     filled: dict[tuple[str, int], np.ndarray] = {}
-    unknown = {(s.place, s.message.name): s.unknown for s in graph.net.layers} if graph.net else {}
+    specs = graph.net.layers if graph.net else ()
+    unknown: dict[Any, tuple[Unknown, ...]] = {(s.place, s.message.name): s.unknown for s in specs}
 
     def fill(node: Node, weight: Weight) -> Weight:
         if weight.data is not None:
