@@ -22,7 +22,8 @@ ORDER = [
     ["passes", "picture"],
     ["backends"],
     ["proof"],
-    ["evaluate", "archive", "pycaffe"],
+    ["evaluate", "pycaffe"],
+    ["archive"],
     ["cli"],
 ]
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from caffe2py.archive.checking import check
-    from caffe2py.archive.making import create
     from caffe2py.archive.extraction import describe, extract
     from caffe2py.archive.hub import create_hub_folder
     from caffe2py.archive.info import Info, read_info
+    from caffe2py.archive.making import create
     from caffe2py.archive.many import create_all
 
 _HOMES = {

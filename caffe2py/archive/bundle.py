@@ -33,10 +33,8 @@ class Bundle:
         if name not in self.sizes:
             raise FileError(f"has no {name}", str(self.path))
         try:
-            if name not in self.members:
-                return open(self.path / name, "rb")
-            file = open(self.path, "rb")
-            file.seek(self.members[name].start)
+            file = open(self.path if self.members else self.path / name, "rb")  # noqa: SIM115, the caller closes it
+            file.seek(self.members[name].start if self.members else 0)
         except OSError as error:
             raise FileError((error.strerror or str(error)).lower(), f"{self.path}: {name}") from None
         return file

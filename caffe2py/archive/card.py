@@ -1,4 +1,4 @@
-"""The model card: README.md with YAML front matter, as Hugging Face reads it. What is not known is said to be unknown."""
+"""The model card: README.md with YAML front matter, as Hugging Face reads it. What nobody knows is "unknown"."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ def card(
         "",
         f"# {_line(title)}",
         "",
-        _line(info.description) or f"A net of Caffe, {_code(facts.net)}, with its translation. No description was given.",
+        _line(info.description)
+        or f"A net of Caffe, {_code(facts.net)}, with its translation. No description was given.",
         "",
         "| | |",
         "|---|---|",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import math
 import os
 import tempfile
@@ -77,8 +76,8 @@ def check(
     if not os.path.lexists(path):
         raise FileError("no such file or directory", os.fspath(path))
     with tempfile.TemporaryDirectory(prefix="caffe2py-check-") as folder:
-        asked = _Questions(Path(path), Path(folder), tuple(map(os.fspath, plugins)))
-        findings = []
+        asked = _Questions(Path(path), Path(folder), tuple(os.fspath(p) for p in plugins))
+        findings: list[Finding] = []
         for what, question in asked.all(files_only):
             finding = _answered(what, question, failed=any(f.status == FAILED for f in findings))
             say(finding)
@@ -131,7 +130,9 @@ class _Questions:
         tags = ("bagit.txt", "bag-info.txt", *bag.MANIFESTS, *bag.TAG_MANIFESTS)
         faults += [f"{name} is not there" for name in tags if name not in self.bundle.sizes]
         faults += [
-            f"{name} does not belong there" for name in self.bundle.sizes if not name.startswith("data/") and name not in tags
+            f"{name} does not belong there"
+            for name in self.bundle.sizes
+            if not name.startswith("data/") and name not in tags
         ]
         _stop(faults)
         kind = "plain tar, headers and padding as written" if self.bundle.members else "folder"
@@ -149,7 +150,9 @@ class _Questions:
             said = bag.read_manifest(text, name)
             found = [f"{path} is not in {name}" for path in hashes if path not in said]
             found += [f"{path} is not there" for path in said if path not in hashes]
-            found += [f"{p} is not as it was" for p, h in hashes.items() if said.get(p, "") not in ("", getattr(h, algorithm))]
+            found += [
+                f"{p} is not as it was" for p, h in hashes.items() if said.get(p, "") not in ("", getattr(h, algorithm))
+            ]
             if not found and text != bag.manifest(hashes, algorithm):
                 found.append(f"{name} is not in the form that it was written in")
             faults |= dict.fromkeys(found)
@@ -242,7 +245,9 @@ class _Questions:
             raise Fault(f"done again, {names} differs")
         if self.tensors_differ(made):
             raise Fault("done again, the weights in model.safetensors differ")
-        return f"done again by other versions ({'; '.join(changed)}): the weights are equal, the bytes of {names} are not"
+        return (
+            f"done again by other versions ({'; '.join(changed)}): the weights are equal, the bytes of {names} are not"
+        )
 
     def tensors_differ(self, made: Path) -> bool:
         from safetensors import safe_open
@@ -301,5 +306,3 @@ class _Questions:
 
 def _number(value: Any) -> float:
     return math.nan if value is None else float(value)
-
-

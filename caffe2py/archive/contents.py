@@ -13,11 +13,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from caffe2py.archive.facts import Facts, config
 from caffe2py.backends import onnx_file
-from caffe2py.backends.onnx_check import seeded_inputs
 from caffe2py.backends.provenance import metadata
 from caffe2py.backends.safetensors_file import write_tensors
 from caffe2py.backends.state import state_dict
@@ -27,7 +27,7 @@ from caffe2py.graph import Graph
 from caffe2py.layers.base import count
 from caffe2py.proof.binding import bind_dump
 from caffe2py.proof.dumps import open_dump
-from caffe2py.proof.record import record
+from caffe2py.proof.record import noise, record
 from caffe2py.proof.report import Report
 from caffe2py.proof.verify import verify
 
@@ -79,9 +79,7 @@ def write_translation(graph: Graph, folder: Path, facts: Facts, labels: Sequence
     return {}
 
 
-def write_proof(
-    graph: Graph, folder: Path, against: Path | None, seed: int, progress: Progress | None = None
-) -> Proof:
+def write_proof(graph: Graph, folder: Path, against: Path | None, seed: int, progress: Progress | None = None) -> Proof:
     """The activations (a copy of `against`, or our own for a seeded input), the input, and the report of `verify`.
 
     The emitted text of `model.py` is what is verified: against Caffe where Caffe recorded, else against our own run of
@@ -105,12 +103,15 @@ def write_proof(
 
 
 def _record(graph: Graph, dump: Path, seed: int, progress: Progress | None) -> None:
-    unknown = [blob for blob, shape in graph.inputs.items() if shape is None]
-    if unknown:
-        raise NetError(f'input "{unknown[0]}" has no known shape; give it with --input {unknown[0]}=N,C,H,W')
-    inputs = seeded_inputs({blob: shape for blob, shape in graph.inputs.items() if shape is not None}, seed)
+    inputs = {blob: _picture_or_index(array) for blob, array in noise(graph, seed).items()}
     values = sum(count(shape) for shape in graph.shapes.values() if shape is not None)
     record(graph, inputs, dump, None if values <= WHOLE else SAMPLES, progress=trimmed(progress))
+
+
+def _picture_or_index(array: np.ndarray) -> np.ndarray:
+    """Noise as of pictures less their mean; for other blobs 0 to 1, which every layer takes as index or label 0."""
+    picture = array.ndim == 4 and min(array.shape[2:]) > 1
+    return array if picture else (array + np.float32(128)) / np.float32(256)
 
 
 def _recorded(who: str) -> str:

@@ -51,7 +51,7 @@ def crate(
         "license": {"@id": licence["@id"]},
         "identifier": [files[path].swhid for path in originals],
         "hasPart": [{"@id": _id(path)} for path in sorted(files)],
-        "mentions": [{"@id": "#conversion"}],
+        "mentions": {"@id": "#conversion"},
         "keywords": ["Caffe", "PyTorch", "ONNX", *(["image classification"] if facts.classes else [])],
     }
     if info.authors:
@@ -77,6 +77,7 @@ def crate(
             "name": "caffe2py",
             "version": __version__,
             "softwareVersion": __version__,
+            "url": "https://pypi.org/project/caffe2py/",
         },
         {
             "@id": "#conversion",
@@ -119,7 +120,9 @@ def _licence(info: Info, originals: Sequence[str]) -> dict[str, Any]:
     spdx = info.licence if info.licence and all(c.isalnum() or c in "-.+" for c in info.licence) else ""
     known = f"https://spdx.org/licenses/{spdx}" if spdx else "#licence"
     said = info.licence or "Licence unknown"
-    description = "The licence of the original files" if info.licence else "No licence was given for the original files."
+    description = (
+        "The licence of the original files" if info.licence else "No licence was given for the original files."
+    )
     return {"@id": known, "@type": "CreativeWork", "name": said, "description": description}
 
 

@@ -58,6 +58,9 @@ class Info:
         return replace(self, **{f.name: value for f in fields(self) if (value := getattr(other, f.name))})
 
 
+NOTHING_KNOWN = Info()
+
+
 def read_info(path: str | os.PathLike[str]) -> Info:
     """Read a TOML file of the keys above. Raises `FileError` that names the key that is not understood."""
     place = os.fspath(path)
@@ -98,7 +101,8 @@ def info_of(release: Release) -> Info:
     """What the registry of known releases says."""
     errors = dict(zip(("top-1 error, %", "top-5 error, %"), release.published or (), strict=False))
     others = {
-        f"top-1 and top-5 error by {who}, %": f"{one:g}, {five:g}" for who, (one, five) in (release.others or {}).items()
+        f"top-1 and top-5 error by {who}, %": f"{one:g}, {five:g}"
+        for who, (one, five) in (release.others or {}).items()
     }
     return Info(
         title=release.name,

@@ -20,7 +20,7 @@ from caffe2py.archive.contents import STYLE, Progress, Proof, schema, write_json
 from caffe2py.archive.crate import FILE, crate
 from caffe2py.archive.facts import Facts, facts_of
 from caffe2py.archive.hashes import Hashes, hash_file
-from caffe2py.archive.info import Info, info_of
+from caffe2py.archive.info import NOTHING_KNOWN, Info, info_of
 from caffe2py.archive.staging import check_target, publish, staged
 from caffe2py.archive.tar import write_tar
 from caffe2py.errors import CaffeError, FileError
@@ -50,6 +50,9 @@ class Choices:
         return load(prototxt, caffemodel, **{f: getattr(self, f) for f in self.__dataclass_fields__})
 
 
+DEPLOYED = Choices()
+
+
 @dataclass(frozen=True)
 class Created:
     """What `create` made. `ok` is the outcome of the verification, `proof` that in words."""
@@ -72,8 +75,8 @@ def create(
     out: Path_,
     *,
     against: Path_ | None = None,
-    info: Info = Info(),
-    choices: Choices = Choices(),
+    info: Info = NOTHING_KNOWN,
+    choices: Choices = DEPLOYED,
     seed: int = SEED,
     date: str | None = None,
     progress: Progress | None = None,
@@ -92,7 +95,9 @@ def create(
     date = bundle_date(date)
     with staged(target) as folder, ThreadPoolExecutor(1) as hasher:
         maker = _Maker(folder / "bundle", hasher)
-        done = maker.make(Path(prototxt), Path(caffemodel), against and Path(against), info, choices, seed, date, progress)
+        done = maker.make(
+            Path(prototxt), Path(caffemodel), Path(against) if against else None, info, choices, seed, date, progress
+        )
         made = folder / "bundle"
         if target.suffix == ".tar":
             files = {f"{done.name}/{path}": made / path for path in maker.every_file()}
@@ -133,7 +138,7 @@ class _Maker:
         kept = self.keep_originals({"prototxt": prototxt, "caffemodel": caffemodel}, choices.plugins)
         graph = choices.load(self.path(kept["prototxt"]), self.path(kept["caffemodel"]))
         release, why = release_of(graph, releases())
-        known = (info_of(release) if release else Info()).given(info)
+        known = (info_of(release) if release else NOTHING_KNOWN).given(info)
         kept |= self.keep_originals(known.files())
         self.path("schema/caffe.proto").write_bytes(schema())
         self.add("schema/caffe.proto", "Caffe's schema: what the original files mean, field by field")
@@ -141,10 +146,15 @@ class _Maker:
         missing = self.translate(graph, facts, read_labels(known.labels))
         proof = self.prove(graph, against, seed, progress)
         originals = {path: self.hashes[path].result() for path in kept.values()}
-        notes = [*graph.notes, *([why] if why else []), *(f"{path} could not be made: {w}" for path, w in missing.items())]
+        notes = [
+            *graph.notes,
+            *([why] if why else []),
+            *(f"{path} could not be made: {w}" for path, w in missing.items()),
+        ]
         history = self.history(name, choices, seed, date, kept, originals, against, proof, missing)
         history["identified"] = release.name if release and not why else None
         history["info"] = _plain(known)
+        history["facts"] = {"net": facts.net, "parameters": facts.parameters, "multiply_adds": facts.multiply_adds}
         history["notes"] = notes
         write_json(self.path("history.json"), history)
         self.add("history.json", "who converted what, with which versions, from which hashes")
@@ -230,9 +240,7 @@ class _Maker:
             "made_on": date,
             "versions": versions(),
             "choices": said,
-            "originals": [
-                {"kind": kind, "file": path, **asdict(originals[path])} for kind, path in kept.items()
-            ],
+            "originals": [{"kind": kind, "file": path, **asdict(originals[path])} for kind, path in kept.items()],
             "converted": [
                 {"file": path, **asdict(each.result())}
                 for path, each in self.hashes.items()

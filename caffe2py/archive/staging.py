@@ -6,6 +6,7 @@ no lock any more, and the next one that writes beside it removes it.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import tempfile
@@ -15,12 +16,8 @@ from pathlib import Path
 
 from caffe2py.errors import FileError
 
-try:
-    import fcntl
-except ImportError:  # Windows has no such locks: leftovers stay until somebody removes them
-    fcntl = None  # type: ignore[assignment]
-
 PARTIAL = ".caffe2py-partial"
+LOCKS = importlib.util.find_spec("fcntl") is not None  # without, on Windows, leftovers stay until somebody removes them
 
 
 @contextmanager
@@ -77,7 +74,7 @@ def _make(parent: Path, name: str) -> tuple[Path, int | None]:
     while True:
         folder = Path(tempfile.mkdtemp(PARTIAL, f".{name[:40]}.", parent))
         lock = _locked(folder)
-        if folder.is_dir() and (lock is not None or fcntl is None):
+        if folder.is_dir() and (lock is not None or not LOCKS):
             return folder, lock
         with suppress(OSError):  # another process took it for a leftover, just then
             folder.rmdir()
@@ -85,8 +82,10 @@ def _make(parent: Path, name: str) -> tuple[Path, int | None]:
 
 def _locked(folder: Path) -> int | None:
     """The folder's lock as an open file; None where another process has it."""
-    if fcntl is None:
+    if not LOCKS:
         return None
+    import fcntl
+
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:

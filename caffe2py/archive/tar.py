@@ -49,7 +49,9 @@ def read_tar(path: Path) -> list[Member]:
                 if each.isdir():
                     continue
                 if not each.isreg() or each.issparse():
-                    raise FileError(f'"{each.name}" is a link or no plain file; a bundle has plain files alone', str(path))
+                    raise FileError(
+                        f'"{each.name}" is a link or no plain file; a bundle has plain files alone', str(path)
+                    )
                 if each.offset_data + each.size > path.stat().st_size:
                     raise FileError(f'"{each.name}" says {each.size} bytes, and the file ends before', str(path))
                 found.append(Member(each.name, each.offset_data, each.size, int(each.mtime)))
