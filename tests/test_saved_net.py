@@ -11,7 +11,7 @@ import caffe2py
 from caffe2py.errors import NetError, UnsupportedError
 from caffe2py.graph import Graph
 from caffe2py.graph.saved import join_splits
-from caffe2py.proto import parse_net
+from caffe2py.proto import parse_net, parse_text
 from caffe2py.proto.caffemodel import write_caffemodel
 from caffe2py.proto.schema import NetParameter
 from tests.layer_cases import REFERENCE, relative
@@ -113,3 +113,26 @@ def test_mtcnn_without_its_prototxt(net) -> None:  # type: ignore[no-untyped-def
     b = caffe2py.run(theirs, {"data": x}, record="blobs")
     deployed = {v.blob for n in theirs.nodes if n.type not in ("Input", "Softmax") for v in n.tops}
     assert all(relative(a[k], b[k]) == 0 for k in deployed)
+
+
+OF_2014 = """name: "old" input: "unused"
+layers { name: "data" type: DATA top: "data" top: "label" include { phase: TRAIN } data_param { batch_size: 4 crop_size: 6 } }
+layers { name: "ip" type: INNER_PRODUCT bottom: "data" top: "ip" blobs_lr: 1 inner_product_param { num_output: 2 bias_term: false } }
+layers { name: "relu" type: RELU bottom: "ip" top: "ip" }
+layers { name: "loss" type: SOFTMAX_LOSS bottom: "ip" bottom: "label" }
+"""  # noqa: E501 - one layer a line
+
+
+def test_a_caffemodel_of_2014(tmp_path: Path) -> None:
+    """A V1 net as a solver saved it: a legacy blob, a data layer that tells no channels, an input without a size."""
+    message = parse_text(OF_2014).message
+    blob = message.layers[1].blobs.add(num=1, channels=1, height=2, width=12)
+    blob.data.extend(range(24))
+    path = tmp_path / "old.caffemodel"
+    path.write_bytes(message.SerializeToString())
+    assert caffe2py.load(path).inputs == {"data": None}
+    graph = caffe2py.load(path, inputs={"data": (1, 3, 2, 2)})
+    assert [n.type for n in graph.nodes] == ["Input", "InnerProduct", "ReLU"]
+    x = np.arange(12.0).reshape(1, 3, 2, 2)
+    want = np.arange(24.0).reshape(2, 12) @ x.reshape(12)
+    assert caffe2py.run(graph, {"data": x})["ip"].tolist() == [want.tolist()]
