@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from caffe2py.backends.torch_run import run, to_torch
     from caffe2py.backends.torch_source import to_source
     from caffe2py.errors import CaffeError
+    from caffe2py.evaluate.classification import classify
+    from caffe2py.evaluate.identification import identify
     from caffe2py.graph.fillers import fill_weights
     from caffe2py.graph.load import load
     from caffe2py.proof.compare import compare
@@ -25,9 +27,11 @@ if TYPE_CHECKING:
 # Where each public name lives. They load when they are first used, so that `import caffe2py` is quick.
 _HOMES = {
     "CaffeError": "errors",
+    "classify": "evaluate.classification",
     "compare": "proof.compare",
     "convert": "backends.convert",
     "fill_weights": "graph.fillers",
+    "identify": "evaluate.identification",
     "load": "graph.load",
     "load_torch": "backends.pt_file",
     "record": "proof.record",
@@ -43,9 +47,11 @@ _HOMES = {
 __all__ = [
     "CaffeError",
     "__version__",
+    "classify",
     "compare",
     "convert",
     "fill_weights",
+    "identify",
     "load",
     "load_torch",
     "record",

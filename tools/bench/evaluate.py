@@ -30,9 +30,9 @@ def main() -> None:
         _write_images(folder / "images")
         (folder / "val.txt").write_text("".join(f"{i:04}.jpg {i}\n" for i in range(IMAGES)))
         layouts = {"as torch has it": torch.contiguous_format, "channels last": torch.channels_last}
-        modules: dict[str, Any] = {
-            said: caffe2py.to_torch(graph).to(memory_format=layout) for said, layout in layouts.items()
-        }
+        modules: dict[str, Any] = {said: caffe2py.to_torch(graph) for said in layouts}
+        for said, layout in layouts.items():
+            modules[said].to(memory_format=layout)
         found = []
         for number in range(ROUNDS + 1):
             bare = {said: _bare(module, layouts[said]) for said, module in modules.items()}
