@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+import torch
 
 from caffe2py.backends.torch_run import runner
 from caffe2py.graph.fillers import fill_weights
-from tests.layer_tables import Array, net, values
+from tests.layer_tables import Array, diff, net, values
 from tests.nets import graph_of
 from tests.test_layer_semantics import EXACT, computed
 from tests.window_tables import pairs, window
@@ -125,3 +126,17 @@ def test_parameter_is_its_blob() -> None:
     module = runner(graph, "flat").module
     assert [tuple(p.shape) for p in module.parameters()] == [(2, 3)]
     np.testing.assert_array_equal(module().detach(), np.zeros((2, 3)))
+
+
+def test_embed_adds_the_gradients_of_a_row() -> None:
+    """The recorded nets have no loss, so that Caffe ran no backward pass of this layer."""
+    rows = np.array([[0.0, 2, 2], [1, 2, 0]])
+    params = f"embed_param {{ input_dim: 4 num_output: 3 weight_filler {RANDOM} bias_filler {RANDOM} }}"
+    module = runner(fill_weights(graph_of(net("Embed", params, [rows.shape])), 5), dtype=torch.float64).module
+    top = module(torch.from_numpy(rows))
+    (top * torch.from_numpy(diff(np.zeros(top.shape)))).sum().backward()
+    weight, bias = (p.grad for p in module.parameters())
+    wanted = np.zeros((4, 3))
+    np.add.at(wanted, rows.astype(int), diff(np.zeros(top.shape)))
+    np.testing.assert_allclose(weight, wanted, rtol=EXACT, atol=EXACT)
+    np.testing.assert_allclose(bias, diff(np.zeros(top.shape)).sum((0, 1)), rtol=EXACT, atol=EXACT)
