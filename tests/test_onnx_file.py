@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +38,12 @@ def test_the_file_is_the_model(files: tuple[Path, Path], tmp_path: Path, options
     assert paths[0].read_bytes() == caffe2py.to_onnx(graph, **options).SerializeToString()  # type: ignore[arg-type]
     assert paths[0].read_bytes() == paths[1].read_bytes()
     assert sorted(tmp_path.iterdir()) == paths
+
+
+def test_it_is_written_without_torch(files: tuple[Path, Path], tmp_path: Path) -> None:
+    said = f"caffe2py.convert(caffe2py.load({str(files[0])!r}, {str(files[1])!r}), {str(tmp_path / 'net.onnx')!r})"
+    code = f"import sys, caffe2py; {said}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 def test_weights_are_caffes_own(files: tuple[Path, Path], tmp_path: Path) -> None:
