@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 def command(net: NetFiles, out: str, no_check: bool | None, as_json: bool, **settings: Any) -> None:
     """Translate NET.prototxt, with the weights of NET.caffemodel, into OUT.
 
+    A caffemodel alone, in place of the prototxt, is translated as the net that is saved in it.
+
     \b
     OUT.pt           for caffe2py.load_torch; a plain dict that torch.load(weights_only=True) opens
     OUT.pt2          an exported program (torch.export)
