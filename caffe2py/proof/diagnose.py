@@ -8,7 +8,7 @@ import numpy as np
 
 from caffe2py.graph import Node
 from caffe2py.proof.dumps import Sample
-from caffe2py.proof.fits import fits, odd_channels, one_weight, scaled
+from caffe2py.proof.fits import channel_axis, fits, odd_channels, one_weight, scaled
 from caffe2py.proof.measure import scale_of
 from caffe2py.proof.report import Diagnosis, Suspect
 from caffe2py.proof.suspects import Variant, variants
@@ -57,9 +57,10 @@ def _from_values(trial: Trial, bar: float) -> Iterator[Suspect]:
     if any(s.error <= bar for s in solved):
         return
     scale = scale_of(target)
-    odd, rest = odd_channels(ours, target, bar, scale)
-    channels = len(odd)
-    if ours.ndim > 1 and 0 < channels <= max(FEW, ours.shape[1] // 10) and channels < ours.shape[1]:
+    axis = channel_axis(node, ours)
+    odd, rest = odd_channels(ours, target, axis, bar, scale)
+    channels, outputs = len(odd), ours.shape[axis] if ours.ndim else 1
+    if 0 < channels <= max(FEW, outputs // 10) and channels < outputs:
         exact: list[Suspect] = []
         if channels == 1 and not isinstance(target, Sample):
             exact = list(_try(trial, node, one_weight(node, bottoms[0], ours, np.asarray(target), odd[0])))
@@ -69,5 +70,5 @@ def _from_values(trial: Trial, bar: float) -> Iterator[Suspect]:
             where = f"output channel {said} alone differs" if channels == 1 else f"output channels {said} alone differ"
             yield Suspect(f"{where}: other weights there", rest)
         return
-    for cause, left in scaled(ours, target, scale):
+    for cause, left in scaled(ours, target, axis, scale):
         yield Suspect(cause, left)

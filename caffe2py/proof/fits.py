@@ -14,31 +14,36 @@ from caffe2py.layers.spatial import spread
 from caffe2py.proof.dumps import Sample, Top
 from caffe2py.proof.suspects import Variant, blob_named, differs, with_blob, with_fields
 
-FEWEST = 8  # points that a line is laid through
+FEWEST = 8  # places from which a number is solved
+LINE = 3  # points of one channel that a line is laid through
 MOST_ROWS = 512  # places at which one weight is looked for
 
 
 @dataclass(frozen=True)
 class Points:
-    """The places of a top that the reference tells, with the channel (axis 1, or the last of two) of each."""
+    """The places of a top that the reference tells, with the channel of each."""
 
     index: np.ndarray
     value: np.ndarray
     channel: np.ndarray
 
     @classmethod
-    def of(cls, target: Top) -> Points:
-        """Every place of a whole reference, the sampled places of a sample."""
+    def of(cls, target: Top, axis: int = 1) -> Points:
+        """Every place of a whole reference, the sampled places of a sample; `axis` is that of the channels."""
         shape = tuple(target.shape)
         whole = not isinstance(target, Sample)
         index = np.arange(math.prod(shape)) if whole else target.index  # type: ignore[union-attr]
         value = np.asarray(target).ravel() if whole else target.value  # type: ignore[union-attr]
-        inner = math.prod(shape[2:]) if len(shape) > 1 else 1
-        channels = shape[1] if len(shape) > 1 else math.prod(shape)
+        inner, channels = math.prod(shape[axis + 1 :]), shape[axis] if len(shape) > axis else 1
         return cls(index, value.astype(np.float64), index // max(inner, 1) % max(channels, 1))
 
     def at(self, array: np.ndarray) -> np.ndarray:
         return array.reshape(-1)[self.index].astype(np.float64)
+
+
+def channel_axis(node: Node, top: np.ndarray) -> int:
+    """Where a layer's outputs stand: axis 1, and the last one of layers that make vectors."""
+    return top.ndim - 1 if node.type in ("InnerProduct", "LSTM", "RNN", "Embed") else min(1, top.ndim - 1)
 
 
 def fits(node: Node, bottoms: Sequence[np.ndarray], ours: np.ndarray, target: Top) -> Iterator[Variant]:
@@ -105,14 +110,14 @@ def lines(x: np.ndarray, points: Points) -> Iterator[tuple[int, float, float]]:
     for channel, part in zip(channels, np.split(order, starts[1:]), strict=True):
         a, b = x[part], points.value[part]
         spread_ = a.var()
-        if len(part) >= FEWEST and spread_ > 0 and np.isfinite(b).all():
+        if len(part) >= LINE and spread_ > 0 and np.isfinite(b).all():
             slope = float(((a - a.mean()) * (b - b.mean())).mean() / spread_)
             yield int(channel), slope, float(b.mean() - slope * a.mean())
 
 
-def odd_channels(ours: np.ndarray, target: Top, bar: float, scale: float) -> tuple[list[int], float]:
+def odd_channels(ours: np.ndarray, target: Top, axis: int, bar: float, scale: float) -> tuple[list[int], float]:
     """The channels that are over the bar, and the largest error of all others."""
-    points = Points.of(target)
+    points = Points.of(target, axis)
     apart = np.abs(points.at(ours) - points.value) / (scale or 1.0)
     worst = np.zeros(int(points.channel.max(initial=0)) + 1)
     np.maximum.at(worst, points.channel, np.nan_to_num(apart, nan=np.inf))
@@ -126,7 +131,8 @@ def one_weight(node: Node, x: np.ndarray, ours: np.ndarray, target: np.ndarray, 
     if found is None or node.type not in ("Convolution", "InnerProduct") or getattr(node.layer, "transpose", False):
         return
     i, w = found
-    difference = np.moveaxis(target.astype(np.float64) - ours, 1, 0)[channel].reshape(-1)
+    axis = channel_axis(node, ours)
+    difference = np.moveaxis(target.astype(np.float64) - ours, axis, 0)[channel].reshape(-1)
     inputs = _inputs(node, x, channel)
     if inputs is None or inputs.shape[0] != difference.size or difference.size < FEWEST:
         return  # of a few places many a weight can be blamed
@@ -173,9 +179,9 @@ def _inputs(node: Node, x: np.ndarray, channel: int) -> np.ndarray | None:
     return columns.transpose(1, 2).reshape(-1, columns.shape[1]).numpy()
 
 
-def scaled(ours: np.ndarray, target: Top, scale: float) -> Iterator[tuple[str, float]]:
+def scaled(ours: np.ndarray, target: Top, axis: int, scale: float) -> Iterator[tuple[str, float]]:
     """Is the reference ours, scaled and shifted: all of it, or each channel?"""
-    points = Points.of(target)
+    points = Points.of(target, axis)
     mine = points.at(ours)
     if mine.size < FEWEST or not scale or not np.isfinite(points.value).all():
         return

@@ -15,8 +15,10 @@ def markdown(report: Report) -> str:
         _cell(report.verdict),
         *(["", f"Probable cause: {_cell(str(report.diagnosis))}"] if report.diagnosis else []),
         "",
-        f"Model: {_cell(report.model)}. Reference: {_cell(report.dump)}. Errors are max\\|ours - reference\\| / "
-        "max\\|reference\\|: *local* of the layer alone, *drift* from the net's inputs on; *bar*: what float32 explains.",
+        f"Model: {_cell(report.model)}. Reference: {_cell(report.dump)}.",
+        "",
+        "Errors are max\\|ours - reference\\| / max\\|reference\\|: *local* of the layer alone, *drift* from the net's "
+        "inputs on; *bar* is what float32 explains.",
         "",
         "| layer | type | value | shape | local | drift | bar | |",
         "|---|---|---|---|--:|--:|--:|---|",

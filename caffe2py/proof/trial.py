@@ -36,7 +36,7 @@ class Trial:
             with torch.no_grad():
                 *_, (_, tops) = made.steps(inputs)
             return tops[self.nodes[-1].tops.index(self.wanted)].detach().numpy()
-        except (Misfit, CaffeError, RuntimeError, ValueError, IndexError, TypeError):
+        except (Misfit, CaffeError, RuntimeError, ValueError, IndexError):
             return None  # a mistake that cannot have been made here
 
     def error(self) -> float | None:
