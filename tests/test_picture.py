@@ -143,6 +143,17 @@ FOLDS = {
         [*residual("a", "data"), *residual("b", "a/sum"), *residual("c", "b/sum"), *residual("d", "c/sum")],
         [("a … d", 4, 3)],
     ),
+    "a block that something else leads into is not folded": (
+        [
+            *residual("a", "data"),
+            *residual("b", "a/sum"),
+            *residual("c", "b/sum+data"),
+            *residual("d", "c/sum"),
+            *residual("e", "d/sum"),
+            *residual("f", "e/sum"),
+        ],
+        [("b", 1, 3), ("d … f", 3, 3)],
+    ),
     "a block that is read from inside is not folded": (
         [
             *residual("a", "data"),
