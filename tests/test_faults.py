@@ -177,7 +177,7 @@ FAULTS: dict[str, tuple[str, str, Callable[[Graph, Net, str], Graph], str]] = {
         "SE-ResNet-50", "conv2_2_3x3/bn", parameter(batch_norm_param__eps=3.3e-4), "eps: 0.00033",
     ),
     "resnet scale factor": ("SE-ResNet-50", "conv2_3_1x1_increase/bn", FACTOR, "scale factor: ignored"),
-    "resnet other factor": ("SE-ResNet-50", "conv1/7x7_s2/bn", blob(2, lambda f: f * 2), "scale factor: 1999.96"),
+    "resnet other factor": ("SE-ResNet-50", "conv1/7x7_s2/bn", blob(2, lambda f: f * 2), "scale factor: 2000 in"),
     "resnet Axpy": ("SE-ResNet-50", "conv3_3", bottoms(0, 2, 1), "operands swapped"),
     "resnet floor": ("SE-ResNet-50", "pool1/3x3_s2", FLOOR, "ceil or floor"),
     "resnet RGB": ("SE-ResNet-50", "conv1/7x7_s2", blob(0, lambda w: w[:, ::-1]), "RGB for BGR"),
@@ -226,7 +226,7 @@ FAULTS: dict[str, tuple[str, str, Callable[[Graph, Net, str], Graph], str]] = {
     ),
     "no bias": ("dense", "fc", blob(1, np.zeros_like), "bias: the reference adds none"),
 }  # fmt: skip
-SAMPLED = [id_ for id_ in FAULTS if id_.startswith("resnet") and "classifier" not in id_]
+SAMPLED = ["resnet leaky ReLU", "resnet odd eps", "resnet scale factor", "resnet Axpy", "resnet one weight"]
 
 
 def uncounted(node: Node) -> Node:

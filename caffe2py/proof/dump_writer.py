@@ -32,6 +32,8 @@ class DumpWriter:
 
     def input(self, blob: str, array: np.ndarray) -> None:
         """What the net was fed: always whole."""
+        if not all(part not in ("", ".", "..") for part in blob.split("/")):
+            raise FileError(f"HDF5 has no such name as {blob!r}, an input of the net", self.file.filename)
         self.file["input"].create_dataset(_name(blob), data=array)
 
     def layer(
@@ -67,16 +69,13 @@ def write_dump(
         raise CaffeError(f"samples is {samples}; want at least 1 value of each top")
     attrs = {"format": FORMAT, "net": net, "phase": phase, "caffemodel_sha256": caffemodel_sha256}
     with written_whole(path) as temporary:
-        try:
-            # Attributes over 64 kB, such as the prototxt of a deep net, need the newer file layout.
-            with h5py.File(temporary, "w", libver=("v110", "v110")) as file:
-                for key, value in {**attrs, "prototxt": prototxt}.items():
-                    file.attrs[key] = _name(value)
-                file.create_group("input")
-                file.create_group("layer")
-                yield DumpWriter(file, samples)
-        except (RuntimeError, ValueError) as error:
-            raise FileError(f"cannot write: {error}", os.fspath(path)) from None
+        # Attributes over 64 kB, such as the prototxt of a deep net, need the newer file layout.
+        with h5py.File(temporary, "w", libver=("v110", "v110")) as file:
+            for key, value in {**attrs, "prototxt": prototxt}.items():
+                file.attrs[key] = _name(value)
+            file.create_group("input")
+            file.create_group("layer")
+            yield DumpWriter(file, samples)
 
 
 def take_sample(array: np.ndarray, samples: int, key: str) -> Sample:
