@@ -115,6 +115,22 @@ def test_mtcnn_without_its_prototxt(net) -> None:  # type: ignore[no-untyped-def
     assert all(relative(a[k], b[k]) == 0 for k in deployed)
 
 
+OF_A_FORK = """
+layer { name: "data" type: "TheirData" top: "data" top: "boxes" }
+layer { name: "scale" type: "Scale" bottom: "data" top: "scale" }
+layer { name: "prior" type: "TheirBoxes" bottom: "scale" bottom: "data" top: "prior" }
+layer { name: "box_loss" type: "TheirLoss" bottom: "scale" bottom: "prior" bottom: "boxes" top: "box_loss" }
+"""
+
+
+def test_unknown_types_that_only_serve_training_go_too(tmp_path: Path) -> None:
+    message = parse_text(OF_A_FORK).message
+    write_caffemodel(tmp_path / "net.caffemodel", message, {"scale": [np.ones(3, np.float32)]})
+    graph = caffe2py.load(tmp_path / "net.caffemodel", inputs={"data": (1, 3, 4, 4)})
+    assert names(graph) == ["data", "scale", "prior"]
+    assert list(graph.inputs) == ["data"] and graph.outputs == ("prior",)
+
+
 OF_2014 = """name: "old" input: "unused"
 layers { name: "data" type: DATA top: "data" top: "label" include { phase: TRAIN } data_param { batch_size: 4 crop_size: 6 } }
 layers { name: "ip" type: INNER_PRODUCT bottom: "data" top: "ip" blobs_lr: 1 inner_product_param { num_output: 2 bias_term: false } }

@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 from caffe2py.errors import Place
-from caffe2py.layers.base import Layer, Misfit, Params, Shape, find_layer
+from caffe2py.layers.base import Misfit, Params, Shape, find_layer
+from caffe2py.layers.python import Python
 from caffe2py.proto.caffemodel import Weights
 from caffe2py.proto.filter import filter_net
 from caffe2py.proto.net import net_from_message
@@ -26,8 +27,8 @@ def saved_net(weights: Weights, phase: str = "TEST", level: int = 0, stages: Seq
     after:  data (Input), conv, ip         TRAIN keeps the losses; what only makes labels goes where they go
     """
     net = net_from_message(weights.net(), weights.file)
-    sources = {top: layer for layer in net.layers if _class(layer).is_input for top in layer.message.top}
-    layers = [_without_phase(layer) for layer in join_splits(net.layers) if not _class(layer).is_input]
+    sources = {top: layer for layer in net.layers if _is_source(layer) for top in layer.message.top}
+    layers = [_without_phase(layer) for layer in join_splits(net.layers) if not _is_source(layer)]
     net = filter_net(replace(net, layers=tuple(layers)), phase=phase, level=level, stages=stages)
     kept = list(net.layers)
     if phase == "TEST":
@@ -58,7 +59,7 @@ def join_splits(layers: Iterable[LayerText]) -> list[LayerText]:
 
 def _without_losses(layers: list[LayerText], learned: set[str]) -> list[LayerText]:
     """The layers without losses and accuracies, and without those that nothing learned comes out of."""
-    rest = [layer for layer in layers if not (_class(layer).is_loss or layer.message.type == "Accuracy")]
+    rest = [layer for layer in layers if not _is_loss(layer)]
     if len(rest) == len(layers):
         return layers
     results: set[str] = set()  # blobs that nobody reads, and that something learned is in
@@ -91,9 +92,9 @@ def _input(blob: str, source: LayerText | None, file: str) -> LayerText:
     """An Input layer for a blob, with the shape that its data layer tells."""
     shape: Shape | None = None
     if source is not None:
-        message = source.message
+        message, cls = source.message, find_layer(source.message.type)
         try:
-            shapes = _class(source).read(Params(message, source.unknown)).shapes()
+            shapes = cls.read(Params(message, source.unknown)).shapes() if cls else ()
         except Misfit:
             shapes = ()
         shape = dict(zip(message.top, shapes, strict=False)).get(blob)
@@ -103,8 +104,16 @@ def _input(blob: str, source: LayerText | None, file: str) -> LayerText:
     return LayerText(made, Place(file))
 
 
-def _class(layer: LayerText) -> type[Layer]:
-    return find_layer(layer.message.type) or Layer
+def _is_source(layer: LayerText) -> bool:
+    """A data layer: ours, or one of a type that is not known and reads no blob (AnnotatedData)."""
+    cls = find_layer(layer.message.type)
+    return not layer.message.bottom if cls in (None, Python) else cls.is_input
+
+
+def _is_loss(layer: LayerText) -> bool:
+    """A loss or an accuracy: ours, or one of a type that is not known and bears such a name (MultiBoxLoss)."""
+    cls, type_ = find_layer(layer.message.type), layer.message.type
+    return type_.endswith(("Loss", "Accuracy")) if cls is None else cls.is_loss or type_ == "Accuracy"
 
 
 def _without_phase(layer: LayerText) -> LayerText:
