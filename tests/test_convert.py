@@ -130,3 +130,15 @@ def test_extra_layers_of_the_weights_are_counted(tmp_path: Path) -> None:
         "notes"
     ]
     assert any("1 layers with weights" in n and "fc (InnerProduct)" in n for n in notes), notes
+
+
+def test_a_net_without_weights_is_filled_by_its_fillers(tmp_path: Path) -> None:
+    prototxt = tmp_path / "net.prototxt"
+    prototxt.write_text(SMALL.replace("kernel_size: 3", 'kernel_size: 3 weight_filler { type: "xavier" }'))
+    outs = []
+    for number, seed in enumerate([3, 3, 4]):
+        out = tmp_path / f"{number}.safetensors"
+        done = command("convert", prototxt, "-o", out, "--fill", seed)
+        assert done.status == 0, done
+        outs.append(out.read_bytes())
+    assert outs[0] == outs[1] != outs[2]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from caffe2py.errors import CaffeError, WeightError
+from caffe2py.errors import CaffeError
 from caffe2py.graph import Graph
 from caffe2py.proto.caffemodel import write_caffemodel
 from caffe2py.proto.files import written_whole
@@ -49,10 +49,4 @@ def write(graph: Graph, path: Path) -> list[Path]:
 
 
 def _blobs(graph: Graph) -> dict[str, list[np.ndarray]]:
-    blobs: dict[str, list[np.ndarray]] = {}
-    for node in graph.nodes:
-        for weight in node.weights:
-            if weight.data is None:
-                raise node.error(WeightError, "no weights were given; load the net with its caffemodel")
-            blobs.setdefault(node.name, []).append(weight.data)
-    return blobs
+    return {node.name: node.blobs() for node in graph.nodes if node.weights}

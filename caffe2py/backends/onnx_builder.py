@@ -19,7 +19,7 @@ import numpy as np
 import onnx
 from onnx import NodeProto, helper
 
-from caffe2py.errors import CaffeError, WeightError
+from caffe2py.errors import CaffeError
 from caffe2py.graph import Node
 from caffe2py.graph.free_sizes import Size
 from caffe2py.layers.base import Misfit
@@ -140,10 +140,7 @@ class Builder:
 
     def blob(self, index: int) -> np.ndarray:
         """The values of the learned blob `index`, for a layer that computes with them."""
-        data = self._node.weights[index].data
-        if data is None:
-            raise self._node.error(WeightError, "no weights were given; load the net with its caffemodel")
-        return data
+        return self._node.blobs()[index]
 
     def constant(self, values: Any, name: str = "constant") -> Handle:
         """An array as initializer `layer.NAME`: floats in the model's precision, integers in int64, truths as bool."""

@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 
 from caffe2py.backends.provenance import provenance
-from caffe2py.errors import WeightError
 from caffe2py.graph import Graph
 from caffe2py.proto.files import written_whole
 
@@ -24,11 +23,7 @@ TYPES = {np.dtype(np.float32): "F32", np.dtype(np.float64): "F64", np.dtype(np.i
 
 def write(graph: Graph, path: Path) -> list[Path]:
     """Write every learned blob once as `LAYER.INDEX`, in Caffe's shape and order."""
-    arrays = {}
-    for node, i, weight in graph.owned_weights():
-        if weight.data is None:
-            raise node.error(WeightError, "no weights were given; load the net with its caffemodel")
-        arrays[f"{node.name}.{i}"] = weight.data
+    arrays = {f"{node.name}.{i}": node.blobs()[i] for node, i, _ in graph.owned_weights()}
     write_tensors(path, arrays, provenance(graph))
     return [path]
 

@@ -146,7 +146,8 @@ def lean_runner(graph: Graph, style: str = "exact", dtype: torch.dtype = torch.f
     A net in which layers share blobs gets an ordinary one.
     """
     made = program(graph, style)
-    if made.tied or any(w.owner[0] != node.name for node in made.graph.nodes for w in node.weights):
+    owners = [owner for node in made.graph.nodes for owner in {w.owner for w in node.weights}]
+    if made.tied or len(owners) != len(set(owners)):
         return runner(graph, style, dtype=dtype)
     keys = defaultdict(list)
     for key, binding in made.bindings.items():

@@ -20,7 +20,7 @@ import numpy as np
 from caffe2py import __version__
 from caffe2py.backends.names import Namer, class_name
 from caffe2py.backends.torch_text import FILE, MODULE_NAMES, foreign_function, functions, load_text
-from caffe2py.errors import CaffeError, NetError, UnsupportedError, WeightError
+from caffe2py.errors import CaffeError, NetError, UnsupportedError
 from caffe2py.graph import Graph, Node, Value, Weight
 from caffe2py.layers.base import Misfit, Shape, layer_types
 from caffe2py.layers.opaque import Opaque
@@ -52,11 +52,8 @@ class Binding:
 
     def value(self) -> np.ndarray:
         """The entry's array: a view of the weights file where no conversion is needed."""
-        blobs = [w.data for w in self.node.weights]
-        if any(b is None for b in blobs):
-            raise self.node.error(WeightError, "no weights were given; load the net with its caffemodel")
-        arrays = [b for b in blobs if b is not None]
-        return arrays[self.index] if self.index is not None else self.convert(arrays)  # type: ignore[misc]
+        blobs = self.node.blobs()
+        return blobs[self.index] if self.index is not None else self.convert(blobs)  # type: ignore[misc]
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,7 @@ class NetFiles:
     stages: tuple[str, ...]
     inputs: dict[str, tuple[int, ...]]
     plugins: tuple[str, ...]
+    fill: int | None
 
     def load(self) -> Graph:
         """The graph; what the reader has to tell goes to stderr."""
@@ -62,6 +63,7 @@ class NetFiles:
             stages=self.stages,
             inputs=self.inputs,
             plugins=self.plugins,
+            fill=self.fill,
         )
         for line in graph.notes:
             note(line)
@@ -91,9 +93,10 @@ OPTIONS = (
 
 def _arguments(weights: bool) -> Callable[[F], F]:
     """The two files, and the options above; those that may be repeated are lists."""
+    fill = click.option("--fill", type=int, metavar="SEED", help="Without a caffemodel: weights as the fillers say.")
 
     def decorate(function: F) -> F:
-        for option in reversed(OPTIONS):
+        for option in reversed(OPTIONS if weights else (*OPTIONS, fill)):
             function = option(function)
         caffemodel = "NET.caffemodel" if weights else "[NET.caffemodel]"
         function = click.argument("caffemodel", metavar=caffemodel, required=weights)(function)
@@ -120,9 +123,10 @@ def net_files(weights: bool = False) -> Callable[[F], F]:
             stages: tuple[str, ...],
             inputs: tuple[tuple[str, tuple[int, ...]], ...],
             plugins: tuple[str, ...],
+            fill: int | None = None,
             **settings: Any,
         ) -> Any:
-            files = NetFiles(prototxt, caffemodel, phase.upper(), level, stages, dict(inputs), plugins)
+            files = NetFiles(prototxt, caffemodel, phase.upper(), level, stages, dict(inputs), plugins, fill)
             return function(files, *args, **settings)
 
         return command  # type: ignore[return-value]

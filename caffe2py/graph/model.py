@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from caffe2py.errors import CaffeError, Place
+from caffe2py.errors import CaffeError, Place, WeightError
 from caffe2py.layers.base import Layer, Shape
 from caffe2py.proto.prototxt import NetText
 
@@ -68,6 +68,14 @@ class Node:
     @property
     def type(self) -> str:
         return self.layer.type
+
+    def blobs(self) -> list[np.ndarray]:
+        """The values of the layer's weights, in Caffe's order. Raises `WeightError` where none were given."""
+        values = [w.data for w in self.weights if w.data is not None]
+        if len(values) < len(self.weights):
+            wish = "load the net with its caffemodel, or with a seed for its fillers"
+            raise self.error(WeightError, f"no weights were given; {wish}")
+        return values
 
     def error(self, kind: Kind, fact: str) -> CaffeError:
         """An error about this layer, with its place and name."""
