@@ -20,6 +20,8 @@ from caffe2py.picture.draw import detail, overview, svg
 from caffe2py.picture.fold import Group, fold, part_title
 from caffe2py.proto.files import written_whole
 
+WIDE = 700  # pixels: an overview that is wider has its blocks above it, not beside it
+
 
 @dataclass(frozen=True)
 class Part:
@@ -49,15 +51,16 @@ class Picture:
 
     overview: str
     blocks: tuple[Block, ...]
+    wide: bool  # leaves no room beside it
 
 
 def picture(graph: Graph, shades: Shades | None = None) -> Picture:
     """The picture for a page; `shades` colours layers by their positions in the net."""
     folded = fold(graph)
     shades = shades or {}
-    drawn = svg(overview(graph, folded, shades, links=True), graph.name)
+    panel = overview(graph, folded, shades, links=True)
     blocks = [_block(graph, f"block-{i}", g, shades) for i, g in enumerate(folded.items) if isinstance(g, Group)]
-    return Picture(drawn, tuple(blocks))
+    return Picture(svg(panel, graph.name), tuple(blocks), panel.width > WIDE)
 
 
 def _block(graph: Graph, anchor: str, group: Group, shades: Shades) -> Block:
