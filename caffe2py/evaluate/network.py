@@ -6,8 +6,8 @@ them where a net is sure, or runs in half precision.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,7 +109,7 @@ def _rows(scores: np.ndarray, batch: int, classes: int, graph: Graph) -> np.ndar
 def _torch(graph: Graph, how: Preprocessing, engine: Engine) -> Callable[[np.ndarray], Later]:
     device = _device(engine.device)
     dtype = PRECISIONS[engine.precision]
-    layout = _layout(device)
+    layout = _layout(device, dtype)
     module: Any = to_torch(graph).eval().to(device)
     module = module.to(memory_format=layout)
     if engine.compile:
@@ -117,7 +117,7 @@ def _torch(graph: Graph, how: Preprocessing, engine: Engine) -> Callable[[np.nda
     mean = torch.from_numpy(how.offset().copy()).to(device)
 
     def start(pixels: np.ndarray) -> Later:
-        with torch.inference_mode(), _half(device, dtype):
+        with torch.inference_mode(), _arithmetic(device, dtype):
             x = torch.from_numpy(pixels).to(device, non_blocking=True).permute(0, 3, 1, 2)
             x = x.to(torch.float32).sub_(mean).mul_(how.scale)
             scores = module(x.contiguous(memory_format=layout))
@@ -135,14 +135,27 @@ def _device(name: str) -> torch.device:
     return device
 
 
-def _layout(device: torch.device) -> torch.memory_format:
-    """Channels last everywhere: on CPU and GPU measured at least as fast as torch's own order, for the SENet nets."""
-    return torch.channels_last
+def _layout(device: torch.device, dtype: torch.dtype) -> torch.memory_format:
+    """Channels last on a CPU, where it measured 1.3 (SE-ResNet-50) to 2 times (SE-ResNeXt-50) as fast
+    (tools/bench/evaluate.py), and on a GPU in half precision, whose kernels work in it."""
+    last = device.type == "cpu" or dtype != torch.float32
+    return torch.channels_last if last else torch.contiguous_format
 
 
-def _half(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[Any]:
-    """Half precision as torch's autocast has it: products in half, sums and statistics in float32."""
-    return nullcontext() if dtype == torch.float32 else torch.autocast(device.type, dtype)
+@contextmanager
+def _arithmetic(device: torch.device, dtype: torch.dtype) -> Iterator[None]:
+    """float32 means float32: cuDNN would cut products to the 10 bits of TF32. Half precision is torch's autocast:
+    products in half, sums and statistics in float32."""
+    if dtype != torch.float32:
+        with torch.autocast(device.type, dtype):
+            yield
+        return
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
 
 
 def _onnx(graph: Graph, how: Preprocessing, engine: Engine) -> Callable[[np.ndarray], Later]:
