@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -16,6 +17,7 @@ from caffe2py.backends.onnx_model import HIGHEST, LOWEST
 from caffe2py.errors import CaffeError, UnsupportedError
 from caffe2py.graph import Graph
 from caffe2py.graph.free_sizes import with_inputs
+from caffe2py.layers.base import Layer, Shape
 from tests.layer_cases import REFERENCE, Arrays, Case, read_cases, relative
 from tests.nets import SMALL, graph_of
 from tests.runtimes import Runtime, in_onnxruntime, in_opencv, in_openvino
@@ -226,6 +228,25 @@ def test_names_are_caffes_and_given_once(text: str, outputs: list[str], tmp_path
     values = run(model, {"data": x}, tmp_path).values()
     for value, wanted in zip(values, caffe2py.run(graph, {"data": x}).values(), strict=True):
         assert relative(value, wanted) <= FORWARD
+
+
+class Twice(Layer):
+    """Both tops are the same value, made by the layer."""
+
+    def shapes(self, x: Shape) -> Sequence[Shape]:  # type: ignore[override]
+        return [x, x]
+
+    def onnx(self, g: Any, x: Any) -> Any:
+        y = g.op("Sigmoid", x)
+        return [y, y]
+
+
+def test_one_value_as_two_tops(tmp_path: Path) -> None:
+    graph = graph_of(IDLE)
+    first, split, *rest = graph.nodes
+    model = caffe2py.to_onnx(replace(graph, nodes=(first, replace(split, layer=Twice()), *rest)))
+    values = run(model, {"data": np.zeros((2, 3), np.float32)}, tmp_path)
+    assert [(name, float(top[0, 0])) for name, top in values.items()] == [("a", 0.5), ("c", 0.5)]
 
 
 def test_bytes_that_are_no_utf8_are_written_out() -> None:
