@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import keyword
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 RESERVED = frozenset({"self", "torch", "nn", "F", "Tensor", *keyword.kwlist, *keyword.softkwlist, *dir(builtins)})
 
@@ -17,19 +17,24 @@ def identifier(name: str) -> str:
 
 
 class Namer:
-    """Gives each name once: a second `conv1` becomes `conv1_2`."""
+    """Gives each name once: a second `conv1` becomes `conv1_2`. `spell` makes a Caffe name fit to be one."""
 
-    def __init__(self, taken: Iterable[str] = ()) -> None:
-        self._taken = set(taken) | RESERVED
+    def __init__(self, taken: Iterable[str] = RESERVED, spell: Callable[[str], str] = identifier) -> None:
+        self._taken = set(taken)
+        self._spell = spell
 
     def __call__(self, name: str) -> str:
-        word = identifier(name)
+        word = self._spell(name)
         found, n = word, 1
         while found in self._taken:
             n += 1
             found = f"{word}_{n}"
         self._taken.add(found)
         return found
+
+    def free(self, name: str) -> bool:
+        """Has nothing this name yet?"""
+        return self._spell(name) not in self._taken
 
 
 def class_name(net: str) -> str:

@@ -17,8 +17,9 @@ import onnx
 from onnx import ModelProto, helper
 
 from caffe2py import __version__
+from caffe2py.backends.names import Namer
 from caffe2py.backends.onnx_builder import Builder, Handle, Tensor
-from caffe2py.backends.onnx_names import OnnxNamer, utf8, value_names
+from caffe2py.backends.onnx_names import utf8, value_names
 from caffe2py.backends.provenance import metadata
 from caffe2py.backends.torch_source import check_runnable
 from caffe2py.errors import CaffeError, NetError, UnsupportedError
@@ -152,8 +153,8 @@ class Writer:
     def __post_init__(self) -> None:
         self.float = np.dtype(np.float16 if self.float16 else np.float32)
         self.float_type = helper.np_dtype_to_tensor_dtype(self.float)
-        self.name = OnnxNamer()
-        self._node_name = OnnxNamer()
+        self.name = Namer([""], utf8)
+        self._node_name = Namer([""], utf8)
         self._values, self._inputs, self._outputs = value_names(self.graph, self.name, apart=self.float16)
         self._handles: dict[Value, Handle] = {}
         self._nodes: list[onnx.NodeProto] = []

@@ -2,26 +2,8 @@
 
 from __future__ import annotations
 
+from caffe2py.backends.names import Namer
 from caffe2py.graph import Graph, Value
-
-
-class OnnxNamer:
-    """Gives each name once: a second `conv1` becomes `conv1_2`."""
-
-    def __init__(self) -> None:
-        self._taken = {""}
-
-    def __call__(self, name: str) -> str:
-        word = utf8(name)
-        found, n = word, 1
-        while found in self._taken:
-            n += 1
-            found = f"{word}_{n}"
-        self._taken.add(found)
-        return found
-
-    def free(self, name: str) -> bool:
-        return utf8(name) not in self._taken
 
 
 def utf8(name: str) -> str:
@@ -29,9 +11,7 @@ def utf8(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace") or "_"
 
 
-def value_names(
-    graph: Graph, namer: OnnxNamer, *, apart: bool
-) -> tuple[dict[Value, str], dict[str, str], dict[str, str]]:
+def value_names(graph: Graph, namer: Namer, *, apart: bool) -> tuple[dict[Value, str], dict[str, str], dict[str, str]]:
     """The names of all values, of the inputs by blob, and of the outputs by blob.
 
     Inputs and outputs have the names of their blobs. Any other value is called as it prints: `conv1`, `conv1#2`;

@@ -159,8 +159,9 @@ def lean_runner(graph: Graph, style: str = "exact", dtype: torch.dtype = torch.f
 
 def _tensor(array: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
     """A tensor of its own memory: floats in a caffemodel stand at any byte, and training must not write to its map."""
-    tensor = torch.from_numpy(np.array(array, order="C"))
-    return tensor.to(dtype) if tensor.is_floating_point() else tensor
+    if array.dtype.kind == "f":
+        return torch.from_numpy(np.array(array, np.float64 if dtype == torch.float64 else np.float32, order="C"))
+    return torch.from_numpy(np.array(array, order="C"))
 
 
 def to_torch(graph: Graph, style: str = "flat") -> torch.nn.Module:

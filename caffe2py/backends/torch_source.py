@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from caffe2py import __version__
-from caffe2py.backends.names import Namer, class_name
+from caffe2py.backends.names import RESERVED, Namer, class_name
 from caffe2py.backends.torch_text import FILE, MODULE_NAMES, foreign_function, functions, load_text
 from caffe2py.errors import CaffeError, NetError, UnsupportedError
 from caffe2py.graph import Graph, Node, Value, Weight
@@ -213,8 +213,8 @@ class _Writer:
         self.class_name = class_name(graph.name)
         self._reuse = reuse
         known = functions()
-        self._members = Namer((*MODULE_NAMES, *known))
-        self._variables = Namer((*known, self.class_name, "load"))
+        self._members = Namer({*RESERVED, *MODULE_NAMES, *known})
+        self._variables = Namer({*RESERVED, *known, self.class_name, "load"})
         self._names: dict[Value, Name] = {}
         self._declared: list[str] = []
         self._ties: list[str] = []

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from caffe2py.layers.base import Misfit, Shape, count, layer
-from caffe2py.layers.convolution import Windowed
 from caffe2py.layers.spatial import window_words
+from caffe2py.layers.windowed import Windowed
 
 
 @layer("Im2col")

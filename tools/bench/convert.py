@@ -1,4 +1,4 @@
-"""`caffe2py convert` and `show` on SENet-154 against cp, and against a bare script that torch.saves the same tensors."""
+"""`caffe2py convert` and `show` on SENet-154 against cp, and against a script that torch.saves the same tensors."""
 
 from __future__ import annotations
 
