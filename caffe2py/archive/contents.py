@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import mmap
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -87,12 +88,14 @@ def write_proof(graph: Graph, folder: Path, against: Path | None, seed: int, pro
     """
     if against is not None and not against.is_file():
         raise FileError("is no file; want a dump of activations in one file", str(against))
+    let_go(graph)
     dump = folder / f"activations{against.suffix if against else '.h5'}"
     with one_thread():
         if against is not None:
             shutil.copyfile(against, dump)
         else:
             _record(graph, dump, seed, progress)
+        let_go(graph)
         with open_dump(dump) as opened:
             write_tensors(folder / "input.safetensors", _plain(bind_dump(opened, graph).inputs), {})
         report = replace(verify(graph, dump, style=STYLE, progress=trimmed(progress)), seconds=0.0)
@@ -156,6 +159,23 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def let_go(graph: Graph) -> None:
+    """Give the pages of the mapped weights back; they are read again when they are asked for.
+
+    The maps are private, and a write to their arrays would be lost: for graphs that nobody else has.
+    """
+    maps = set()
+    for _, _, weight in graph.owned_weights():
+        held: Any = weight.data
+        while isinstance(held, np.ndarray | memoryview):
+            held = held.base if isinstance(held, np.ndarray) else held.obj
+        if isinstance(held, mmap.mmap):
+            maps.add(held)
+    for each in maps:
+        if hasattr(each, "madvise"):
+            each.madvise(mmap.MADV_DONTNEED)
+
+
 def trimmed(progress: Progress | None) -> Progress:
     """The progress, giving freed memory back on the way: glibc keeps activations that were let go of."""
 
@@ -163,7 +183,7 @@ def trimmed(progress: Progress | None) -> Progress:
         trim = _trim()
         for i, item in enumerate(progress(items, what, total) if progress else items):
             yield item
-            if i % 16 == 0:
+            if i % 4 == 0:
                 trim()
 
     return walk
