@@ -68,14 +68,14 @@ def write_dump(
     if samples is not None and samples < 1:
         raise CaffeError(f"samples is {samples}; want at least 1 value of each top")
     attrs = {"format": FORMAT, "net": net, "phase": phase, "caffemodel_sha256": caffemodel_sha256}
-    with written_whole(path) as temporary:
-        # Attributes over 64 kB, such as the prototxt of a deep net, need the newer file layout.
-        with h5py.File(temporary, "w", libver=("v110", "v110")) as file:
-            for key, value in {**attrs, "prototxt": prototxt}.items():
-                file.attrs[key] = _name(value)
-            file.create_group("input")
-            file.create_group("layer")
-            yield DumpWriter(file, samples)
+    # Attributes over 64 kB, such as the prototxt of a deep net, need the newer file layout.
+    layout = ("v110", "v110")
+    with written_whole(path) as temporary, h5py.File(temporary, "w", libver=layout) as file:
+        for key, value in {**attrs, "prototxt": prototxt}.items():
+            file.attrs[key] = _name(value)
+        file.create_group("input")
+        file.create_group("layer")
+        yield DumpWriter(file, samples)
 
 
 def take_sample(array: np.ndarray, samples: int, key: str) -> Sample:
