@@ -20,6 +20,7 @@ from caffe2py.evaluate import evaluate
 from caffe2py.evaluate.evaluation import TIMM, Evaluation
 from caffe2py.evaluate.network import Engine, scores_only
 from caffe2py.evaluate.predictions import read_predictions
+from caffe2py.evaluate.shards import Shard
 from caffe2py.graph import Graph
 from tests.nets import command, graph_of, write_net
 from tools.make_caffemodel import make_caffemodel
@@ -313,6 +314,15 @@ def test_several_outputs_need_a_choice() -> None:
         scores_only(graph)
     with pytest.raises(CaffeError, match='has no blob "x"; its outputs are gate, prob'):
         scores_only(graph, "x")
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 40])
+def test_processes_share_the_images_out(count: int) -> None:
+    """Every image once, and nobody has two more than another."""
+    shares = [Shard(number, count).share(range(30)) for number in range(count)]
+    assert sorted(image for share in shares for image in share) == list(range(30))
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+    assert Shard().gather([1, 2]) == [1, 2]
 
 
 REFUSED = {

@@ -47,7 +47,15 @@ ENGINE = (
         help="Of products; sums and statistics stay in fp32.",
     ),
     click.option("--compile", is_flag=True, help="Compile the module first (torch.compile)."),
-    click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Images at a time."),
+    click.option(
+        "--batch-size",
+        "--batch",
+        "batch_size",
+        type=click.IntRange(1),
+        default=32,
+        show_default=True,
+        help="Images at a time.",
+    ),
     click.option("--workers", type=click.IntRange(1), help="Threads that decode images; by the machine if not given."),
 )
 CLASSES = (
@@ -80,7 +88,9 @@ LABELLED = (
     ),
     click.option("--subset", is_flag=True, help="Leave out labelled images that are not there."),
     click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N labelled images."),
-    click.option("-o", "--output", "out", metavar="FOLDER", help="Where predictions go as they come, and the results."),
+    click.option(
+        "-o", "--output", "--out", "out", metavar="FOLDER", help="Where predictions go as they come, and the results."
+    ),
     click.option("--resume", is_flag=True, help="Go on with the run that was stopped in FOLDER."),
 )
 
