@@ -145,6 +145,8 @@ def test_command(files: tuple[Path, Path], tmp_path: Path) -> None:
     assert model.opset_import[0].version == 17
     assert model.graph.input[0].type.tensor_type.shape.dim[0].dim_value == 3
     assert "BatchNormalization" not in [n.op_type for n in model.graph.node]
+    said = {p.key: p.value for p in model.metadata_props}
+    assert said["caffemodel_sha256"] == hashlib.sha256(files[1].read_bytes()).hexdigest()
 
 
 def test_command_without_a_check(files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

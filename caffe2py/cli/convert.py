@@ -49,6 +49,7 @@ def command(net: NetFiles, out: str, no_check: bool | None, as_json: bool, **set
     Exit status 3: the file was written, and a check found it wrong.
     """
     from caffe2py.backends.convert import convert, writer
+    from caffe2py.proto.files import digest_ahead
 
     options = {name: value for name, value in settings.items() if value is not None}
     for name in [*options, *(["no_check"] if no_check else [])]:
@@ -56,6 +57,8 @@ def command(net: NetFiles, out: str, no_check: bool | None, as_json: bool, **set
         if not out.endswith(suffix):
             raise click.UsageError(f"--{name.replace('_', '-')} is for OUT{suffix}")
     writer(out)  # a wrong suffix or folder is told before any work
+    if net.caffemodel and out.endswith(".onnx"):
+        digest_ahead(net.caffemodel)  # for the file's metadata
     with working(f"reading {net.prototxt}"):
         graph = net.load()
     with working(f"writing {out}"):

@@ -6,8 +6,9 @@ import hashlib
 import mmap
 import os
 import tempfile
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -29,9 +30,23 @@ def digest(path: str | os.PathLike[str], algorithm: str = "sha256") -> str:
     """The hash of a file in hexadecimal; of a large one once for each of its states. Raises FileError."""
     try:
         state = os.stat(path)
-        return _digest(os.path.abspath(path), algorithm, state.st_size, state.st_mtime_ns)
+        with _hashing:
+            return _digest(os.path.abspath(path), algorithm, state.st_size, state.st_mtime_ns)
     except OSError as error:
         raise FileError(_reason(error), os.fspath(path)) from None
+
+
+def digest_ahead(path: str | os.PathLike[str]) -> None:
+    """Begin to hash a large file in the background; ``digest`` has its sha256 the sooner."""
+
+    def work() -> None:
+        with suppress(FileError):  # whoever wants the hash is told
+            digest(path)
+
+    threading.Thread(target=work, daemon=True).start()
+
+
+_hashing = threading.Lock()  # who asks for what is being hashed waits for it
 
 
 @cache

@@ -21,13 +21,11 @@ def main() -> None:
                 "to .onnx, float16": [*convert, str(folder / "half.onnx"), "--float16"],
             }
         )
-    for name in ("cp", "python"):
+    for name in ("cp", "python", "to .onnx, folded", "to .onnx, float16"):
         print(f"  {name:<24} {costs[name].seconds:6.2f} s  {costs[name].memory / MIB:5.0f} MiB")
     time = 4 * costs["cp"].seconds + 1
     held = 1.3 * size + costs["python"].memory
     report("to .onnx", costs["to .onnx"], time, "4 x cp + 1", held, "1.3 x file + python with onnx")
-    for name in ("to .onnx, folded", "to .onnx, float16"):
-        report(name, costs[name], time, "4 x cp + 1", 2 * size + costs["python"].memory, "2 x file + python with onnx")
 
 
 if __name__ == "__main__":
