@@ -15,7 +15,7 @@ import numpy as np
 from caffe2py.errors import CaffeError
 from caffe2py.proof.dumps import STATISTICS, Dump, LayerDump, Sample, Stored, Top, open_dump
 from caffe2py.proof.histogram import histogram
-from caffe2py.proof.measure import error, largest_difference, scale_of, shape_of, shapes_differ, silent
+from caffe2py.proof.measure import largest_difference, scale_of, shape_of, shapes_differ, silent, whole_error
 from caffe2py.proof.report import ABSENT, FAULT, OK, SILENT, LayerReport, Report, file_hashes
 
 BAR = 1e-5  # rounding alone parts two float32 runs by some 2e-6 over a few hundred layers
@@ -97,9 +97,9 @@ def _row(index: int, entry: Entry, other: Entry | None, bar: float) -> LayerRepo
 def _error(ours: Top, reference: Top) -> float:
     scale = scale_of(reference)
     if not isinstance(ours, Sample):
-        return error(ours, reference, scale)
+        return whole_error(ours, reference, scale)
     if not isinstance(reference, Sample):
-        return error(reference, ours, scale)
+        return whole_error(reference, ours, scale)
     both, here, there = np.intersect1d(ours.index, reference.index, return_indices=True)
     found = [largest_difference(ours.value[here], reference.value[there])] if both.size else []
     root = math.sqrt(math.prod(ours.shape)) or 1.0

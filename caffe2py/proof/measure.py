@@ -38,22 +38,32 @@ def _largest(values: np.ndarray) -> float:
 
 
 def error(ours: np.ndarray, reference: Top, scale: float) -> float:
-    """max |ours - reference| / scale; infinite where shapes differ, or where one is finite and the other is not.
-
-    Of a sampled reference the samples are compared, and the statistics of all values: the difference of two means,
-    of two root mean squares, of two minima or maxima is never more than the largest difference of two values.
-    """
+    """max |ours - reference| / scale, of a sampled reference over the samples; infinite where shapes differ."""
     if tuple(ours.shape) != shape_of(reference):
         return math.inf
-    if not isinstance(reference, Sample):
-        return _relative(largest_difference(ours, reference), scale)
-    found = largest_difference(ours.reshape(-1)[reference.index], reference.value)
-    if ours.size and math.isfinite(reference.l2):
-        wide = ours.astype(np.float64)
-        pairs = [(wide.mean(), reference.mean), (wide.min(), reference.min), (wide.max(), reference.max)]
-        pairs.append((math.sqrt(float(np.square(wide).mean())), reference.l2 / math.sqrt(ours.size)))
-        found = max([found, *(largest_difference(np.array(a), np.array(b)) for a, b in pairs)])
-    return _relative(found, scale)
+    if isinstance(reference, Sample):
+        return _relative(largest_difference(ours.reshape(-1)[reference.index], reference.value), scale)
+    return _relative(largest_difference(ours, reference), scale)
+
+
+def statistics_error(ours: np.ndarray, reference: Top, scale: float) -> float | None:
+    """The error of a sampled reference's statistics, which tell of all values; None where there are none.
+
+    The difference of two means, of two root mean squares, of two minima or maxima is never more than the largest
+    difference of two values: the largest of them can be held against the same bar.
+    """
+    same = tuple(ours.shape) == shape_of(reference)
+    if not isinstance(reference, Sample) or not same or not ours.size or not math.isfinite(reference.l2):
+        return None
+    wide = ours.astype(np.float64)
+    pairs = [(wide.mean(), reference.mean), (wide.min(), reference.min), (wide.max(), reference.max)]
+    pairs.append((math.sqrt(float(np.square(wide).mean())), reference.l2 / math.sqrt(ours.size)))
+    return _relative(max(largest_difference(np.array(a), np.array(b)) for a, b in pairs), scale)
+
+
+def whole_error(ours: np.ndarray, reference: Top, scale: float) -> float:
+    """The larger of both errors: what a verdict goes by."""
+    return max(error(ours, reference, scale), statistics_error(ours, reference, scale) or 0.0)
 
 
 def largest_difference(a: np.ndarray, b: np.ndarray) -> float:

@@ -27,7 +27,7 @@ class Feed(Protocol):
 
 
 class Model(Protocol):
-    """Something that runs a net and shows its values. `exact` asks for the same in float64."""
+    """Something that runs a net and shows its values."""
 
     @property
     def name(self) -> str:
@@ -42,12 +42,14 @@ class Model(Protocol):
         """What `steps` runs: the net, after the passes of the model's style."""
 
     @property
+    def yardstick(self) -> TorchModel:
+        """What tells how much rounding is worth, by its runs in float32 and float64."""
+
+    @property
     def feeds(self) -> bool:
         """Can `steps` be fed with a reference's values?"""
 
-    def steps(
-        self, inputs: Mapping[str, np.ndarray], feed: Feed | None = None, *, exact: bool = False
-    ) -> Iterator[tuple[Node, Arrays]]:
+    def steps(self, inputs: Mapping[str, np.ndarray], feed: Feed | None = None) -> Iterator[tuple[Node, Arrays]]:
         """Each layer with its tops as they stand right after it; None for a value that the model does not show."""
 
 
@@ -65,6 +67,10 @@ class TorchModel:
     @property
     def graph(self) -> Graph:
         return self.single.program.graph
+
+    @property
+    def yardstick(self) -> TorchModel:
+        return self
 
     @cached_property
     def single(self) -> Runner:

@@ -46,14 +46,17 @@ class LayerReport:
     rounding: float | None = None
     local_bar: float | None = None
     drift_bar: float | None = None
+    statistics: float | None = None  # of a sampled reference: the error of its mean, extremes and root mean square
     note: str = ""
     span: tuple[str, ...] = ()  # the layers that `local` runs over, where those between are not recorded
     histogram: Histogram | None = field(default=None, repr=False)  # of the values that `error` is of
 
     @property
     def error(self) -> float | None:
-        """The error that decides: local where it is known, else drift."""
-        return self.drift if self.local is None else self.local
+        """The error that decides: local where it is known, else drift, or that of the statistics where it is larger."""
+        if self.local is not None or self.drift is None:
+            return self.local
+        return max(self.drift, self.statistics or 0.0)
 
     @property
     def bar(self) -> float | None:

@@ -14,7 +14,7 @@ from caffe2py.graph import Graph, Node, Value
 from caffe2py.layers.base import Layer, Misfit, Shape
 from caffe2py.layers.input import Input
 from caffe2py.proof.dumps import Top
-from caffe2py.proof.measure import error, scale_of
+from caffe2py.proof.measure import scale_of, whole_error
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Trial:
         made = self.run()
         if made is None or made.shape != tuple(self.target.shape):
             return None
-        return error(made, self.target, scale_of(self.target))
+        return whole_error(made, self.target, scale_of(self.target))
 
     def swapped(self, old: Node, new: Node, fed: Mapping[Value, np.ndarray] | None = None) -> Trial:
         """The same with another layer in the place of one."""

@@ -27,7 +27,17 @@ from caffe2py.proof.binding import Binding, bind_dump
 from caffe2py.proof.dumps import Sample, Top, open_dump
 from caffe2py.proof.explain import explain
 from caffe2py.proof.histogram import histogram
-from caffe2py.proof.measure import Bars, error, largest_difference, scale_of, shape_of, shapes_differ, silent, terms
+from caffe2py.proof.measure import (
+    Bars,
+    error,
+    largest_difference,
+    scale_of,
+    shape_of,
+    shapes_differ,
+    silent,
+    statistics_error,
+    terms,
+)
 from caffe2py.proof.models import Arrays, Model, open_model
 from caffe2py.proof.report import ABSENT, FAULT, FOLLOWS, OK, SILENT, LayerReport, Report, file_hashes
 
@@ -92,23 +102,23 @@ class _Comparison:
 
     def rows(self, progress: Progress | None) -> list[LayerReport]:
         inputs = self.recorded.inputs
+        yardstick = self.model.yardstick
         runs: list[Iterator[tuple[Node, Arrays]] | Iterator[None]] = [
             self.model.steps(inputs),
-            self.model.steps(inputs, exact=True),
+            yardstick.steps(inputs, exact=True),
+            repeat(None) if yardstick is self.model else yardstick.steps(inputs),
         ]
         if self.model.feeds and self.feedable():
-            runs += [self.model.steps(inputs, self), self.model.steps(inputs, self, exact=True)]
+            runs += [self.model.steps(inputs, self), yardstick.steps(inputs, self, exact=True)]
         else:
             runs += [repeat(None), repeat(None)]
         steps: Iterable[Any] = zip(*runs, strict=False)
         total = len(self.model.graph.nodes)
         found = []
-        for index, (single, double, fed, exact) in enumerate(
-            progress(steps, "verifying", total) if progress else steps
-        ):
-            node = single[0]
+        for index, step in enumerate(progress(steps, "verifying", total) if progress else steps):
+            node = step[0][0]
             for i, value in enumerate(node.tops):
-                ours = _Ours(single[1][i], double[1][i], fed and fed[1][i], exact and exact[1][i])
+                ours = _Ours(*(run and run[1][i] for run in step))
                 row = self.row(index, node, value, ours)
                 if row is not None:
                     found.append(row)
@@ -172,6 +182,7 @@ class _Comparison:
         row = replace(
             row,
             drift=error(ours.drift, reference, scale),
+            statistics=statistics_error(ours.drift, reference, scale),
             exact_drift=None if ours.exact_drift is None else error(ours.exact_drift, reference, scale),
             rounding=rounding,
             drift_bar=self.drift_bar,
@@ -205,11 +216,12 @@ class _Ours:
 
     drift: np.ndarray | None
     exact_drift: np.ndarray | None
+    yardstick: np.ndarray | None  # the float32 run that rounding is told by, where it is not `drift`
     local: np.ndarray | None
     exact_local: np.ndarray | None
 
     def drift_rounding(self, scale: float) -> float:
-        return _rounding(self.drift, self.exact_drift, scale)
+        return _rounding(self.drift if self.yardstick is None else self.yardstick, self.exact_drift, scale)
 
     def local_rounding(self, scale: float) -> float:
         return _rounding(self.local, self.exact_local, scale)
