@@ -275,7 +275,7 @@ class _Questions:
                 self.folder / said["file"],
                 style=self.history["verification"]["style"],
                 diagnose=False,
-                progress=trimmed(None),
+                progress=trimmed(None, self.graph),
             )
         rows = {(row["name"], row["value"]): row for row in stored["layers"]}
         found = {(row.name, row.value): row for row in report.layers}

@@ -88,17 +88,15 @@ def write_proof(graph: Graph, folder: Path, against: Path | None, seed: int, pro
     """
     if against is not None and not against.is_file():
         raise FileError("is no file; want a dump of activations in one file", str(against))
-    let_go(graph)
     dump = folder / f"activations{against.suffix if against else '.h5'}"
     with one_thread():
         if against is not None:
             shutil.copyfile(against, dump)
         else:
             _record(graph, dump, seed, progress)
-        let_go(graph)
         with open_dump(dump) as opened:
             write_tensors(folder / "input.safetensors", _plain(bind_dump(opened, graph).inputs), {})
-        report = replace(verify(graph, dump, style=STYLE, progress=trimmed(progress)), seconds=0.0)
+        report = replace(verify(graph, dump, style=STYLE, progress=trimmed(progress, graph)), seconds=0.0)
     (folder / "report.json").write_bytes((report.to_json() + "\n").encode("utf-8", "backslashreplace"))
     _write_html(report, folder / "report.html")
     who = CAFFES if against else OURS
@@ -108,7 +106,7 @@ def write_proof(graph: Graph, folder: Path, against: Path | None, seed: int, pro
 def _record(graph: Graph, dump: Path, seed: int, progress: Progress | None) -> None:
     inputs = {blob: _picture_or_index(array) for blob, array in noise(graph, seed).items()}
     values = sum(count(shape) for shape in graph.shapes.values() if shape is not None)
-    record(graph, inputs, dump, None if values <= WHOLE else SAMPLES, progress=trimmed(progress))
+    record(graph, inputs, dump, None if values <= WHOLE else SAMPLES, progress=trimmed(progress, graph))
 
 
 def _picture_or_index(array: np.ndarray) -> np.ndarray:
@@ -176,15 +174,16 @@ def let_go(graph: Graph) -> None:
             each.madvise(mmap.MADV_DONTNEED)
 
 
-def trimmed(progress: Progress | None) -> Progress:
-    """The progress, giving freed memory back on the way: glibc keeps activations that were let go of."""
+def trimmed(progress: Progress | None, graph: Graph) -> Progress:
+    """The progress, giving memory back on the way: weights that were used, and what glibc keeps of freed activations."""
 
     def walk(items: Iterable[Any], what: str, total: int) -> Iterator[Any]:
         trim = _trim()
         for i, item in enumerate(progress(items, what, total) if progress else items):
             yield item
-            if i % 4 == 0:
+            if i % 16 == 0:
                 trim()
+                let_go(graph)
 
     return walk
 
