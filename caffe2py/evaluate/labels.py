@@ -44,7 +44,7 @@ class Reading:
     def __str__(self) -> str:
         if self.why == "wnids":
             return self.why
-        return f"{f'in {self.order} order' if self.order else 'numbers'} from {self.first} ({self.why})"
+        return f"{f'in {self.order} order, ' if self.order else ''}from {self.first} ({self.why})"
 
 
 def read_labels(path: str | os.PathLike[str]) -> Labels:
