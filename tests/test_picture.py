@@ -318,6 +318,15 @@ def test_layout_keeps_sizes_and_order() -> None:
         assert float(tip.split(",")[1]) == pytest.approx(tops[head], abs=0.6)
 
 
+def test_tangled_nets_are_laid_out_too() -> None:
+    graph = graph_of(chain("d0<data", "d1<d0", *(f"d{i}<" + "+".join(f"d{j}" for j in range(i)) for i in range(2, 16))))
+    root = ET.fromstring(to_svg(graph))
+    found = list(boxes(root))
+    assert len(found) == 17
+    assert sum(e.get("class") == "arrow" for e in root.iter()) == 1 + 15 * 16 // 2
+    assert not any(a.overlaps(b) for a, b in combinations(found, 2))
+
+
 @pytest.mark.parametrize(("module", "make"), [("pygraphviz", to_svg), ("jinja2", to_html)], ids=["svg", "html"])
 def test_what_is_not_installed_is_named(module: str, make: object, monkeypatch: pytest.MonkeyPatch) -> None:
     assert callable(make)

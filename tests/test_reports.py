@@ -6,6 +6,7 @@ import math
 import re
 import shutil
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -20,7 +21,7 @@ from caffe2py.proof.histogram import BINS, DECADES, MOST, histogram
 from caffe2py.proof.plots import depth_plot
 from caffe2py.proof.record import noise
 from caffe2py.proof.report import ABSENT, FAULT, FOLLOWS, OK, SILENT, Diagnosis, LayerReport, Report, Suspect
-from tests.nets import SMALL, graph_of, write_net
+from tests.nets import SMALL, command, graph_of, write_net
 from tests.pages import NASTY, NASTY_NET, Page, outside
 
 LEAKY = SMALL.replace('name: "relu" type: "ReLU"', 'name: "relu" type: "ReLU" relu_param { negative_slope: 0.1 }')
@@ -256,10 +257,17 @@ def test_a_failed_report_leaves_the_file_as_it_was(
     wrong: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "report.html").write_text("before")
-    monkeypatch.setitem(__import__("sys").modules, "jinja2", None)
+    monkeypatch.setitem(sys.modules, "jinja2", None)
     with pytest.raises(caffe2py.CaffeError, match="need jinja2"):
         wrong.to_html(tmp_path / "report.html")
     assert (tmp_path / "report.html").read_text() == "before"
+
+
+def test_verify_says_at_once_that_it_cannot_write_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before it reads any file: none of these is there."""
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    done = command("verify", "none.prototxt", "none.caffemodel", "--against", "none.h5", "--html", "report.html")
+    assert (done.status, done.err) == (1, "caffe2py: pictures and pages need jinja2: pip install 'caffe2py[report]'\n")
 
 
 def test_json_has_no_histograms(wrong: Report) -> None:

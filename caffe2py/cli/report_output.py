@@ -29,6 +29,10 @@ def report_options(function: F) -> F:
     def command(
         *args: Any, everything: bool, html: str | None, markdown: str | None, as_json: bool, **settings: Any
     ) -> None:
+        if html:
+            from caffe2py.picture.extras import PAGES, require
+
+            require(PAGES)  # before the long work
         report: Report = function(*args, **settings)
         for line in report.notes:
             note(line)

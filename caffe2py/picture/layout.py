@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from caffe2py.errors import CaffeError
+from caffe2py.picture.extras import PICTURES, require
 
+TANGLED = 3  # edges to a box; where there are more, no layout is pretty, and a good one takes minutes
+QUICK = {"splines": "line", "nslimit": "1", "nslimit1": "1", "mclimit": "0.01", "searchsize": "5"}
 POINTS = 72.0  # an inch, in the unit of Graphviz's positions, which is one pixel here
 
 
@@ -27,12 +29,12 @@ class Layout:
 
 def lay_out(sizes: Sequence[tuple[float, float]], edges: Sequence[tuple[int, int]]) -> Layout:
     """Boxes of these widths and heights from top to bottom, each below those it depends on."""
-    try:
-        from pygraphviz import AGraph
-    except ImportError:
-        raise CaffeError("pictures need pygraphviz: pip install 'caffe2py[report]'") from None
+    require(PICTURES)
+    from pygraphviz import AGraph
+
     made = AGraph(directed=True, strict=False)
     made.graph_attr.update(rankdir="TB", nodesep="0.25", ranksep="0.35", outputorder="nodesfirst")
+    made.graph_attr.update(QUICK if len(edges) > TANGLED * len(sizes) else {})
     made.node_attr.update(shape="box", fixedsize="true", label="")
     for i, (width, height) in enumerate(sizes):
         made.add_node(f"n{i}", width=repr(width / POINTS), height=repr(height / POINTS))

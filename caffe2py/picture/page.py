@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from caffe2py import __version__
-from caffe2py.errors import CaffeError
 from caffe2py.graph import Graph
 from caffe2py.graph.table import rows, totals
 from caffe2py.picture.cards import Shades, parameters, shapes_text, size_text, tops_text, worst
 from caffe2py.picture.draw import detail, overview, svg
+from caffe2py.picture.extras import PAGES, require
 from caffe2py.picture.fold import Group, fold, part_title
 from caffe2py.proto.files import written_whole
 
@@ -91,10 +91,9 @@ def to_html(graph: Graph, path: str | os.PathLike[str] | None = None) -> str:
 
 def render(template: str, packages: Iterable[str] = (), **values: Any) -> str:
     """A page from a template of this room, or of `packages`; every value is escaped, SVG text is not."""
-    try:
-        from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-    except ImportError:
-        raise CaffeError("HTML pages need jinja2: pip install 'caffe2py[report]'") from None
+    require(PAGES)
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
     loaders = [PackageLoader(package) for package in (*packages, "caffe2py.picture")]
     environment = Environment(
         loader=ChoiceLoader(loaders), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True

@@ -1,0 +1,17 @@
+"""What pictures and pages need beside caffe2py itself."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from caffe2py.errors import CaffeError
+
+PICTURES = ("pygraphviz",)
+PAGES = ("pygraphviz", "jinja2")
+
+
+def require(modules: tuple[str, ...]) -> None:
+    """Raise `CaffeError` unless these modules are installed; they come with the extra `report`."""
+    for module in modules:
+        if find_spec(module) is None:
+            raise CaffeError(f"pictures and pages need {module}: pip install 'caffe2py[report]'")
