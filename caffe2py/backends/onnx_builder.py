@@ -21,7 +21,7 @@ from onnx import NodeProto, helper
 
 from caffe2py.errors import CaffeError
 from caffe2py.graph import Node
-from caffe2py.graph.free_sizes import Size
+from caffe2py.graph.free_sizes import NotFree, Size
 from caffe2py.layers.base import Misfit
 
 if TYPE_CHECKING:
@@ -145,6 +145,8 @@ class Builder:
     def constant(self, values: Any, name: str = "constant") -> Handle:
         """An array as initializer `layer.NAME`: floats in the model's precision, integers in int64, truths as bool."""
         array = np.asarray(values)
+        if array.dtype == object:
+            raise NotFree("puts a free size into a constant; want g.shape or g.number, or a fixed batch")
         return self._writer.initializer(f"{self._node.name}.{name}", array, array.shape)
 
     def number(self, size: Any) -> Handle:
