@@ -175,7 +175,7 @@ def let_go(graph: Graph) -> None:
 
 
 def trimmed(progress: Progress | None, graph: Graph) -> Progress:
-    """The progress, giving memory back on the way: weights that were used, and what glibc keeps of freed activations."""
+    """The progress, giving memory back on the way: weights that were used, and activations that glibc keeps."""
 
     def walk(items: Iterable[Any], what: str, total: int) -> Iterator[Any]:
         trim = _trim()

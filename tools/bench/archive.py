@@ -1,4 +1,4 @@
-"""`caffe2py archive create` of SENet-154 against reading and hashing its files three times over, plus the conversion."""
+"""`caffe2py archive create` of SENet-154 against hashing its files three times over, plus the conversion."""
 
 from __future__ import annotations
 
