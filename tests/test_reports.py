@@ -141,6 +141,7 @@ def test_larger_errors_are_drawn_higher() -> None:
     decades = {
         float(t.text or ""): float(t.attrib["y"]) - 4 for t in root.iter("text") if (t.text or "").startswith("1e")
     }
+    assert "≤1e-7" in [t.text for t in root.iter("text")]  # where the error of 0 is drawn
     at = math.log10(3e-3)
     below, above = decades[1e-3], decades[1e-2]
     assert dots["layer 2 (ReLU): local 3.0e-03, drift 3.0e-03, bar 1.0e-06, fault"] == pytest.approx(

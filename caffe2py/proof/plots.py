@@ -27,7 +27,8 @@ def depth_plot(layers: Sequence[LayerReport], first: LayerReport | None) -> str:
     plot = _Plot(WIDTH, HEIGHT, (0, max(len(layers) - 1, 1)), (low, high))
     root = plot.root("errors against depth")
     for decade in range(low, high + 1, max(1, math.ceil((high - low) / 10))):
-        plot.level(root, decade, f"1e{decade}")
+        hidden = decade == low and any(n < 10.0**low for n in numbers)
+        plot.level(root, decade, f"{'≤' if hidden else ''}1e{decade}")
     for i in _ticks(len(layers)):
         plot.mark(root, i, str(i))
     plot.caption(root, "values of the net, in the order Caffe makes them")
