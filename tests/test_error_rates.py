@@ -49,7 +49,7 @@ def test_the_rank_counts_ties_against_the_net(scores: list[float], label: int, r
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_scores_that_are_no_numbers_are_an_error(bad: float) -> None:
     made = predict("a", 0, np.array([1, bad, 0], np.float32))
-    assert (made.rank, made.error) == (0, "the net's scores are not finite")
+    assert (made.rank, made.error) == (0, "a: the net's scores are not finite")
 
 
 def test_unreadable_images_count_as_wrong() -> None:

@@ -200,8 +200,8 @@ def _samples(
     by_name = {s.image.name: s.label for s in samples}
     listed = listed or Labels(by_name, found.source)
     reading = read_order(listed, label_order, order, count)
-    if order is None and any(isinstance(label, str) for label in by_name.values()):
-        notes.append("the net's class order is not known; taken as synset (--class-order)")
+    if order is None and (reading.order or any(isinstance(label, str) for label in by_name.values())):
+        notes.append(f"the net's class order is not known; taken as {reading.order or 'synset'} (--class-order)")
     numbers = class_numbers(by_name, reading, order, count, listed.source)
     return _Todo(samples, numbers, count, str(reading), tuple(notes))
 
@@ -239,7 +239,7 @@ class _Run:
                 for p in new:
                     if p.error and self.on_error == "fail":
                         raise FileError(
-                            f"{p.error}; want every image readable, or --on-error skip to count it as wrong"
+                            f"{p.error}; want scores of every image, or --on-error skip to count it as wrong"
                         )
                 made += new
                 self._tell(len(made), len(mine))

@@ -53,7 +53,7 @@ class Prediction:
 def predict(image: str, label: int, scores: np.ndarray) -> Prediction:
     """The prediction that one image's scores (classes,) make. A score that is no number makes it an error."""
     if not np.isfinite(scores).all():
-        return Prediction(image, label, 0, (), (), "the net's scores are not finite")
+        return Prediction(image, label, 0, (), (), f"{image}: the net's scores are not finite")
     best = np.argsort(-scores, kind="stable")[:KEPT]
     rank = int((scores >= scores[label]).sum())
     return Prediction(image, label, rank, tuple(best.tolist()), tuple(scores[best].tolist()))
@@ -108,6 +108,7 @@ class Folder:
 
     def part(self, number: int) -> Part:
         """The growing file of one process."""
+        self.path.mkdir(parents=True, exist_ok=True)  # on another machine it may not be there yet
         return Part(self.path / f"predictions.csv.part{number}")
 
     def finish(self, predictions: Iterable[Prediction]) -> None:
