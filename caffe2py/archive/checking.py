@@ -231,7 +231,8 @@ class _Questions:
         from caffe2py.archive.contents import write_translation
         from caffe2py.archive.facts import facts_of
         from caffe2py.archive.hashes import hash_file
-        from caffe2py.archive.making import read_labels, versions
+        from caffe2py.archive.making import read_labels
+        from caffe2py.archive.naming import versions
 
         made = self.folder / "converted"
         write_translation(self.graph, made, facts_of(self.graph), read_labels(self.kept.get("labels")))

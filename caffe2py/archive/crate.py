@@ -55,7 +55,8 @@ def crate(
         "keywords": ["Caffe", "PyTorch", "ONNX", *(["image classification"] if facts.classes else [])],
     }
     if info.authors:
-        root["author"] = [{"@id": f"#author-{i}"} for i in range(1, len(info.authors) + 1)]
+        people = [{"@id": f"#author-{i}"} for i in range(1, len(info.authors) + 1)]
+        root["author"] = people if len(people) > 1 else people[0]
     if info.source:
         root["isBasedOn"] = {"@id": info.source} if info.source.startswith(("http://", "https://")) else info.source
     if info.citation:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import datetime
 import os
-import platform
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +19,10 @@ from caffe2py.archive.crate import FILE, crate
 from caffe2py.archive.facts import Facts, facts_of
 from caffe2py.archive.hashes import Hashes, hash_file
 from caffe2py.archive.info import NOTHING_KNOWN, Info, info_of
+from caffe2py.archive.naming import bundle_date, bundle_name, seconds, versions
 from caffe2py.archive.staging import check_target, publish, staged
 from caffe2py.archive.tar import write_tar
-from caffe2py.errors import CaffeError, FileError
+from caffe2py.errors import FileError
 from caffe2py.evaluate.identification import release_of
 from caffe2py.evaluate.registry import releases
 from caffe2py.graph import Graph
@@ -32,7 +31,6 @@ from caffe2py.layers.base import Shape
 
 FORMAT = "caffe2py-bundle/1"
 SEED = 2017
-PACKAGES = ("torch", "onnx", "numpy", "protobuf", "h5py")
 Path_ = str | os.PathLike[str]
 
 
@@ -101,7 +99,7 @@ def create(
         made = folder / "bundle"
         if target.suffix == ".tar":
             files = {f"{done.name}/{path}": made / path for path in maker.every_file()}
-            write_tar(folder / "bundle.tar", files, _seconds(date))
+            write_tar(folder / "bundle.tar", files, seconds(date))
             made = folder / "bundle.tar"
         publish(made, target)
     return Created(path=target, **done.said)
@@ -299,43 +297,8 @@ class _Maker:
         return [*tags, *(f"{bag.PAYLOAD}{path}" for path in self.hashes)]
 
 
-def bundle_name(prototxt: Path) -> str:
-    """A bundle's name: that of its prototxt."""
-    name = re.sub(r"[^0-9A-Za-z._+-]+", "_", prototxt.stem).strip("._") or "net"
-    return name[:100]
-
-
-def bundle_date(date: str | None) -> str | None:
-    """The date to be written: what is given, else SOURCE_DATE_EPOCH, else none."""
-    epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    try:
-        if date:
-            datetime.datetime.fromisoformat(date)
-            return date
-        if epoch:
-            moment = datetime.datetime.fromtimestamp(int(epoch), datetime.UTC)
-            return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-    except (ValueError, OverflowError, OSError):
-        raise CaffeError(f'"{date or epoch}" is no date; want YYYY-MM-DD, or seconds in SOURCE_DATE_EPOCH') from None
-    return None
-
-
-def _seconds(date: str | None) -> int:
-    if date is None:
-        return 0
-    moment = datetime.datetime.fromisoformat(date)
-    return max(0, int((moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)).timestamp()))
-
-
-def versions() -> dict[str, str]:
-    """What the conversion ran with."""
-    return {"caffe2py": __version__, "python": platform.python_version()} | {p: version(p) for p in PACKAGES}
-
-
 def copy(source: Path, target: Path) -> None:
     """A file's bytes; its times and rights are not kept. Raises `FileError`."""
-    import shutil
-
     try:
         shutil.copyfile(source, target)
     except OSError as error:

@@ -15,7 +15,8 @@ from typing import Any
 from caffe2py.archive.extraction import describe
 from caffe2py.archive.hashes import hash_file
 from caffe2py.archive.info import NOTHING_KNOWN, Info, read_info
-from caffe2py.archive.making import bundle_name, create
+from caffe2py.archive.making import create
+from caffe2py.archive.naming import bundle_name
 from caffe2py.archive.staging import remove_leftovers
 from caffe2py.errors import CaffeError, FileError
 from caffe2py.proto.files import written_whole
