@@ -63,6 +63,19 @@ def test_samples_come_back_with_the_statistics_of_all_values(tmp_path: Path) -> 
     assert said == pytest.approx((wide.mean(), wide.std(), wide.min(), wide.max(), np.linalg.norm(wide)), rel=1e-12)
 
 
+def test_the_last_top_is_read_whole_where_it_is_there(tmp_path: Path) -> None:
+    def change(file: h5py.File) -> None:
+        del file["layer/0000/top1"]
+        file["layer/0000"].attrs["tops"] = '["y"]'
+        file["output"] = X + 1
+
+    with open_dump(edited(tmp_path, change, samples=7)) as dump:
+        assert isinstance(dump, LayerDump)
+        top = dump.records[0].tops[0].read()
+    assert isinstance(top, Sample)
+    np.testing.assert_array_equal(top.value, (X + 1).ravel())
+
+
 def test_a_sample_of_few_values_is_all_of_them() -> None:
     np.testing.assert_array_equal(take_sample(X, 100, "k").value, X.ravel())
     assert take_sample(np.zeros((2, 0)), 100, "k").shape == (2, 0)

@@ -13,7 +13,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -141,6 +141,8 @@ def _activations(file: h5py.File, place: str) -> LayerDump:
     records = tuple(_record(layers[key], place) for key in sorted(layers))
     if not records:
         raise FileError("holds no layer", place)
+    if hasattr(file.get("output"), "dtype") and len(records[-1].tops) == 1 and records[-1].tops[0].sampled:
+        records = (*records[:-1], replace(records[-1], tops=(_all_of(records[-1].tops[0], file["output"]),)))
     return LayerDump(place, records, dict(_datasets(file["input"])), **attrs)
 
 
@@ -189,6 +191,18 @@ def _sample(group: Any, place: str) -> Sample:
     if index.dtype.kind not in "iu" or not in_range:
         raise fault(f"has an index outside its shape {shape}")
     return Sample(shape, index.astype(np.int64), value, **said)
+
+
+def _all_of(sampled: Stored, output: Any) -> Stored:
+    """The last top of a sampled dump, which is there whole beside its sample: a sample of every value."""
+
+    def read() -> Top:
+        top, value = sampled.read(), read_array(output).ravel()
+        if not isinstance(top, Sample) or value.size != count(top.shape):
+            return top
+        return replace(top, index=np.arange(value.size), value=value)
+
+    return Stored(read, sampled=True)
 
 
 def _datasets(group: Any, prefix: str = "") -> Iterator[tuple[str, Callable[[], np.ndarray]]]:
