@@ -295,7 +295,7 @@ KILLED = """
 import os, signal, sys, time
 from caffe2py.archive import checking, making
 out, net = sys.argv[1], sys.argv[2:4]
-points = {"translation": "write_translation", "proof": "write_proof", "tags": "write_json", "tar": "write_tar",
+points = {"translation": "write_translation", "proof": "write_proof", "tags": "write_json", "tar": "move_into_tar",
           "publish": "publish"}
 
 def kill(*args, **kwargs):

@@ -19,7 +19,7 @@ import torch
 
 from caffe2py.archive.facts import Facts, config
 from caffe2py.backends import onnx_file
-from caffe2py.backends.provenance import metadata
+from caffe2py.backends.provenance import provenance
 from caffe2py.backends.safetensors_file import write_tensors
 from caffe2py.backends.state import state_dict
 from caffe2py.backends.torch_source import program
@@ -62,7 +62,7 @@ def write_weights_and_source(graph: Graph, folder: Path, facts: Facts, labels: S
     made = program(graph, STYLE, "model.safetensors")
     (folder / "model.py").write_text(made.source, encoding="utf-8")
     tensors = {key: tensor.numpy() for key, tensor in state_dict(made).items()}
-    write_tensors(folder / "model.safetensors", tensors, {"format": "pt", **metadata(graph)})
+    write_tensors(folder / "model.safetensors", tensors, {"format": "pt", **provenance(graph)})
     write_json(folder / "config.json", config(facts, tuple(labels)))
     return ["model.safetensors", "model.py", "config.json"]
 

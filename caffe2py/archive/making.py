@@ -21,7 +21,7 @@ from caffe2py.archive.hashes import Hashes, hash_file
 from caffe2py.archive.info import NOTHING_KNOWN, Info, info_of
 from caffe2py.archive.naming import bundle_date, bundle_name, seconds, versions
 from caffe2py.archive.staging import check_target, publish, staged
-from caffe2py.archive.tar import write_tar
+from caffe2py.archive.tar import move_into_tar
 from caffe2py.errors import FileError
 from caffe2py.evaluate.identification import release_of
 from caffe2py.evaluate.registry import releases
@@ -99,7 +99,7 @@ def create(
         made = folder / "bundle"
         if target.suffix == ".tar":
             files = {f"{done.name}/{path}": made / path for path in maker.every_file()}
-            write_tar(folder / "bundle.tar", files, seconds(date))
+            move_into_tar(folder / "bundle.tar", files, seconds(date))
             made = folder / "bundle.tar"
         publish(made, target)
     return Created(path=target, **done.said)

@@ -27,8 +27,11 @@ class Member:
     mtime: int = 0
 
 
-def write_tar(path: Path, files: Mapping[str, Path], mtime: int = 0) -> None:
-    """Write files under their names, sorted; `mtime` is the time (seconds since 1970) that all of them get."""
+def move_into_tar(path: Path, files: Mapping[str, Path], mtime: int = 0) -> None:
+    """Write files under their names, sorted, and remove each that is in: the disk never holds all of them twice.
+
+    `mtime` is the time (seconds since 1970) that all of them get.
+    """
     with open(path, "wb") as tar:
         for name, source in sorted(files.items()):
             with open(source, "rb") as file:
@@ -36,6 +39,7 @@ def write_tar(path: Path, files: Mapping[str, Path], mtime: int = 0) -> None:
                 tar.write(_header(name, size, mtime))
                 shutil.copyfileobj(file, tar, PIECE)
                 tar.write(bytes(-size % BLOCK))
+            source.unlink()
         tar.write(bytes(2 * BLOCK))
         tar.write(bytes(-tar.tell() % RECORD))
 
@@ -63,7 +67,7 @@ def read_tar(path: Path) -> list[Member]:
 
 
 def tar_faults(path: Path, members: Iterable[Member]) -> Iterator[str]:
-    """Where a tar is not the bytes that `write_tar` makes of its files; the files' own bytes are not looked at."""
+    """Where a tar is not the bytes that `move_into_tar` makes of its files; the files' own bytes are not looked at."""
     with open(path, "rb") as tar:
         at = 0
         previous, mtime = "", None
