@@ -26,6 +26,7 @@ from caffe2py.layers.base import Shape
 from caffe2py.proof.binding import Binding, bind_dump
 from caffe2py.proof.dumps import Sample, Top, open_dump
 from caffe2py.proof.explain import explain
+from caffe2py.proof.gains import Gains, shaken
 from caffe2py.proof.histogram import histogram
 from caffe2py.proof.measure import (
     Bars,
@@ -98,7 +99,7 @@ class _Comparison:
     shapes: dict[Value, Shape] = field(default_factory=dict)  # of our own values
     misshapen: set[Value] = field(default_factory=set)  # recorded with another shape than ours
     tainted: set[Value] = field(default_factory=set)  # what a fault has reached, in the run from the inputs on
-    drift_bar: float = 0.0
+    gains: Gains = field(default_factory=Gains)
 
     def rows(self, progress: Progress | None) -> list[LayerReport]:
         inputs = self.recorded.inputs
@@ -111,14 +112,15 @@ class _Comparison:
         if self.model.feeds and self.feedable():
             runs += [self.model.steps(inputs, self), yardstick.steps(inputs, self, exact=True)]
         else:
-            runs += [repeat(None), repeat(None)]
+            runs += [repeat(None), repeat(None), *(yardstick.steps(i, exact=True) for i in shaken(inputs))]
         steps: Iterable[Any] = zip(*runs, strict=False)
         total = len(self.model.graph.nodes)
         found = []
         for index, step in enumerate(progress(steps, "verifying", total) if progress else steps):
             node = step[0][0]
             for i, value in enumerate(node.tops):
-                ours = _Ours(*(run and run[1][i] for run in step))
+                ours = _Ours(*(run and run[1][i] for run in step[:5]))
+                self.gains.add(node, value, ours.exact_drift, [run[1][i] for run in step[5:]])
                 row = self.row(index, node, value, ours)
                 if row is not None:
                     found.append(row)
@@ -149,7 +151,7 @@ class _Comparison:
         if reference is None or ours.drift is None:
             return row
         span = tuple(n.name for n in self.spans[value])
-        row = self.measured(replace(row, span=span), node, reference, ours)
+        row = self.measured(replace(row, span=span), node, value, reference, ours)
         if row.verdict == FAULT:
             if tuple(ours.drift.shape) != shape_of(reference):
                 self.misshapen.add(value)
@@ -173,19 +175,19 @@ class _Comparison:
         if any(v in self.tainted for v in node.bottoms):
             self.tainted.add(value)
 
-    def measured(self, row: LayerReport, node: Node, reference: Top, ours: _Ours) -> LayerReport:
+    def measured(self, row: LayerReport, node: Node, value: Value, reference: Top, ours: _Ours) -> LayerReport:
         assert ours.drift is not None
         scale = scale_of(reference)
         n = terms(self.model.graph, node)
         rounding = ours.drift_rounding(scale)
-        self.drift_bar = max(self.drift_bar, self.bars.bar(rounding, n))
+        drift_bar = self.gains.bar(node, value, self.bars.bar(rounding, n))
         row = replace(
             row,
             drift=error(ours.drift, reference, scale),
             statistics=statistics_error(ours.drift, reference, scale),
             exact_drift=None if ours.exact_drift is None else error(ours.exact_drift, reference, scale),
             rounding=rounding,
-            drift_bar=self.drift_bar,
+            drift_bar=drift_bar,
         )
         if ours.local is not None and not isinstance(reference, Sample):
             rounding = ours.local_rounding(scale)
