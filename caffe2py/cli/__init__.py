@@ -5,6 +5,7 @@ Commands load when they are called, and heavy libraries inside them, so that `ca
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import pkgutil
@@ -53,6 +54,7 @@ def cli(debug: bool) -> None:
 
 def main() -> None:
     """Run the command line; every error of ours is one message on stderr and exit status 1."""
+    gc.set_threshold(100_000)  # importing torch makes a million objects, which need not be looked through each time
     debug = "--debug" in sys.argv[1:]
     arguments = [a for a in sys.argv[1:] if a != "--debug"]
     try:
