@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,9 @@ from caffe2py.proto.caffemodel import parse_weights
 from caffe2py.proto.filter import filter_net
 from caffe2py.proto.net import parse_net
 
-REFERENCE = Path(__file__).resolve().parent.parent.parent / "shared" / "reference"
+# The folder of reference data: CAFFE2PY_REFERENCE, else ../shared/reference beside the repository.
+BESIDE = Path(__file__).resolve().parents[2] / "shared" / "reference"
+REFERENCE = Path(os.environ.get("CAFFE2PY_REFERENCE", BESIDE))
 Arrays = dict[str, np.ndarray]
 
 
