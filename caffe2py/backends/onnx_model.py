@@ -22,7 +22,7 @@ from caffe2py.backends.onnx_builder import Builder, Handle, Tensor
 from caffe2py.backends.onnx_names import utf8, value_names
 from caffe2py.backends.provenance import metadata
 from caffe2py.backends.torch_source import check_runnable
-from caffe2py.errors import CaffeError, NetError, UnsupportedError
+from caffe2py.errors import CaffeError, UnsupportedError
 from caffe2py.graph import Graph, Node, Value
 from caffe2py.graph.free_sizes import FreeShape, NotFree, Size, candidates, free_shapes, with_batch
 from caffe2py.layers.base import Layer, Misfit
@@ -96,9 +96,6 @@ def onnx_program(
     if opset is not None and not LOWEST <= opset <= HIGHEST:
         raise CaffeError(f"opset {opset} is not written; want {LOWEST} to {HIGHEST}")
     check_runnable(graph)
-    unknown = [blob for blob, shape in graph.inputs.items() if shape is None]
-    if unknown:
-        raise NetError(f'input "{unknown[0]}" has no known shape; give it with --input {unknown[0]}=N,C,H,W')
     if batch is not None:
         graph = with_batch(graph, batch)
     flat = graph
