@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from caffe2py.backends.torch_run import runner
-from caffe2py.errors import NetError
+from caffe2py.errors import CaffeError, NetError
 from caffe2py.proto.mean import write_mean
 from tests.nets import graph_of
 
@@ -308,6 +308,16 @@ def test_infogain_matrix_from_its_file_is_read_when_it_runs(tmp_path, monkeypatc
     write_mean("gain.binaryproto", gain[None])
     (loss,), _ = run(net(case), case)
     assert loss.item() == pytest.approx(infogain(X, Y, gain.astype(np.float64))[0], rel=CLOSE)
+
+
+@pytest.mark.parametrize("path", ["/gain.binaryproto", "../gain.binaryproto", "a/../../gain.binaryproto"])
+def test_infogain_opens_no_file_outside_the_folder(path: str, tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "inner").mkdir()
+    monkeypatch.chdir(tmp_path / "inner")
+    write_mean("../gain.binaryproto", GAIN.astype(np.float32)[None])
+    case = Case("InfogainLoss", f'infogain_loss_param {{ source: "{path}" }}', (X, Y), infogain)
+    with pytest.raises(CaffeError, match="want one within the current folder"):
+        run(net(case), case)
 
 
 REFUSED = {

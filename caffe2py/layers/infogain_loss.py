@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from caffe2py.errors import WeightError
+from caffe2py.errors import FileError, WeightError
 from caffe2py.layers.base import Misfit, Shape, axis, count, layer, optional, param, text
 from caffe2py.layers.losses import Counted, label_each, onnx_labels
 
@@ -56,9 +57,14 @@ class InfogainLoss(Counted):
 
 
 def read_gain(path: str, classes: int) -> np.ndarray:
-    """The (classes, classes) matrix in a `.binaryproto`. Raises `CaffeError` where the file holds none of that size."""
+    """The (classes, classes) matrix in a `.binaryproto`. Raises `CaffeError` where the file holds none of that size.
+
+    The path is the net's word, and nets come from strangers: one that leads out of the current folder is not opened.
+    """
     from caffe2py.proto.mean import read_blob
 
+    if Path(path).is_absolute() or ".." in Path(path).parts:
+        raise FileError("the net names this file as its source; want one within the current folder", path)
     data = read_blob(path).astype(np.float32)
     if data.size != classes**2:
         raise WeightError(f"a blob of {data.size} values; want {classes} x {classes}, a row for each label", path)
