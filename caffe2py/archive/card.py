@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
-from caffe2py import __version__
 from caffe2py.archive.facts import Facts
 from caffe2py.archive.hashes import Hashes
 from caffe2py.archive.info import Info
@@ -140,10 +139,6 @@ def _citation(info: Info) -> Iterator[str]:
     yield "```bibtex"
     yield info.citation.strip().replace("```", "'''")
     yield "```"
-
-
-def made_by() -> str:
-    return f"caffe2py {__version__}"
 
 
 def _shape(shape: tuple[int, ...] | None) -> str:

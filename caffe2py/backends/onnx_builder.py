@@ -195,10 +195,6 @@ class Builder:
         shape = None if x._shape is None else (_product(x.shape[:axis]), _product(x.shape[axis:]))
         return x if shape is not None and x.shape == shape else self.op("Flatten", x, axis=axis, shape=shape)
 
-    def expand(self, x: Handle, dims: Sequence[Any]) -> Handle:
-        """x spread over `dims`."""
-        return x if x._shape == tuple(dims) else self.op("Expand", x, self.shape(dims), shape=dims)
-
     def unsqueeze(self, x: Handle, axes: Sequence[int]) -> Handle:
         """x with an axis of 1 put in at each place of the result that `axes` names."""
         shape = None

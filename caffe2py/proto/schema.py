@@ -65,41 +65,23 @@ if TYPE_CHECKING:
 
     class BlobProto(_Anything): ...
 
-    class BlobProtoVector(_Anything): ...
-
-    class BlobShape(_Anything): ...
-
-    class Datum(_Anything): ...
-
     class LayerParameter(_Anything): ...
 
     class NetParameter(_Anything): ...
 
     class NetState(_Anything): ...
 
-    class NetStateRule(_Anything): ...
-
     class SolverParameter(_Anything):
         SolverType: Any
-
-    class SolverState(_Anything): ...
-
-    class V0LayerParameter(_Anything): ...
 
     class V1LayerParameter(_Anything):
         LayerType: Any
 else:
     BlobProto = message_class("BlobProto")
-    BlobProtoVector = message_class("BlobProtoVector")
-    BlobShape = message_class("BlobShape")
-    Datum = message_class("Datum")
     LayerParameter = message_class("LayerParameter")
     NetParameter = message_class("NetParameter")
     NetState = message_class("NetState")
-    NetStateRule = message_class("NetStateRule")
     SolverParameter = message_class("SolverParameter")
-    SolverState = message_class("SolverState")
-    V0LayerParameter = message_class("V0LayerParameter")
     V1LayerParameter = message_class("V1LayerParameter")
 
 LAYER: Descriptor = _pool.FindMessageTypeByName(f"{PACKAGE}.LayerParameter")
