@@ -17,6 +17,7 @@ from caffe2py.proto.schema import NetParameter
 from tests.layer_cases import REFERENCE, relative
 from tests.nets import SMALL, command, write_net
 from tests.recorded_nets import recorded_nets
+from tools.make_caffemodel import make_caffemodel
 
 # As a solver saves it: filtered for TRAIN, with the Splits that Caffe puts in.
 TRAINED = """name: "trained"
@@ -92,6 +93,16 @@ def test_hdf5_holds_no_net(tmp_path: Path) -> None:
         caffe2py.load(tmp_path / "net.caffemodel.h5")
     again = caffe2py.load(prototxt, tmp_path / "net.caffemodel.h5")
     assert again.parameter_count() == caffe2py.load(prototxt, caffemodel).parameter_count()
+
+
+def test_bare_weights_hold_no_net(tmp_path: Path) -> None:
+    """A file with names, types and blobs alone: what reads what is not in it."""
+    file = tmp_path / "bare.caffemodel"
+    blob = {"shape": [2, 3], "low": 0.0, "high": 1.0}
+    layer = {"name": "fc", "type": "InnerProduct", "blobs": [blob]}
+    make_caffemodel({"seed": 1, "net": "bare", "layers": [layer]}, file)
+    done = command("convert", file, "-o", tmp_path / "net.safetensors")
+    assert done.status == 1 and "bare.caffemodel: holds weights, and does not say" in done.err, done
 
 
 def test_a_split_of_the_net_s_own_stays() -> None:

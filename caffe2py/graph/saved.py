@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from caffe2py.errors import Place
+from caffe2py.errors import CaffemodelError, Place
 from caffe2py.layers.base import Misfit, Params, Shape, find_layer
 from caffe2py.layers.python import Python
 from caffe2py.proto.caffemodel import Weights
@@ -21,12 +21,17 @@ from caffe2py.proto.schema import LayerParameter
 
 
 def saved_net(weights: Weights, phase: str = "TEST", level: int = 0, stages: Sequence[str] = ()) -> NetText:
-    """The net that a caffemodel holds, filtered for `phase`. Raises `UnsupportedError` for HDF5, which holds none.
+    """The net that a caffemodel holds, filtered for `phase`. Raises `UnsupportedError` for HDF5, which holds none,
+    and `CaffemodelError` for a file of bare weights.
 
     before: data (Data), conv, conv_conv_0_split (Split), ip, loss (SoftmaxWithLoss), accuracy (Accuracy)
     after:  data (Input), conv, ip         TRAIN keeps the losses; what only makes labels goes where they go
     """
     net = net_from_message(weights.net(), weights.file)
+    if not any(layer.message.bottom for layer in net.layers):
+        raise CaffemodelError(
+            "holds weights, and does not say what its layers read; give the prototxt too", weights.file
+        )
     sources = {top: layer for layer in net.layers if _is_source(layer) for top in layer.message.top}
     layers = [_without_phase(layer) for layer in join_splits(net.layers) if not _is_source(layer)]
     net = filter_net(replace(net, layers=tuple(layers)), phase=phase, level=level, stages=stages)
