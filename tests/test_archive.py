@@ -19,11 +19,11 @@ import torch
 
 import caffe2py
 from caffe2py.archive import check, create, create_all, create_hub_folder, describe, extract
-from caffe2py.archive.hashes import SMALL as SMALL_FILE
-from caffe2py.archive.hashes import hash_bytes, hash_file
+from caffe2py.archive.hashes import Hashes, hash_file, hash_range
 from caffe2py.archive.info import Info, read_info
-from caffe2py.errors import CaffeError
+from caffe2py.errors import CaffeError, FileError
 from caffe2py.proof.record import noise, record
+from caffe2py.proto.digests import LARGE, PIECE
 from tests.nets import SMALL, command, write_net
 
 PICTURES = """# mean_value: 104, 117, 123
@@ -210,13 +210,20 @@ def test_a_dump_of_another_net_makes_an_unverified_bundle(net: tuple[Path, Path]
     assert found.status == 3 and "was not verified" in found.out, found
 
 
-@pytest.mark.parametrize("size", [0, 1, 1000, SMALL_FILE + 5, 3 * SMALL_FILE * 4 + 1])
+@pytest.mark.parametrize("size", [0, 1, 1000, LARGE + 5, 3 * PIECE + 1])
 def test_names_of_content(size: int, tmp_path: Path) -> None:
     data = np.random.RandomState(size % 97).bytes(size)
     (tmp_path / "f").write_bytes(data)
     found = hash_file(tmp_path / "f")
-    assert found == hash_bytes(data)
-    assert (found.size, found.sha256) == (size, hashlib.sha256(data).hexdigest())
+    git_name = hashlib.sha1(b"blob %d\0" % size + data).hexdigest()
+    assert found == Hashes(
+        size, hashlib.sha256(data).hexdigest(), hashlib.sha512(data).hexdigest(), f"swh:1:cnt:{git_name}"
+    )
+    assert (
+        hash_range(tmp_path / "f", size // 3, size - size // 3).sha256 == hashlib.sha256(data[size // 3 :]).hexdigest()
+    )
+    with pytest.raises(FileError, match="ends 1 bytes too early"):
+        hash_range(tmp_path / "f", 0, size + 1)
     git = shutil.which("git")
     if git:
         blob = subprocess.run([git, "hash-object", tmp_path / "f"], capture_output=True, text=True, check=True)

@@ -293,10 +293,10 @@ def test_extract_does_not_write_over_what_is_there(tar: Path, tmp_path: Path) ->
 
 KILLED = """
 import os, signal, sys, time
-from caffe2py.archive import checking, making
+from caffe2py.archive import checking, contents, making
 out, net = sys.argv[1], sys.argv[2:4]
-points = {"translation": "write_translation", "proof": "write_proof", "tags": "write_json", "tar": "move_into_tar",
-          "publish": "publish"}
+points = [(contents, "write_translation"), (contents, "write_proof"), (contents, "write_json"),
+          (making, "move_into_tar"), (making, "publish")]
 
 def kill(*args, **kwargs):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -322,8 +322,8 @@ def attempt(name, prepare, delay=None):
     if whole:
         os.unlink(out)
 
-for name, function in points.items():
-    attempt(name, lambda: setattr(making, function, kill))
+for module, function in points:
+    attempt(function, lambda: setattr(module, function, kill))
 attempt("published", lambda: setattr(making, "publish", after(making.publish)))
 for i in range(6):
     attempt(f"delay-{i}", lambda: None, 0.03 * 2**i)
@@ -343,7 +343,7 @@ def test_killed_at_any_moment_there_is_nothing_or_all_of_it(tmp_path: Path) -> N
     assert len(lines) == 12 and all(line[3] == "True" for line in lines), done.stdout
     assert [line[:3] for line in lines[:6]] == [
         [name, "True", str(name == "published")]
-        for name in ("translation", "proof", "tags", "tar", "publish", "published")
+        for name in ("write_translation", "write_proof", "write_json", "move_into_tar", "publish", "published")
     ]
     create(*net, out)
     assert [f.name for f in out.parent.iterdir()] == ["tiny.tar"], "leftovers are removed by the next one"

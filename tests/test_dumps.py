@@ -21,6 +21,7 @@ from caffe2py.proof.dumps import LayerDump, NamedDump, Sample, open_dump
 from caffe2py.proof.record import noise
 from tests.nets import SMALL, graph_of
 
+SUFFIXES = (".h5", ".npz")
 X = np.random.RandomState(3).uniform(-1, 1, (2, 3, 5)).astype(np.float32)
 
 
@@ -34,15 +35,17 @@ def fed(graph: Graph) -> dict[str, np.ndarray]:
     return {blob: x / 128 for blob, x in noise(graph).items()}  # small enough that prob does not saturate
 
 
-def write(path: Path, samples: int | None = None, name: str = "a/b") -> Path:
-    with write_dump(path, net="n", prototxt="name: 'n'", caffemodel_sha256="0" * 64, samples=samples) as writer:
-        writer.input("da/ta", X)
+def write(path: Path, samples: int | None = None, name: str = "a/b", blob: str = "da/ta") -> Path:
+    with write_dump(path, samples, net="n", phase="TEST", prototxt="name: 'n'") as writer:
+        writer.say(caffemodel_sha256="0" * 64)
+        writer.input(blob, X)
         writer.layer(name, "ReLU", ["da/ta"], ["y", "z"], [X + 1, X + 2])
     return path
 
 
-def test_whole_values_come_back(tmp_path: Path) -> None:
-    with open_dump(write(tmp_path / "d.h5")) as dump:
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_whole_values_come_back(tmp_path: Path, suffix: str) -> None:
+    with open_dump(write(tmp_path / f"d{suffix}")) as dump:
         assert isinstance(dump, LayerDump)
         assert (dump.net, dump.phase, dump.prototxt, dump.caffemodel_sha256) == ("n", "TEST", "name: 'n'", "0" * 64)
         (record,) = dump.records
@@ -51,8 +54,9 @@ def test_whole_values_come_back(tmp_path: Path) -> None:
         np.testing.assert_array_equal(dump.inputs["da/ta"](), X)
 
 
-def test_samples_come_back_with_the_statistics_of_all_values(tmp_path: Path) -> None:
-    with open_dump(write(tmp_path / "d.h5", samples=7)) as dump:
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_samples_come_back_with_the_statistics_of_all_values(tmp_path: Path, suffix: str) -> None:
+    with open_dump(write(tmp_path / f"d{suffix}", samples=7)) as dump:
         assert isinstance(dump, LayerDump)
         top = dump.records[0].tops[0].read()
     assert isinstance(top, Sample)
@@ -81,11 +85,33 @@ def test_a_sample_of_few_values_is_all_of_them() -> None:
     assert take_sample(np.zeros((2, 0)), 100, "k").shape == (2, 0)
 
 
+@pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize("name", ["x" * 300, "<b>&\"'", "\udcff", "", "グラフ"], ids=ascii)
-def test_any_layer_name_comes_back(tmp_path: Path, name: str) -> None:
-    with open_dump(write(tmp_path / "d.h5", name=name)) as dump:
+def test_any_name_comes_back(tmp_path: Path, name: str, suffix: str) -> None:
+    blob = name or "data"
+    with open_dump(write(tmp_path / f"d{suffix}", name=name, blob=blob)) as dump:
         assert isinstance(dump, LayerDump)
         assert dump.records[0].name == name
+        np.testing.assert_array_equal(dump.inputs[blob](), X)
+
+
+def test_the_same_values_are_the_same_bytes(tmp_path: Path) -> None:
+    first, second = (write(tmp_path / name, samples=7).read_bytes() for name in ("a.npz", "b.npz"))
+    assert first == second
+    with np.load(tmp_path / "a.npz") as arrays:
+        np.testing.assert_array_equal(arrays["input/da/ta"], X)
+
+
+@pytest.mark.parametrize("values", [[1.0, np.inf], [np.nan, 1.0], [3e30, 3e30], [-2.0]], ids=str)
+def test_statistics_of_all_values(values: list[float]) -> None:
+    array = np.array(values, np.float32)
+    wide = array.astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        wanted = (wide.mean(), wide.std(), wide.min(), wide.max(), np.linalg.norm(wide))
+    top = take_sample(array, 1, "k")
+    said = (top.mean, top.std, top.min, top.max)
+    assert said == pytest.approx(wanted[:4], nan_ok=True)
+    assert not np.isfinite(wide).all() or top.l2 == pytest.approx(wanted[4])
 
 
 def test_a_prototxt_longer_than_an_attribute_may_be(tmp_path: Path) -> None:

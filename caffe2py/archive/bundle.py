@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from caffe2py.archive.bag import unsafe
-from caffe2py.archive.hashes import Hashes, hash_stream, pieces
+from caffe2py.archive.hashes import Hashes, hash_range
 from caffe2py.archive.tar import Member, read_tar, tar_faults
 from caffe2py.errors import FileError
+from caffe2py.proto.digests import pieces
 
 LARGEST_TEXT = 1 << 26  # manifests and metadata; what is larger is none
 HISTORY = "data/history.json"
@@ -28,13 +29,18 @@ class Bundle:
     faults: tuple[str, ...] = ()
     members: Mapping[str, Member] = field(default_factory=dict, repr=False)  # of a tar
 
-    def open(self, name: str) -> BinaryIO:
-        """The file at the beginning of its bytes; in a tar, others' bytes follow. Raises `FileError`."""
+    def place(self, name: str) -> tuple[Path, int]:
+        """The file that holds a file's bytes, and where they begin in it. Raises `FileError`."""
         if name not in self.sizes:
             raise FileError(f"has no {name}", str(self.path))
+        return (self.path, self.members[name].start) if self.members else (self.path / name, 0)
+
+    def open(self, name: str) -> BinaryIO:
+        """The file at the beginning of its bytes; in a tar, others' bytes follow. Raises `FileError`."""
+        path, start = self.place(name)
         try:
-            file = open(self.path if self.members else self.path / name, "rb")  # noqa: SIM115, the caller closes it
-            file.seek(self.members[name].start if self.members else 0)
+            file = open(path, "rb")  # noqa: SIM115, the caller closes it
+            file.seek(start)
         except OSError as error:
             raise FileError((error.strerror or str(error)).lower(), f"{self.path}: {name}") from None
         return file
@@ -58,8 +64,8 @@ class Bundle:
 
     def hashes(self, name: str) -> Hashes:
         """The names of a file's content."""
-        with self.open(name) as file:
-            return hash_stream(file, self.sizes[name])
+        path, start = self.place(name)
+        return hash_range(path, start, self.sizes[name])
 
     def copy(self, name: str, target: Path) -> None:
         """Write a file's bytes to another place."""

@@ -6,6 +6,7 @@ import math
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -142,7 +143,9 @@ class _Questions:
 
     def manifests(self) -> str:
         """Every file against its hashes, and the manifests against the one form they can have."""
-        self.hashes = {name: self.bundle.hashes(name) for name in sorted(self.bundle.sizes)}
+        names = sorted(self.bundle.sizes)
+        with ThreadPoolExecutor() as pool:  # hashlib lets other threads run while it works
+            self.hashes = dict(zip(names, pool.map(self.bundle.hashes, names), strict=True))
         payload = {name: each for name, each in self.hashes.items() if name.startswith(bag.PAYLOAD)}
         tags = {n: h for n, h in self.hashes.items() if n not in payload and n not in bag.TAG_MANIFESTS}
         faults: dict[str, None] = {}

@@ -34,6 +34,7 @@ from caffe2py.proof.verify import verify
 
 WHOLE = 1 << 22  # activations of up to so many values are kept whole; of larger nets SAMPLES of each blob
 SAMPLES = 256
+TRIM = 64  # layers, after which memory is given back
 STYLE = "flat"  # of model.py, and so of what is verified
 OURS, CAFFES = "caffe2py", "Caffe"
 
@@ -88,14 +89,15 @@ def write_proof(graph: Graph, folder: Path, against: Path | None, seed: int, pro
     """
     if against is not None and not against.is_file():
         raise FileError("is no file; want a dump of activations in one file", str(against))
-    dump = folder / f"activations{against.suffix if against else '.h5'}"
+    dump = folder / f"activations{against.suffix if against else '.npz'}"
     with one_thread():
         if against is not None:
             shutil.copyfile(against, dump)
+            with open_dump(dump) as opened:
+                inputs = bind_dump(opened, graph).inputs
         else:
-            _record(graph, dump, seed, progress)
-        with open_dump(dump) as opened:
-            write_tensors(folder / "input.safetensors", _plain(bind_dump(opened, graph).inputs), {})
+            inputs = _record(graph, dump, seed, progress)
+        write_tensors(folder / "input.safetensors", _plain(inputs), {})
         report = replace(verify(graph, dump, style=STYLE, progress=trimmed(progress, graph)), seconds=0.0)
     (folder / "report.json").write_bytes((report.to_json() + "\n").encode("utf-8", "backslashreplace"))
     _write_html(report, folder / "report.html")
@@ -103,10 +105,12 @@ def write_proof(graph: Graph, folder: Path, against: Path | None, seed: int, pro
     return Proof(dump.name, who, report, f"{_recorded(who)} {_upper(report.verdict)}.")
 
 
-def _record(graph: Graph, dump: Path, seed: int, progress: Progress | None) -> None:
+def _record(graph: Graph, dump: Path, seed: int, progress: Progress | None) -> dict[str, np.ndarray]:
+    """Write our own activations on a seeded input; returns the input."""
     inputs = {blob: _picture_or_index(array) for blob, array in noise(graph, seed).items()}
     values = sum(count(shape) for shape in graph.shapes.values() if shape is not None)
     record(graph, inputs, dump, None if values <= WHOLE else SAMPLES, progress=trimmed(progress, graph))
+    return inputs
 
 
 def _picture_or_index(array: np.ndarray) -> np.ndarray:
@@ -181,7 +185,7 @@ def trimmed(progress: Progress | None, graph: Graph) -> Progress:
         trim = _trim()
         for i, item in enumerate(progress(items, what, total) if progress else items):
             yield item
-            if i % 16 == 0:
+            if i % TRIM == 0:
                 trim()
                 let_go(graph)
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from threading import Event
+from typing import TYPE_CHECKING, Any
 
 from caffe2py import __version__
 from caffe2py.archive import bag
 from caffe2py.archive.card import card
-from caffe2py.archive.contents import STYLE, Progress, Proof, schema, write_json, write_proof, write_translation
 from caffe2py.archive.crate import FILE, crate
 from caffe2py.archive.facts import Facts, facts_of
 from caffe2py.archive.hashes import Hashes, hash_file
@@ -28,6 +28,9 @@ from caffe2py.evaluate.registry import releases
 from caffe2py.graph import Graph
 from caffe2py.graph.load import load
 from caffe2py.layers.base import Shape
+
+if TYPE_CHECKING:
+    from caffe2py.archive.contents import Progress, Proof
 
 FORMAT = "caffe2py-bundle/1"
 SEED = 2017
@@ -91,8 +94,7 @@ def create(
     if re.fullmatch(r"\.(gz|xz|bz2|zst|zip|tgz)", target.suffix):
         raise FileError(f'a bundle is a folder or a plain .tar, and not "{target.suffix}"', str(out))
     date = bundle_date(date)
-    with staged(target) as folder, ThreadPoolExecutor(1) as hasher:
-        maker = _Maker(folder / "bundle", hasher)
+    with staged(target) as folder, _Maker(folder / "bundle") as maker:
         done = maker.make(
             Path(prototxt), Path(caffemodel), Path(against) if against else None, info, choices, seed, date, progress
         )
@@ -112,12 +114,27 @@ class _Done:
 
 
 class _Maker:
-    """A bundle in the making: each payload file is hashed in another thread as soon as it is there."""
+    """A bundle in the making: each payload file is hashed in a thread of its own as soon as it is there.
 
-    def __init__(self, folder: Path, hasher: ThreadPoolExecutor) -> None:
-        self.folder, self.hasher = folder, hasher
+    In another thread the proof is made, beside the translation.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.hashes: dict[str, Future[Hashes]] = {}  # by path in data/
         self.what: dict[str, str] = {}
+        self.hasher, self.prover = ThreadPoolExecutor(2), ThreadPoolExecutor(1)
+        self.given_up = Event()
+
+    def __enter__(self) -> _Maker:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Wait for the threads; after an error they are to end soon."""
+        if error[0] is not None:
+            self.given_up.set()
+        for pool in (self.prover, self.hasher):
+            pool.shutdown(cancel_futures=True)
 
     def make(
         self,
@@ -134,15 +151,20 @@ class _Maker:
         for part in ("original", "schema", "converted", "verify"):
             self.path(part).mkdir(parents=True)
         kept = self.keep_originals({"prototxt": prototxt, "caffemodel": caffemodel}, choices.plugins)
+        from caffe2py.archive import contents  # torch is read while the originals are being hashed
+
         graph = choices.load(self.path(kept["prototxt"]), self.path(kept["caffemodel"]))
+        proving = self.prover.submit(
+            contents.write_proof, graph, self.path("verify"), against, seed, self.watched(progress)
+        )
         release, why = release_of(graph, releases())
         known = (info_of(release) if release else NOTHING_KNOWN).given(info)
         kept |= self.keep_originals(known.files())
-        self.path("schema/caffe.proto").write_bytes(schema())
+        self.path("schema/caffe.proto").write_bytes(contents.schema())
         self.add("schema/caffe.proto", "Caffe's schema: what the original files mean, field by field")
         facts = facts_of(graph)
         missing = self.translate(graph, facts, read_labels(known.labels))
-        proof = self.prove(graph, against, seed, progress)
+        proof = self.take_proof(proving.result())
         originals = {path: self.hashes[path].result() for path in kept.values()}
         notes = [
             *graph.notes,
@@ -154,7 +176,7 @@ class _Maker:
         history["info"] = _plain(known)
         history["facts"] = {"net": facts.net, "parameters": facts.parameters, "multiply_adds": facts.multiply_adds}
         history["notes"] = notes
-        write_json(self.path("history.json"), history)
+        contents.write_json(self.path("history.json"), history)
         self.add("history.json", "who converted what, with which versions, from which hashes")
         self.describe(name, known, facts, originals, proof, date, notes)
         self.write_tags(name, known, date, kept["caffemodel"])
@@ -194,6 +216,8 @@ class _Maker:
         return kept
 
     def translate(self, graph: Graph, facts: Facts, labels: Sequence[str]) -> dict[str, str]:
+        from caffe2py.archive.contents import write_translation
+
         missing = write_translation(graph, self.path("converted"), facts, labels)
         what = {
             "model.safetensors": "the weights, as model.py names them",
@@ -206,8 +230,18 @@ class _Maker:
             self.add(f"converted/{file.name}", what[file.name])
         return missing
 
-    def prove(self, graph: Graph, against: Path | None, seed: int, progress: Progress | None) -> Proof:
-        proof = write_proof(graph, self.path("verify"), against, seed, progress)
+    def watched(self, progress: Progress | None) -> Progress:
+        """The progress, ended where nobody waits for the proof any more."""
+
+        def walk(items: Iterable[Any], what: str, total: int) -> Iterator[Any]:
+            for item in progress(items, what, total) if progress else items:
+                if self.given_up.is_set():
+                    raise CancelledError
+                yield item
+
+        return walk
+
+    def take_proof(self, proof: Proof) -> Proof:
         what = {
             "input.safetensors": "the input that the activations belong to",
             proof.dump: f"every layer's activations, recorded by {proof.recorded_by}",
@@ -230,6 +264,8 @@ class _Maker:
         proof: Proof,
         missing: Mapping[str, str],
     ) -> dict[str, Any]:
+        from caffe2py.archive.contents import STYLE
+
         said = asdict(choices) | {"plugins": [Path(p).name for p in choices.plugins]}
         return {
             "format": FORMAT,
@@ -266,6 +302,8 @@ class _Maker:
         notes: Sequence[str],
     ) -> None:
         """The card and the RO-Crate."""
+        from caffe2py.archive.contents import write_json
+
         self.what |= {"README.md": "the model card", FILE: "what is in here, for machines (RO-Crate)"}
         contents = sorted(self.what.items())
         text = card(info, facts, originals, contents, proof.said, notes)

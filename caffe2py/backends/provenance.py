@@ -7,7 +7,7 @@ from pathlib import Path
 from caffe2py import __version__
 from caffe2py.backends.preprocessing import preprocessing
 from caffe2py.graph import Graph
-from caffe2py.proto.files import digest
+from caffe2py.proto.digests import digest
 
 
 def provenance(graph: Graph) -> dict[str, str]:

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -47,7 +48,9 @@ class Runner:
                     for v, name in zip(node.bottoms, step.bottoms, strict=True):
                         variables[name] = feed.get(v, variables.get(name))
                 with self.ready(step):
-                    exec(_compiled(step), self.module.forward.__globals__, variables)  # our own text, from the emitter
+                    exec(
+                        _compiled(step.lines, node.name), self.module.forward.__globals__, variables
+                    )  # our own text, from the emitter
             yield node, [variables[name] for name in step.tops]
             for name in last[index]:
                 variables.pop(name, None)
@@ -104,8 +107,9 @@ def _last_uses(made: Program) -> list[list[str]]:
     return uses[::-1]
 
 
-def _compiled(step: Step) -> Any:
-    return compile("\n".join(step.lines), f"<layer {step.node.name}>", "exec")
+@lru_cache(maxsize=1 << 12)
+def _compiled(lines: tuple[str, ...], layer: str) -> Any:
+    return compile("\n".join(lines), f"<layer {layer}>", "exec")
 
 
 def compile_class(made: Program) -> type[torch.nn.Module]:

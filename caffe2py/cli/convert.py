@@ -49,7 +49,7 @@ def command(net: NetFiles, out: str, no_check: bool | None, as_json: bool, **set
     Exit status 3: the file was written, and a check found it wrong.
     """
     from caffe2py.backends.convert import convert, writer
-    from caffe2py.proto.files import digest_ahead
+    from caffe2py.proto.digests import digest_ahead
 
     options = {name: value for name, value in settings.items() if value is not None}
     for name in [*options, *(["no_check"] if no_check else [])]:

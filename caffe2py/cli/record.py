@@ -10,7 +10,12 @@ from caffe2py.cli.common import NetFiles, file_size, json_option, net_files, pri
 @click.command(short_help="Run a net once and write every layer's values to a dump")
 @net_files(weights=True)
 @click.option(
-    "-o", "--output", "out", required=True, metavar="DUMP.h5", help="The dump to write (caffe-activations/1)."
+    "-o",
+    "--output",
+    "out",
+    required=True,
+    metavar="DUMP.h5",
+    help="The dump to write (caffe-activations/1): .h5 or .npz.",
 )
 @click.option(
     "--from",

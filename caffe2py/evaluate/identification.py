@@ -12,7 +12,7 @@ from caffe2py.errors import CaffeError, FileError
 from caffe2py.evaluate.registry import Release, ReleasedFile, releases
 from caffe2py.graph import Graph
 from caffe2py.proto.caffemodel import read_weights
-from caffe2py.proto.files import digest
+from caffe2py.proto.digests import digest
 from caffe2py.proto.looks import looks_like
 from caffe2py.proto.net import read_net
 

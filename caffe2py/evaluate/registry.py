@@ -13,7 +13,7 @@ from typing import Any
 
 from caffe2py.errors import FileError
 from caffe2py.evaluate.classes import ORDERS
-from caffe2py.proto.files import digest
+from caffe2py.proto.digests import digest
 
 HASHES = ("sha1", "sha256", "sha384", "sha512")
 Pair = tuple[float, float]  # top-1 and top-5 error in per cent

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import h5py
 
 FORMAT = "caffe-activations/1"
+ATTRIBUTES = "caffe-activations.json"  # the array of an .npz that has all that is no array
 STATISTICS = ("mean", "std", "min", "max", "l2")
 MOST_TOPS = 10_000  # of a layer
 
@@ -217,15 +218,15 @@ def _datasets(group: Any, prefix: str = "") -> Iterator[tuple[str, Callable[[], 
 
 def _layers_in_archive(arrays: Mapping[str, Callable[[], np.ndarray]], place: str) -> Dump:
     """The `.npz` form of `caffe-activations/1`, which the recorder writes where there is no h5py; else plain arrays."""
-    if "caffe-activations.json" not in arrays:
+    if ATTRIBUTES not in arrays:
         return NamedDump(place, arrays)
     return npz_activations(arrays, place)
 
 
 def npz_activations(arrays: Mapping[str, Callable[[], np.ndarray]], place: str) -> LayerDump:
-    """Attributes are one JSON text in the array `caffe-activations.json`; arrays have the names they have in HDF5."""
+    """Attributes are one JSON text in the array ATTRIBUTES; arrays have the names they have in HDF5."""
     try:
-        said = json.loads(arrays["caffe-activations.json"]().astype(np.uint8).tobytes().decode("utf-8"))
+        said = json.loads(arrays[ATTRIBUTES]().astype(np.uint8).tobytes().decode("utf-8"))
         if said["format"] != FORMAT:
             raise FileError(f'has format "{said["format"]}"; want "{FORMAT}"', place)
         records = [
@@ -238,11 +239,16 @@ def npz_activations(arrays: Mapping[str, Callable[[], np.ndarray]], place: str) 
             )
             for i, layer in enumerate(said["layers"])
         ]
-        fed = {blob: arrays[f"input/{blob}"] for blob in said["inputs"]}
+        fed = {blob: arrays[member_name(f"input/{blob}")] for blob in said["inputs"]}
         attrs = {key: str(said.get(key, "")) for key in ("net", "prototxt", "caffemodel_sha256", "phase")}
     except (KeyError, TypeError, ValueError) as error:
         raise FileError(f"a damaged dump ({type(error).__name__}: {error})", place) from None
     return LayerDump(place, tuple(records), fed, **attrs)
+
+
+def member_name(name: str) -> str:
+    """A name as zip files have it: bytes that were no UTF-8 as escapes."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _archived(arrays: Mapping[str, Callable[[], np.ndarray]], name: str, said: Mapping[str, Any] | None) -> Stored:

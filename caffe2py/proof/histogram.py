@@ -42,11 +42,12 @@ def histogram(ours: Top | None, reference: Top, scale: float) -> Histogram | Non
     if not a.size:
         return None
     low, high = float(min(a.min(), b.min())), float(max(a.max(), b.max()))
-    edges = np.linspace(low, high if high > low else low + 1.0, BINS + 1)
+    high = high if high > low else low + 1.0
     far = np.abs(a - b) / (scale or 1.0)
     logs = np.clip(np.log10(np.maximum(far, 1e-300)), DECADES[0], DECADES[-1])
-    return Histogram(low, float(edges[-1]), _counts(a, edges), _counts(b, edges), _counts(logs, DECADES))
+    decades = _counts(logs, len(DECADES) - 1, DECADES[0], DECADES[-1])
+    return Histogram(low, high, _counts(a, BINS, low, high), _counts(b, BINS, low, high), decades)
 
 
-def _counts(values: np.ndarray, edges: np.ndarray) -> tuple[int, ...]:
-    return tuple(int(n) for n in np.histogram(values, edges)[0])
+def _counts(values: np.ndarray, bins: int, low: float, high: float) -> tuple[int, ...]:
+    return tuple(int(n) for n in np.histogram(values, bins, (low, high))[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from itertools import islice
 
 from caffe2py.picture.cards import Shade, shapes_text
 from caffe2py.picture.page import Picture, picture, render, written
@@ -62,7 +63,7 @@ def html_report(report: Report, path: str | os.PathLike[str] | None = None) -> s
         worst=[line for line in ranked if line.row.excess >= 0][:WORST],
         first=first,
         plot=depth_plot(report.layers, report.first_offender),
-        histograms=[h for line in chosen if (h := _histograms(line))][:HISTOGRAMS],
+        histograms=list(islice(filter(None, map(_histograms, chosen)), HISTOGRAMS)),
         picture=_picture(report),
         legend=[*((style, said) for _, style, said in COLOURS), FOLLOWING, NOTHING],
     )

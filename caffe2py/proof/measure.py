@@ -9,8 +9,9 @@ import numpy as np
 
 from caffe2py.graph import Graph, Node
 from caffe2py.layers.base import Shape, count, text
-from caffe2py.proof.dumps import Sample, Top
+from caffe2py.proof.dumps import STATISTICS, Sample, Top
 
+PIECE = 1 << 15  # values
 EPSILON = 2.0**-24  # half a unit in the last place of 1: what one rounding to float32 can cost
 LIMITS = {"Sigmoid": (0.0, 1.0), "Softmax": (0.0, 1.0), "TanH": (-1.0, 1.0)}  # where a type saturates
 SATURATED = 2.0**-20  # this near to its limits a value tells nothing of what made it
@@ -31,7 +32,8 @@ def scale_of(reference: Top) -> float:
 def _largest(values: np.ndarray) -> float:
     if not values.size:
         return 0.0
-    largest = float(np.abs(values).max())
+    with np.errstate(invalid="ignore"):
+        largest = max(float(values.max()), -float(values.min()))
     if math.isfinite(largest):
         return largest
     return float(np.abs(values, where=np.isfinite(values), out=np.zeros(values.shape)).max())
@@ -55,10 +57,28 @@ def statistics_error(ours: np.ndarray, reference: Top, scale: float) -> float | 
     same = tuple(ours.shape) == shape_of(reference)
     if not isinstance(reference, Sample) or not same or not ours.size or not math.isfinite(reference.l2):
         return None
-    wide = ours.astype(np.float64)
-    pairs = [(wide.mean(), reference.mean), (wide.min(), reference.min), (wide.max(), reference.max)]
-    pairs.append((math.sqrt(float(np.square(wide).mean())), reference.l2 / math.sqrt(ours.size)))
+    said, root = statistics_of(ours), math.sqrt(ours.size)
+    pairs = [(said[key], getattr(reference, key)) for key in ("mean", "min", "max")]
+    pairs.append((said["l2"] / root, reference.l2 / root))
     return _relative(max(largest_difference(np.array(a), np.array(b)) for a, b in pairs), scale)
+
+
+def statistics_of(values: np.ndarray) -> dict[str, float]:
+    """What a sample says of all values: mean, std, min, max and l2, in float64; zeros of an empty array.
+
+    A piece at a time: what fits into a processor's cache is soon gone through.
+    """
+    flat = values.ravel()
+    if not flat.size:
+        return dict.fromkeys(STATISTICS, 0.0)
+    pieces = np.array_split(flat, math.ceil(flat.size / PIECE))
+    with np.errstate(invalid="ignore", over="ignore"):
+        mean = sum(float(piece.sum(dtype=np.float64)) for piece in pieces) / flat.size
+        apart = (np.subtract(piece, mean, dtype=np.float64) for piece in pieces)
+        variance = sum(float(np.square(x, out=x).sum()) for x in apart) / flat.size
+        l2 = math.sqrt(flat.size * (variance + mean * mean))
+    said = (mean, math.sqrt(variance), float(flat.min()), float(flat.max()), l2)
+    return dict(zip(STATISTICS, said, strict=True))
 
 
 def whole_error(ours: np.ndarray, reference: Top, scale: float) -> float:
@@ -71,7 +91,8 @@ def largest_difference(a: np.ndarray, b: np.ndarray) -> float:
     if not a.size:
         return 0.0
     with np.errstate(invalid="ignore"):
-        found = float(np.abs(np.subtract(a, b, dtype=np.float64)).max())
+        apart = np.subtract(a, b, dtype=np.float64)
+        found = max(float(apart.max()), -float(apart.min()))
     if not math.isnan(found):
         return found
     equal = (a == b) | (np.isnan(a) & np.isnan(b))

@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from caffe2py.backends.torch_run import Runner, input_tensors, lean_runner, runner
+from caffe2py.backends.torch_run import LeanRunner, Runner, input_tensors, lean_runner, runner
 from caffe2py.errors import FileError, NetError
 from caffe2py.graph import Graph, Node, Value
 
@@ -78,6 +78,8 @@ class TorchModel:
 
     @cached_property
     def double(self) -> Runner:
+        if isinstance(self.single, LeanRunner):  # whose module is empty between layers
+            return replace(self.single, dtype=torch.float64)
         return self.runner(torch.float64)
 
     def runner(self, dtype: torch.dtype) -> Runner:

@@ -16,7 +16,7 @@ from caffe2py.graph import Graph
 from caffe2py.proof.dump_writer import write_dump
 from caffe2py.proof.dumps import LayerDump, open_dump
 from caffe2py.proof.numpy_files import read_npy
-from caffe2py.proto.files import digest
+from caffe2py.proto.digests import digest
 
 Progress = Callable[[Iterable[Any], str, int], Iterable[Any]]
 
@@ -37,8 +37,7 @@ def record(
     made = lean_runner(graph, "exact")
     tensors = input_tensors(graph, inputs, torch.float32)
     text = graph.net.text if graph.net is not None else ""
-    said = {"net": graph.name, "phase": graph.phase, "prototxt": text, "caffemodel_sha256": _sha256(graph.weights_file)}
-    with write_dump(path, samples=samples, **said) as writer, torch.no_grad():
+    with write_dump(path, samples, net=graph.name, phase=graph.phase, prototxt=text) as writer, torch.no_grad():
         for blob, tensor in tensors.items():
             writer.input(blob, tensor.numpy())
         steps: Iterable[Any] = made.steps(tensors)
@@ -46,6 +45,7 @@ def record(
             if not node.layer.is_input:
                 bottoms, blobs = ([v.blob for v in values] for values in (node.bottoms, node.tops))
                 writer.layer(node.name, node.type, bottoms, blobs, [top.detach().numpy() for top in tops])
+        writer.say(caffemodel_sha256=_sha256(graph.weights_file))  # last: it may be on its way in another thread
 
 
 def noise(graph: Graph, seed: int = 1) -> dict[str, np.ndarray]:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from caffe2py.errors import FileError
 from caffe2py.layers.base import Shape, text
-from caffe2py.proto.files import digest, written_whole
+from caffe2py.proto.digests import digest
+from caffe2py.proto.files import written_whole
 
 if TYPE_CHECKING:
     from caffe2py.graph import Graph

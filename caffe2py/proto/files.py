@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import mmap
 import os
 import tempfile
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from functools import cache
+from contextlib import contextmanager
 from pathlib import Path
 
 from caffe2py.errors import FileError
@@ -24,35 +21,6 @@ def map_file(path: str | os.PathLike[str]) -> mmap.mmap:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
     except OSError as error:
         raise FileError(_reason(error), os.fspath(path)) from None
-
-
-def digest(path: str | os.PathLike[str], algorithm: str = "sha256") -> str:
-    """The hash of a file in hexadecimal; of a large one once for each of its states. Raises FileError."""
-    try:
-        state = os.stat(path)
-        with _hashing:
-            return _digest(os.path.abspath(path), algorithm, state.st_size, state.st_mtime_ns)
-    except OSError as error:
-        raise FileError(_reason(error), os.fspath(path)) from None
-
-
-def digest_ahead(path: str | os.PathLike[str]) -> None:
-    """Begin to hash a large file in the background; ``digest`` has its sha256 the sooner."""
-
-    def work() -> None:
-        with suppress(FileError):  # whoever wants the hash is told
-            digest(path)
-
-    threading.Thread(target=work, daemon=True).start()
-
-
-_hashing = threading.Lock()  # who asks for what is being hashed waits for it
-
-
-@cache
-def _digest(path: str, algorithm: str, size: int, changed: int) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, algorithm).hexdigest()
 
 
 @contextmanager
