@@ -50,4 +50,6 @@ def histogram(ours: Top | None, reference: Top, scale: float) -> Histogram | Non
 
 
 def _counts(values: np.ndarray, bins: int, low: float, high: float) -> tuple[int, ...]:
-    return tuple(int(n) for n in np.histogram(values, bins, (low, high))[0])
+    """How many values lie in each of some bins of equal width, which `high` is still in."""
+    places = ((values - low) * (bins / (high - low))).astype(np.int64)
+    return tuple(np.bincount(np.minimum(places, bins - 1), minlength=bins).tolist())

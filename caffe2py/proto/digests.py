@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from caffe2py.errors import FileError
 
-PIECE = 1 << 22  # so large that a busy interpreter is seldom waited for
+PIECE = 1 << 20  # so large that a busy interpreter is seldom waited for
 LARGE = 1 << 20  # below this, a hash need not be kept
 GIT = "git"  # the algorithm by which git names a content: sha1, of its length too
 
@@ -65,23 +65,22 @@ def digests(path: str | os.PathLike[str], algorithms: Sequence[str]) -> dict[str
 
 def range_digests(path: str | os.PathLike[str], algorithms: Sequence[str], start: int, size: int) -> dict[str, str]:
     """The hashes of ``size`` bytes of a file from ``start`` on. Raises FileError where there are fewer."""
-
-    def work(name: str) -> str:
-        made: Any = hashlib.new("sha1" if name == GIT else name, usedforsecurity=name != GIT)
-        if name == GIT:
-            made.update(b"blob %d\0" % size)
-        try:
-            with open(path, "rb", buffering=0) as file:
-                file.seek(start)
-                for piece in pieces(file, size):
-                    made.update(piece)
-        except FileError as error:
-            raise FileError(str(error), os.fspath(path)) from None
-        except OSError as error:
-            raise FileError((error.strerror or str(error)).lower(), os.fspath(path)) from None
-        return str(made.hexdigest())
-
-    return {name: work(name) for name in algorithms}
+    made: dict[str, Any] = {
+        n: hashlib.new("sha1", usedforsecurity=False) if n == GIT else hashlib.new(n) for n in algorithms
+    }
+    if GIT in made:
+        made[GIT].update(b"blob %d\0" % size)
+    try:
+        with open(path, "rb", buffering=0) as file:
+            file.seek(start)
+            for piece in pieces(file, size):
+                for each in made.values():
+                    each.update(piece)
+    except FileError as error:
+        raise FileError(str(error), os.fspath(path)) from None
+    except OSError as error:
+        raise FileError((error.strerror or str(error)).lower(), os.fspath(path)) from None
+    return {name: str(each.hexdigest()) for name, each in made.items()}
 
 
 def pieces(file: BinaryIO, size: int) -> Iterator[memoryview]:
