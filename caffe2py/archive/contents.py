@@ -161,11 +161,8 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def let_go(graph: Graph) -> None:
-    """Give the pages of the mapped weights back; they are read again when they are asked for.
-
-    The maps are private, and a write to their arrays would be lost: for graphs that nobody else has.
-    """
+def maps_of(graph: Graph) -> list[mmap.mmap]:
+    """The maps that the weights lie in."""
     maps = set()
     for _, _, weight in graph.owned_weights():
         held: Any = weight.data
@@ -173,21 +170,24 @@ def let_go(graph: Graph) -> None:
             held = held.base if isinstance(held, np.ndarray) else held.obj
         if isinstance(held, mmap.mmap):
             maps.add(held)
-    for each in maps:
-        if hasattr(each, "madvise"):
-            each.madvise(mmap.MADV_DONTNEED)
+    return list(maps)
 
 
 def trimmed(progress: Progress | None, graph: Graph) -> Progress:
-    """The progress, giving memory back on the way: weights that were used, and activations that glibc keeps."""
+    """The progress, giving memory back on the way: weights that were used, and activations that glibc keeps.
+
+    Weights are read again when they are asked for. Their maps are private, and a write to them would be lost: this is
+    for graphs that nobody else has.
+    """
 
     def walk(items: Iterable[Any], what: str, total: int) -> Iterator[Any]:
-        trim = _trim()
+        trim, maps = _trim(), [each for each in maps_of(graph) if hasattr(each, "madvise")]
         for i, item in enumerate(progress(items, what, total) if progress else items):
             yield item
             if i % TRIM == 0:
                 trim()
-                let_go(graph)
+                for each in maps:
+                    each.madvise(mmap.MADV_DONTNEED)
 
     return walk
 

@@ -36,7 +36,7 @@ class Gains:
 
     def add(self, node: Node, value: Value, exact: np.ndarray | None, shaken: Sequence[np.ndarray | None]) -> None:
         """Note how far a value moved, beside its own size."""
-        scale = 0.0 if exact is None else scale_of(exact)
+        scale = scale_of(exact) if shaken and exact is not None else 0.0
         if scale and exact is not None:
             moved = [largest_difference(x, exact) / scale for x in shaken if x is not None and x.shape == exact.shape]
             self.found[value] = max(moved, default=0.0)
