@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import io
 import itertools
-import os
 import zipfile
 from pathlib import Path
 
@@ -279,16 +278,17 @@ def test_where_nothing_can_be_written(tmp_path):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
 def test_full_disk(tmp_path, monkeypatch):
-    """The temporary file is a link to a device that is always full; what was there before stays."""
+    """The new file is a link to a device that is always full; what was there before stays."""
     path = tmp_path / "out.caffemodel"
     path.write_bytes(b"before")
 
     def full(suffix, prefix, folder):
-        name = Path(folder) / f"{prefix}x{suffix}"
-        name.symlink_to("/dev/full")
-        return os.open(name, os.O_RDWR), str(name)
+        made = Path(folder) / f"{prefix}x{suffix}"
+        made.mkdir()
+        (made / "new.caffemodel").symlink_to("/dev/full")
+        return str(made)
 
-    monkeypatch.setattr("tempfile.mkstemp", full)
+    monkeypatch.setattr("tempfile.mkdtemp", full)
     with pytest.raises(FileError, match="cannot write: no space left"):
         write_caffemodel(path, net_of(a="Scale"), {"a": [np.zeros(1 << 16, "f4")]})
     assert [(one.name, one.read_bytes()) for one in tmp_path.iterdir()] == [("out.caffemodel", b"before")]

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from caffe2py.errors import FileError
 
-PIECE = 1 << 20  # so large that a busy interpreter is seldom waited for
+PIECE = 1 << 20
 LARGE = 1 << 20  # below this, a hash need not be kept
 GIT = "git"  # the algorithm by which git names a content: sha1, of its length too
 

@@ -25,44 +25,33 @@ def map_file(path: str | os.PathLike[str]) -> mmap.mmap:
 
 @contextmanager
 def written_whole(path: str | os.PathLike[str], room: int = 0) -> Iterator[Path]:
-    """A new empty file to write, which takes the name ``path`` only once the block has ended well.
+    """The name of a new file to write, which takes the name ``path`` only once the block has ended well.
 
-    It lies beside ``path`` and has its suffix; after an error nothing is left of it, and ``path`` is as it was.
-    ``room`` is for libraries that do not survive a full disk: that many bytes must be free before the block begins.
-    Raises FileError where the disk is full, the folder missing or not writable.
+    It lies in a folder of its own beside ``path`` and has its suffix; after an error nothing is left of it, and
+    ``path`` is as it was. ``room`` is for libraries that do not survive a full disk: that many bytes must be free
+    before the block begins. Raises FileError where the disk is full, the folder missing or not writable.
     """
     target = Path(os.path.realpath(path))
     try:
         if target.exists() and not target.is_file():
             raise FileError("cannot write: what stands there is no file", os.fspath(path))
-        handle, name = tempfile.mkstemp(target.suffix, f".{target.stem[:40]}.", target.parent)
-        try:
-            _try_room(handle, room)
-            yield Path(name)
-            os.chmod(name, _mode(target))
-            os.replace(name, target)
-        except BaseException:
-            os.unlink(name)
-            raise
+        with tempfile.TemporaryDirectory("", f".{target.stem[:40]}.", target.parent) as folder:
+            # A file that is new, not emptied: ext4 writes out at once what was emptied, and whoever removes it waits.
+            made = Path(folder, f"new{target.suffix}")
+            _try_room(folder, room)
+            yield made
+            if target.exists():
+                os.chmod(made, target.stat().st_mode & 0o777)
+            os.replace(made, target)
     except OSError as error:
         raise FileError(f"cannot write: {_reason(error)}", os.fspath(path)) from None
 
 
-def _try_room(handle: int, room: int) -> None:
+def _try_room(folder: str, room: int) -> None:
     """Take that many bytes of the disk and give them back; OSError where they are not there."""
-    with os.fdopen(handle, "wb") as file:
-        if room and hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(handle, 0, room)
-            file.truncate(0)
-
-
-def _mode(target: Path) -> int:
-    """The mode a plain ``open`` would have left: that of the file replaced, or what the umask allows."""
-    if target.exists():
-        return target.stat().st_mode & 0o777
-    umask = os.umask(0)
-    os.umask(umask)
-    return 0o666 & ~umask
+    if room and hasattr(os, "posix_fallocate"):
+        with tempfile.TemporaryFile(dir=folder) as file:
+            os.posix_fallocate(file.fileno(), 0, room)
 
 
 def _reason(error: OSError) -> str:
