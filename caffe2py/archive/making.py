@@ -114,10 +114,7 @@ class _Done:
 
 
 class _Maker:
-    """A bundle in the making: each payload file is hashed in a thread of its own as soon as it is there.
-
-    In another thread the proof is made, beside the translation.
-    """
+    """A bundle in the making: its proof is made beside its translation, and each file hashed once it is there."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
