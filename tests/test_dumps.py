@@ -95,6 +95,14 @@ def test_any_name_comes_back(tmp_path: Path, name: str, suffix: str) -> None:
         np.testing.assert_array_equal(dump.inputs[blob](), X)
 
 
+def test_an_input_that_hdf5_cannot_name(tmp_path: Path) -> None:
+    with pytest.raises(CaffeError, match=r"HDF5 has no such name as 'a/\.\./b'.*an \.npz has"):
+        write(tmp_path / "d.h5", blob="a/../b")
+    assert list(tmp_path.iterdir()) == []
+    with open_dump(write(tmp_path / "d.npz", blob="a/../b")) as dump:
+        assert isinstance(dump, LayerDump) and list(dump.inputs) == ["a/../b"]
+
+
 def test_the_same_values_are_the_same_bytes(tmp_path: Path) -> None:
     first, second = (write(tmp_path / name, samples=7).read_bytes() for name in ("a.npz", "b.npz"))
     assert first == second

@@ -47,10 +47,9 @@ class Runner:
                 if feed is not None:
                     for v, name in zip(node.bottoms, step.bottoms, strict=True):
                         variables[name] = feed.get(v, variables.get(name))
+                code = _compiled(step.lines, node.name)  # our own text, from the emitter
                 with self.ready(step):
-                    exec(
-                        _compiled(step.lines, node.name), self.module.forward.__globals__, variables
-                    )  # our own text, from the emitter
+                    exec(code, self.module.forward.__globals__, variables)
             yield node, [variables[name] for name in step.tops]
             for name in last[index]:
                 variables.pop(name, None)

@@ -22,7 +22,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from caffe2py.errors import CaffeError, FileError
+from caffe2py.errors import CaffeError
 from caffe2py.proof.dumps import ATTRIBUTES, FORMAT, STATISTICS, Sample, Top, member_name
 from caffe2py.proof.measure import statistics_of
 from caffe2py.proto.files import written_whole
@@ -112,7 +112,7 @@ class _Hdf5:
 
     def input(self, blob: str, array: np.ndarray) -> None:
         if not all(part not in ("", ".", "..") for part in blob.split("/")):
-            raise FileError(f"HDF5 has no such name as {blob!r}, an input of the net", self.file.filename)
+            raise CaffeError(f"HDF5 has no such name as {blob!r}, an input of the net; an .npz has")
         self.file["input"].create_dataset(_name(blob), data=array)
 
     def layer(self, number: int, said: Mapping[str, Any], tops: Sequence[Top]) -> None:
