@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -348,6 +349,27 @@ def test_killed_at_any_moment_there_is_nothing_or_all_of_it(tmp_path: Path) -> N
     create(*net, out)
     assert [f.name for f in out.parent.iterdir()] == ["tiny.tar"], "leftovers are removed by the next one"
     assert not failed(out)
+
+
+def test_a_proof_that_nobody_waits_for_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from caffe2py.archive import contents
+
+    steps = []
+
+    def proof(graph: object, folder: object, against: object, seed: int, progress: contents.Progress) -> None:
+        for step in progress(range(1000), "proving", 1000):
+            steps.append(step)
+            time.sleep(0.02)
+
+    def translation(*args: object) -> None:
+        raise CaffeError("stop")
+
+    monkeypatch.setattr(contents, "write_proof", proof)
+    monkeypatch.setattr(contents, "write_translation", translation)
+    with pytest.raises(CaffeError, match="stop"):
+        create(*write_net(tmp_path, TINY), tmp_path / "tiny.tar")
+    assert len(steps) < 500
+    assert not list(tmp_path.glob("*tar*"))
 
 
 def test_a_running_one_is_no_leftover(tmp_path: Path) -> None:
