@@ -5,24 +5,24 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from caffe2py.version import __version__
 
 if TYPE_CHECKING:
-    from caffe2py.backends.caffe_file import save
     from caffe2py.backends.convert import convert
-    from caffe2py.backends.onnx_model import to_onnx
-    from caffe2py.backends.pt_file import load_torch
-    from caffe2py.backends.torch_run import run, to_torch
-    from caffe2py.backends.torch_source import to_source
+    from caffe2py.backends.files.caffe_file import save
+    from caffe2py.backends.files.pt_file import load_torch
+    from caffe2py.backends.onnx.model import to_onnx
+    from caffe2py.backends.torch.run import run, to_torch
+    from caffe2py.backends.torch.source import to_source
     from caffe2py.errors import CaffeError
     from caffe2py.evaluate.classification import classify
-    from caffe2py.evaluate.identification import identify
+    from caffe2py.evaluate.releases.identification import identify
     from caffe2py.graph.fillers import fill_weights
     from caffe2py.graph.load import load
     from caffe2py.proof.compare import compare
     from caffe2py.proof.record import record
     from caffe2py.proof.verify import verify
-    from caffe2py.proto.upgrade_file import upgrade
+    from caffe2py.proto.upgrade.file import upgrade
 
 # Where each public name lives. They load when they are first used, so that `import caffe2py` is quick.
 _HOMES = {
@@ -31,16 +31,16 @@ _HOMES = {
     "compare": "proof.compare",
     "convert": "backends.convert",
     "fill_weights": "graph.fillers",
-    "identify": "evaluate.identification",
+    "identify": "evaluate.releases.identification",
     "load": "graph.load",
-    "load_torch": "backends.pt_file",
+    "load_torch": "backends.files.pt_file",
     "record": "proof.record",
-    "run": "backends.torch_run",
-    "save": "backends.caffe_file",
-    "to_onnx": "backends.onnx_model",
-    "to_source": "backends.torch_source",
-    "to_torch": "backends.torch_run",
-    "upgrade": "proto.upgrade_file",
+    "run": "backends.torch.run",
+    "save": "backends.files.caffe_file",
+    "to_onnx": "backends.onnx.model",
+    "to_source": "backends.torch.source",
+    "to_torch": "backends.torch.run",
+    "upgrade": "proto.upgrade.file",
     "verify": "proof.verify",
 }
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.layer_cases import REFERENCE
+from tests.helpers.layer_cases import REFERENCE
 
 
 @pytest.fixture(scope="session")

@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 
 from caffe2py.errors import CaffeError, FileError
-from caffe2py.proto.blobs import DATA, SHAPE
-from caffe2py.proto.caffemodel import NET_LAYER, NET_NAME, V2
-from caffe2py.proto.files import written_whole
-from caffe2py.proto.wire import encode_field, encode_head, encode_packed
+from caffe2py.proto.disk.files import written_whole
+from caffe2py.proto.weights.blobs import DATA, SHAPE
+from caffe2py.proto.weights.caffemodel import NET_LAYER, NET_NAME, V2
+from caffe2py.proto.weights.wire import encode_field, encode_head, encode_packed
 
 PIECE = 1 << 20  # values drawn at a time
 

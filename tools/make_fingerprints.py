@@ -19,7 +19,7 @@ from typing import Any
 from google.protobuf import text_format
 from google.protobuf.message import Message
 
-from caffe2py.proto.files import written_whole
+from caffe2py.proto.disk.files import written_whole
 from caffe2py.proto.schema import NetParameter
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from caffe2py.layers.base import Layer, layer_types
-from caffe2py.layers.data import Source
+from caffe2py.layers.data.data import Source
 from caffe2py.proto.schema import LAYER, field_default
 
 PAGE = Path(__file__).parent.parent / "docs" / "layers.md"

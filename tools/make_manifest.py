@@ -21,12 +21,12 @@ import numpy as np
 import torch
 
 import caffe2py
-from caffe2py.backends.torch_run import runner
-from caffe2py.backends.torch_source import program
+from caffe2py.backends.torch.run import runner
+from caffe2py.backends.torch.source import program
 from caffe2py.errors import CaffeError
 from caffe2py.graph import Graph, Node, Value
 from caffe2py.layers.base import count
-from caffe2py.proto.files import written_whole
+from caffe2py.proto.disk.files import written_whole
 from tools.make_caffemodel import draw
 
 FACTOR = 999.982  # the scale factor that a long training leaves: the sum of 0.999^k

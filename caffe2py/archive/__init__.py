@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from caffe2py.archive.checking import check
+    from caffe2py.archive.contents.info import Info, read_info
     from caffe2py.archive.extraction import describe, extract
     from caffe2py.archive.hub import create_hub_folder
-    from caffe2py.archive.info import Info, read_info
     from caffe2py.archive.making import create
     from caffe2py.archive.many import create_all
 
 _HOMES = {
-    "Info": "info",
+    "Info": "contents.info",
     "check": "checking",
     "create": "making",
     "create_all": "many",
     "create_hub_folder": "hub",
     "describe": "extraction",
     "extract": "extraction",
-    "read_info": "info",
+    "read_info": "contents.info",
 }
 
 __all__ = ["Info", "check", "create", "create_all", "create_hub_folder", "describe", "extract", "read_info"]

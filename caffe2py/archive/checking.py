@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from caffe2py.archive import bag
-from caffe2py.archive.bundle import HISTORY, Bundle, open_bundle
-from caffe2py.archive.crate import FILE, crate_files
-from caffe2py.archive.hashes import Hashes
+from caffe2py.archive.bundles import bag
+from caffe2py.archive.bundles.bundle import HISTORY, Bundle, open_bundle
+from caffe2py.archive.bundles.hashes import Hashes
+from caffe2py.archive.contents.crate import FILE, crate_files
 from caffe2py.errors import CaffeError, FileError
 
 OK, FAILED, NOT_CHECKED = "ok", "FAILED", "not checked"
@@ -231,11 +231,11 @@ class _Questions:
     def translation(self) -> str:
         """The conversion done again, byte for byte; by other versions, value by value."""
         self.need_net()
-        from caffe2py.archive.contents import write_translation
-        from caffe2py.archive.facts import facts_of
-        from caffe2py.archive.hashes import hash_file
+        from caffe2py.archive.bundles.hashes import hash_file
+        from caffe2py.archive.bundles.naming import versions
+        from caffe2py.archive.contents.contents import write_translation
+        from caffe2py.archive.contents.facts import facts_of
         from caffe2py.archive.making import read_labels
-        from caffe2py.archive.naming import versions
 
         made = self.folder / "converted"
         write_translation(self.graph, made, facts_of(self.graph), read_labels(self.kept.get("labels")))
@@ -268,7 +268,7 @@ class _Questions:
     def activations(self) -> str:
         """The activations computed again, each within the bound that the report has for it."""
         self.need_net()
-        from caffe2py.archive.contents import one_thread, trimmed
+        from caffe2py.archive.contents.contents import one_thread, trimmed
         from caffe2py.proof.verify import verify
 
         stored = self.bundle.read_json("data/verify/report.json")
@@ -302,7 +302,7 @@ class _Questions:
         made = self.folder / "converted" / "model.onnx"
         if "data/converted/model.onnx" not in self.bundle.sizes:
             raise Unknown(self.history["not_made"].get("converted/model.onnx", "there is none"))
-        from caffe2py.backends.onnx_check import check_file
+        from caffe2py.backends.onnx.check import check_file
 
         for name in ("model.onnx", "model.onnx.data"):
             if f"data/converted/{name}" in self.bundle.sizes:

@@ -7,8 +7,8 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-from caffe2py.archive.bundle import HISTORY, open_bundle
-from caffe2py.archive.staging import check_target, publish, staged
+from caffe2py.archive.bundles.bundle import HISTORY, open_bundle
+from caffe2py.archive.bundles.staging import check_target, publish, staged
 from caffe2py.errors import FileError
 
 

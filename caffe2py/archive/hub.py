@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from caffe2py.archive.card import card
-from caffe2py.archive.contents import Progress, write_proof, write_weights_and_source
-from caffe2py.archive.facts import facts_of
-from caffe2py.archive.hashes import hash_file
-from caffe2py.archive.info import NOTHING_KNOWN, Info, info_of
+from caffe2py.archive.bundles.hashes import hash_file
+from caffe2py.archive.bundles.staging import check_target, publish, staged
+from caffe2py.archive.contents.card import card
+from caffe2py.archive.contents.contents import Progress, write_proof, write_weights_and_source
+from caffe2py.archive.contents.facts import facts_of
+from caffe2py.archive.contents.info import NOTHING_KNOWN, Info, info_of
 from caffe2py.archive.making import DEPLOYED, SEED, Choices, Created, read_labels
-from caffe2py.archive.staging import check_target, publish, staged
 from caffe2py.errors import FileError
-from caffe2py.evaluate.identification import release_of
-from caffe2py.evaluate.registry import releases
+from caffe2py.evaluate.releases.identification import release_of
+from caffe2py.evaluate.releases.registry import releases
 
 Path_ = str | os.PathLike[str]
 

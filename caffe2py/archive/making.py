@@ -12,25 +12,25 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-from caffe2py import __version__
-from caffe2py.archive import bag
-from caffe2py.archive.card import card
-from caffe2py.archive.crate import FILE, crate
-from caffe2py.archive.facts import Facts, facts_of
-from caffe2py.archive.hashes import Hashes, hash_file
-from caffe2py.archive.info import NOTHING_KNOWN, Info, info_of
-from caffe2py.archive.naming import bundle_date, bundle_name, seconds, versions
-from caffe2py.archive.staging import check_target, publish, staged
-from caffe2py.archive.tar import move_into_tar
+from caffe2py.archive.bundles import bag
+from caffe2py.archive.bundles.hashes import Hashes, hash_file
+from caffe2py.archive.bundles.naming import bundle_date, bundle_name, seconds, versions
+from caffe2py.archive.bundles.staging import check_target, publish, staged
+from caffe2py.archive.bundles.tar import move_into_tar
+from caffe2py.archive.contents.card import card
+from caffe2py.archive.contents.crate import FILE, crate
+from caffe2py.archive.contents.facts import Facts, facts_of
+from caffe2py.archive.contents.info import NOTHING_KNOWN, Info, info_of
 from caffe2py.errors import FileError
-from caffe2py.evaluate.identification import release_of
-from caffe2py.evaluate.registry import releases
+from caffe2py.evaluate.releases.identification import release_of
+from caffe2py.evaluate.releases.registry import releases
 from caffe2py.graph import Graph
 from caffe2py.graph.load import load
 from caffe2py.layers.base import Shape
+from caffe2py.version import __version__
 
 if TYPE_CHECKING:
-    from caffe2py.archive.contents import Progress, Proof
+    from caffe2py.archive.contents.contents import Progress, Proof
 
 FORMAT = "caffe2py-bundle/1"
 SEED = 2017
@@ -148,7 +148,7 @@ class _Maker:
         for part in ("original", "schema", "converted", "verify"):
             self.path(part).mkdir(parents=True)
         kept = self.keep_originals({"prototxt": prototxt, "caffemodel": caffemodel}, choices.plugins)
-        from caffe2py.archive import contents  # torch is read while the originals are being hashed
+        from caffe2py.archive.contents import contents  # torch is read while the originals are being hashed
 
         graph = choices.load(self.path(kept["prototxt"]), self.path(kept["caffemodel"]))
         proving = self.prover.submit(
@@ -213,7 +213,7 @@ class _Maker:
         return kept
 
     def translate(self, graph: Graph, facts: Facts, labels: Sequence[str]) -> dict[str, str]:
-        from caffe2py.archive.contents import write_translation
+        from caffe2py.archive.contents.contents import write_translation
 
         missing = write_translation(graph, self.path("converted"), facts, labels)
         what = {
@@ -261,7 +261,7 @@ class _Maker:
         proof: Proof,
         missing: Mapping[str, str],
     ) -> dict[str, Any]:
-        from caffe2py.archive.contents import STYLE
+        from caffe2py.archive.contents.contents import STYLE
 
         said = asdict(choices) | {"plugins": [Path(p).name for p in choices.plugins]}
         return {
@@ -299,7 +299,7 @@ class _Maker:
         notes: Sequence[str],
     ) -> None:
         """The card and the RO-Crate."""
-        from caffe2py.archive.contents import write_json
+        from caffe2py.archive.contents.contents import write_json
 
         self.what |= {"README.md": "the model card", FILE: "what is in here, for machines (RO-Crate)"}
         contents = sorted(self.what.items())

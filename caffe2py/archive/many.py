@@ -12,14 +12,14 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from caffe2py.archive.bundles.hashes import hash_file
+from caffe2py.archive.bundles.naming import bundle_name
+from caffe2py.archive.bundles.staging import remove_leftovers
+from caffe2py.archive.contents.info import NOTHING_KNOWN, Info, read_info
 from caffe2py.archive.extraction import describe
-from caffe2py.archive.hashes import hash_file
-from caffe2py.archive.info import NOTHING_KNOWN, Info, read_info
 from caffe2py.archive.making import create
-from caffe2py.archive.naming import bundle_name
-from caffe2py.archive.staging import remove_leftovers
 from caffe2py.errors import CaffeError, FileError
-from caffe2py.proto.files import written_whole
+from caffe2py.proto.disk.files import written_whole
 
 MADE, KEPT, UNVERIFIED, FAILED = "made", "was there already", "made, not verified", "failed"
 NO_DEPLOY = re.compile(r"solver|train|val(?!ue)", re.IGNORECASE)

@@ -40,5 +40,5 @@ def writer(out: str | os.PathLike[str]) -> Callable[..., list[Path]]:
         raise FileError(f'no format has the suffix "{path.suffix}"; want one of {" ".join(KINDS)}', str(out))
     if not path.parent.is_dir():
         raise FileError(f'there is no folder "{path.parent}" to write to', str(out))
-    found: Callable[..., list[Path]] = importlib.import_module(f"caffe2py.backends.{KINDS[path.suffix][0]}").write
+    found: Callable[..., list[Path]] = importlib.import_module(f"caffe2py.backends.files.{KINDS[path.suffix][0]}").write
     return found

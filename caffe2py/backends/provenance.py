@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from caffe2py import __version__
 from caffe2py.backends.preprocessing import preprocessing
 from caffe2py.graph import Graph
-from caffe2py.proto.digests import digest
+from caffe2py.proto.disk.digests import digest
+from caffe2py.version import __version__
 
 
 def provenance(graph: Graph) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The command line: each command is a file of this folder with a click command named `command`.
+"""The command line: each command is a file of `commands/` with a click command named `command`.
 
 Commands load when they are called, and heavy libraries inside them, so that `caffe2py --help` answers at once.
 """
@@ -14,22 +14,21 @@ from typing import Any
 
 import click
 
-from caffe2py import __version__
+from caffe2py.cli import commands
 from caffe2py.errors import CaffeError
-
-SHARED = {"common", "image_options", "report_output"}  # files of this folder that are no commands
+from caffe2py.version import __version__
 
 
 class Commands(click.Group):
-    """The files of this folder, as commands."""
+    """The files of `commands/`, as commands."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name not in SHARED)
+        return sorted(m.name for m in pkgutil.iter_modules(commands.__path__))
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in self.list_commands(ctx):
             return None
-        found: click.Command = importlib.import_module(f"caffe2py.cli.{name}").command
+        found: click.Command = importlib.import_module(f"caffe2py.cli.commands.{name}").command
         return found
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:

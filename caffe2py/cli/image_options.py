@@ -116,7 +116,7 @@ def options(*groups: tuple[Any, ...]) -> Callable[[F], F]:
 
 
 def _choices(chosen: dict[str, Any]) -> Any:
-    from caffe2py.evaluate.net_input import Choices
+    from caffe2py.evaluate.pictures.net_input import Choices
 
     return Choices(**{**chosen, "mean": _mean(chosen["mean"])})
 
@@ -139,7 +139,7 @@ def _mean(text: str | None) -> tuple[float, ...] | str | None:
 
 def first_process() -> bool:
     """Under torchrun one process speaks for all."""
-    from caffe2py.evaluate.shards import current
+    from caffe2py.evaluate.results.shards import current
 
     return current().number == 0
 

@@ -11,7 +11,8 @@ import click
 from caffe2py.cli.common import fail, json_option, note, print_json
 
 if TYPE_CHECKING:
-    from caffe2py.proof.report import LayerReport, Report
+    from caffe2py.proof.reports.findings import LayerReport
+    from caffe2py.proof.reports.report import Report
 
 F = TypeVar("F", bound=Callable[..., Any])
 WORST = 10  # rows that the table shows unless all are asked for
@@ -80,7 +81,7 @@ def print_report(report: Report, *, everything: bool) -> None:
 
 
 def _cells(row: LayerReport) -> list[str]:
-    from caffe2py.proof.report import number, shape_text
+    from caffe2py.proof.reports.findings import number, shape_text
 
     return [
         row.name,

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from caffe2py.evaluate.classification import classify
     from caffe2py.evaluate.evaluation import evaluate
-    from caffe2py.evaluate.identification import identify
     from caffe2py.evaluate.published import table
+    from caffe2py.evaluate.releases.identification import identify
 
 _HOMES = {
     "classify": "classification",
     "evaluate": "evaluation",
-    "identify": "identification",
+    "identify": "releases.identification",
     "table": "published",
 }
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from caffe2py.errors import CaffeError, FileError
-from caffe2py.evaluate.classes import COUNT, classes
-from caffe2py.evaluate.identification import release_of
-from caffe2py.evaluate.images import Image, find_images
-from caffe2py.evaluate.net_input import Choices, preprocessing
+from caffe2py.evaluate.labels.classes import COUNT, classes
 from caffe2py.evaluate.network import Engine, network, scores_only
+from caffe2py.evaluate.pictures.images import Image, find_images
+from caffe2py.evaluate.pictures.net_input import Choices, preprocessing
 from caffe2py.evaluate.pipeline import results
-from caffe2py.evaluate.registry import releases
+from caffe2py.evaluate.releases.identification import release_of
+from caffe2py.evaluate.releases.registry import releases
 from caffe2py.graph import Graph
 
 

@@ -15,21 +15,21 @@ from typing import Any
 
 import numpy as np
 
-from caffe2py import __version__
 from caffe2py.errors import CaffeError, FileError
-from caffe2py.evaluate.error_rates import ErrorRate, error_rate, suspicion
-from caffe2py.evaluate.identification import release_of
-from caffe2py.evaluate.images import Sample, find_images, pair
-from caffe2py.evaluate.labels import Labels, class_numbers, read_labels, read_order
-from caffe2py.evaluate.net_input import Choices, preprocessing
+from caffe2py.evaluate.labels.labels import Labels, class_numbers, read_labels, read_order
 from caffe2py.evaluate.network import Engine, class_count, network, scores_only
+from caffe2py.evaluate.pictures.images import Sample, find_images, pair
+from caffe2py.evaluate.pictures.net_input import Choices, preprocessing
+from caffe2py.evaluate.pictures.preprocessing import Preprocessing, import_opencv
 from caffe2py.evaluate.pipeline import results
-from caffe2py.evaluate.predictions import Folder, Prediction, failed, predict
-from caffe2py.evaluate.preprocessing import Preprocessing, import_opencv
-from caffe2py.evaluate.registry import Release, digest, releases
-from caffe2py.evaluate.shards import Shard, shard
+from caffe2py.evaluate.releases.identification import release_of
+from caffe2py.evaluate.releases.registry import Release, digest, releases
+from caffe2py.evaluate.results.error_rates import ErrorRate, error_rate, suspicion
+from caffe2py.evaluate.results.predictions import Folder, Prediction, failed, predict
+from caffe2py.evaluate.results.shards import Shard, shard
 from caffe2py.graph import Graph
-from caffe2py.proto.files import written_whole
+from caffe2py.proto.disk.files import written_whole
+from caffe2py.version import __version__
 
 Path_ = str | os.PathLike[str]
 Progress = Callable[[int, int], None]  # images done, of how many

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from caffe2py.backends.torch_run import to_torch
+from caffe2py.backends.torch.run import to_torch
 from caffe2py.errors import CaffeError
-from caffe2py.evaluate.preprocessing import Preprocessing
+from caffe2py.evaluate.pictures.preprocessing import Preprocessing
 from caffe2py.graph import Graph, Value
 from caffe2py.layers.base import text
 from caffe2py.passes import only_outputs
@@ -163,7 +163,7 @@ def _onnx(graph: Graph, how: Preprocessing, engine: Engine) -> Callable[[np.ndar
         import onnxruntime
     except ImportError:
         raise CaffeError("the backend onnx needs onnxruntime: pip install 'caffe2py[verify]'") from None
-    from caffe2py.backends.onnx_model import to_onnx
+    from caffe2py.backends.onnx.model import to_onnx
 
     providers = ["CPUExecutionProvider"]
     if engine.device != "cpu":

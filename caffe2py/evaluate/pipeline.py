@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from caffe2py.errors import FileError
-from caffe2py.evaluate.images import Image
 from caffe2py.evaluate.network import Later, Network
-from caffe2py.evaluate.preprocessing import Preprocessing, import_opencv
+from caffe2py.evaluate.pictures.images import Image
+from caffe2py.evaluate.pictures.preprocessing import Preprocessing, import_opencv
 
 
 @dataclass(frozen=True)

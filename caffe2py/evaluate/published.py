@@ -10,13 +10,14 @@ from typing import Any
 
 from caffe2py.errors import CaffeError, FileError
 from caffe2py.evaluate.evaluation import Evaluation, Progress, evaluate, write_rows
-from caffe2py.evaluate.identification import find_release
-from caffe2py.evaluate.models import prototxt
-from caffe2py.evaluate.registry import Pair, Release, releases
-from caffe2py.evaluate.shards import current
+from caffe2py.evaluate.releases.identification import find_release
+from caffe2py.evaluate.releases.models import prototxt
+from caffe2py.evaluate.releases.registry import Pair, Release, releases
+from caffe2py.evaluate.results.shards import current
 from caffe2py.graph import Graph
 from caffe2py.graph.load import load
-from caffe2py.proto.caffemodel import Weights, read_weights
+from caffe2py.proto.weights.layers import Weights
+from caffe2py.proto.weights.read import read_weights
 
 Path_ = str | os.PathLike[str]
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from caffe2py.evaluate.evaluation import Evaluation
 from caffe2py.evaluate.published import Row, Table
-from caffe2py.evaluate.registry import Pair
+from caffe2py.evaluate.releases.registry import Pair
 
 SHOWN = 20  # unreadable images that are named in a text; files name all
 HEADER = ("model", "published", "measured", "difference", "images", "others measured")

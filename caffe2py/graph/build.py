@@ -11,14 +11,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from caffe2py.errors import NetError
-from caffe2py.graph.model import Graph, Node, Value, Weight, layer_error
+from caffe2py.graph.model import Graph
+from caffe2py.graph.node import Node, Value, Weight, layer_error
 from caffe2py.graph.weights import WeightSource
 from caffe2py.layers.base import Layer, Misfit, Params, Shape, find_layer, text
-from caffe2py.layers.opaque import Opaque
-from caffe2py.proto.prototxt import LayerText, NetText
+from caffe2py.layers.base.opaque import Opaque
+from caffe2py.proto.text.prototxt import LayerText, NetText
 
 if TYPE_CHECKING:
-    from caffe2py.proto.caffemodel import Weights
+    from caffe2py.proto.weights.layers import Weights
 
 MAX_COUNT = 2**31 - 1  # Caffe counts a blob's elements in a 32-bit int
 MAX_AXES = 32

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from caffe2py.errors import CaffeError, WeightError
-from caffe2py.graph.model import Graph, Node, Weight
+from caffe2py.graph.model import Graph
+from caffe2py.graph.node import Node, Weight
 from caffe2py.layers.base import Misfit, Params
-from caffe2py.layers.filler import FillerParameter
-from caffe2py.proto.prototxt import Unknown
+from caffe2py.layers.base.filler import FillerParameter
+from caffe2py.proto.text.prototxt import Unknown
 
 
 def fill_weights(graph: Graph, seed: int) -> Graph:

@@ -8,11 +8,11 @@ from typing import Any, NoReturn
 
 from caffe2py.errors import NetError
 from caffe2py.graph.build import check_size
-from caffe2py.graph.model import Graph, Value
-from caffe2py.layers.base import Misfit, Shape, text
+from caffe2py.graph.model import Graph
+from caffe2py.graph.node import Value
+from caffe2py.layers.base import FreeShape, Misfit, Shape, text
 
 Axes = Mapping[str, tuple[int, str]]  # input blob -> its free axis, and the symbol of its size
-FreeShape = tuple[Any, ...]  # of int and Size
 
 
 class NotFree(Misfit):

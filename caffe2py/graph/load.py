@@ -9,9 +9,9 @@ from caffe2py.errors import CaffeError
 from caffe2py.graph.build import build
 from caffe2py.graph.model import Graph
 from caffe2py.layers.base import Shape
-from caffe2py.layers.plugins import load_plugin
+from caffe2py.layers.base.plugins import load_plugin
+from caffe2py.proto.disk.looks import looks_like
 from caffe2py.proto.filter import filter_net
-from caffe2py.proto.looks import looks_like
 from caffe2py.proto.net import read_net
 
 Path = str | os.PathLike[str]
@@ -47,7 +47,7 @@ def load(
         return graph if fill is None else _filled(graph, fill)
     if fill is not None:
         raise CaffeError(f"load takes a caffemodel or fill, and was given both: {os.fspath(caffemodel)} and {fill}")
-    from caffe2py.proto.caffemodel import read_weights  # here, so that a net can be shown without numpy
+    from caffe2py.proto.weights.read import read_weights  # here, so that a net can be shown without numpy
 
     return build(net, read_weights(caffemodel), phase=phase, inputs=inputs)
 
@@ -65,7 +65,7 @@ def _holds_weights(path: Path) -> bool:
 
 def _saved(path: Path, phase: str, level: int, stages: Sequence[str], inputs: Mapping[str, Shape] | None) -> Graph:
     from caffe2py.graph.saved import saved_net  # here, so that a net can be shown without numpy
-    from caffe2py.proto.caffemodel import read_weights
+    from caffe2py.proto.weights.read import read_weights
 
     weights = read_weights(path)
     return build(saved_net(weights, phase, level, stages), weights, phase=phase, inputs=inputs)

@@ -9,82 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
 
-from caffe2py.errors import CaffeError, Place, WeightError
-from caffe2py.layers.base import Layer, Shape
-from caffe2py.proto.prototxt import NetText
-
-if TYPE_CHECKING:
-    import numpy as np
-
-
-Kind = type[CaffeError]
-
-
-@dataclass(frozen=True)
-class Value:
-    """A blob as it stands after one layer wrote it. Prints as `conv1`, later versions as `conv1#2`."""
-
-    blob: str
-    version: int = 1
-
-    def __str__(self) -> str:
-        return self.blob if self.version == 1 else f"{self.blob}#{self.version}"
-
-
-@dataclass(frozen=True)
-class Weight:
-    """A learned blob. `data` is None where no weights were given; `owner` is the (layer, index) it is kept at."""
-
-    name: str
-    shape: Shape
-    data: np.ndarray | None
-    owner: tuple[str, int]
-    learned: bool = True
-
-    @property
-    def count(self) -> int:
-        product = 1
-        for d in self.shape:
-            product *= d
-        return product
-
-
-@dataclass(frozen=True)
-class Node:
-    """One layer of the net: what it is, what it reads, what it makes."""
-
-    name: str
-    layer: Layer
-    bottoms: tuple[Value, ...]
-    tops: tuple[Value, ...]
-    weights: tuple[Weight, ...] = ()
-    loss_weights: tuple[float, ...] = ()
-    stopped: tuple[bool, ...] = ()  # by bottom: no gradient flows back into it (propagate_down: false)
-    place: Place | None = None
-    message: Any = field(default=None, compare=False, repr=False)
-
-    @property
-    def type(self) -> str:
-        return self.layer.type
-
-    def blobs(self) -> list[np.ndarray]:
-        """The values of the layer's weights, in Caffe's order. Raises `WeightError` where none were given."""
-        values = [w.data for w in self.weights if w.data is not None]
-        if len(values) < len(self.weights):
-            wish = "load the net with its caffemodel, or with a seed for its fillers"
-            raise self.error(WeightError, f"no weights were given; {wish}")
-        return values
-
-    def error(self, kind: Kind, fact: str) -> CaffeError:
-        """An error about this layer, with its place and name."""
-        return layer_error(kind, self.name, self.type, self.place, fact)
-
-
-def layer_error(kind: Kind, name: str, type_: str, place: Place | None, fact: str) -> CaffeError:
-    """An error that names file, line, layer and type before the fact."""
-    return kind(f'layer "{name}" ({type_}): {fact}', place)
+from caffe2py.errors import CaffeError
+from caffe2py.graph.node import Node, Value, Weight
+from caffe2py.graph.table import Row, Totals, table_text
+from caffe2py.layers.base import Shape
+from caffe2py.proto.text.prototxt import NetText
 
 
 @dataclass(frozen=True)
@@ -144,7 +74,25 @@ class Graph:
             return None
         return node.layer.multiply_adds([s for s in bottoms if s is not None], [s for s in tops if s is not None])
 
-    def __str__(self) -> str:
-        from caffe2py.graph.table import table_text
+    def rows(self) -> Iterator[Row]:
+        """A row for each layer, in the order Caffe runs them. Shared parameters count where they are owned."""
+        for node in self.nodes:
+            yield Row(
+                name=node.name,
+                type=node.type,
+                what=node.layer.summary(),
+                bottoms=tuple(map(str, node.bottoms)),
+                tops=tuple(map(str, node.tops)),
+                shapes=tuple(self.shapes_of(node.tops)),
+                parameters=sum(w.count for i, w in enumerate(node.weights) if w.owner == (node.name, i)),
+                multiply_adds=self.multiply_adds(node),
+            )
 
-        return table_text(self)
+    def totals(self) -> Totals:
+        """Layers, parameters (shared ones once) and multiply-adds of one forward pass."""
+        adds = [self.multiply_adds(node) for node in self.nodes]
+        known = [a for a in adds if a is not None]
+        return Totals(len(self.nodes), self.parameter_count(), sum(known), len(adds) - len(known))
+
+    def __str__(self) -> str:
+        return table_text(self.rows(), self.totals())

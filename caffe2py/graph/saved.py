@@ -12,12 +12,12 @@ from typing import Any
 
 from caffe2py.errors import CaffemodelError, Place
 from caffe2py.layers.base import Misfit, Params, Shape, find_layer
-from caffe2py.layers.python import Python
-from caffe2py.proto.caffemodel import Weights
+from caffe2py.layers.utility.python import Python
 from caffe2py.proto.filter import filter_net
 from caffe2py.proto.net import net_from_message
-from caffe2py.proto.prototxt import LayerText, NetText
 from caffe2py.proto.schema import LayerParameter
+from caffe2py.proto.text.prototxt import LayerText, NetText
+from caffe2py.proto.weights.layers import Weights
 
 
 def saved_net(weights: Weights, phase: str = "TEST", level: int = 0, stages: Sequence[str] = ()) -> NetText:

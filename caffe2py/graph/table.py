@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from caffe2py.graph.model import Graph
 from caffe2py.layers.base import Shape, text
 
 HEADS = ("layer", "type", "what", "reads", "makes", "parameters", "multiply-adds")
@@ -38,21 +37,6 @@ class Row:
         )
 
 
-def rows(graph: Graph) -> Iterator[Row]:
-    """A row for each layer, in the order Caffe runs them. Shared parameters count where they are owned."""
-    for node in graph.nodes:
-        yield Row(
-            name=node.name,
-            type=node.type,
-            what=node.layer.summary(),
-            bottoms=tuple(map(str, node.bottoms)),
-            tops=tuple(map(str, node.tops)),
-            shapes=tuple(graph.shapes_of(node.tops)),
-            parameters=sum(w.count for i, w in enumerate(node.weights) if w.owner == (node.name, i)),
-            multiply_adds=graph.multiply_adds(node),
-        )
-
-
 @dataclass(frozen=True)
 class Totals:
     """What the whole net comes to. `unknown` counts layers of types that are not known."""
@@ -67,21 +51,13 @@ class Totals:
         return f"{said}, {self.unknown} layers that could not be counted" if self.unknown else said
 
 
-def totals(graph: Graph) -> Totals:
-    """Layers, parameters (shared ones once) and multiply-adds of one forward pass."""
-    adds = [graph.multiply_adds(node) for node in graph.nodes]
-    return Totals(
-        len(graph.nodes), graph.parameter_count(), sum(a for a in adds if a is not None), sum(a is None for a in adds)
-    )
-
-
-def table_text(graph: Graph) -> str:
+def table_text(rows: Iterable[Row], totals: Totals) -> str:
     """The table in plain text, columns aligned, the totals below."""
-    lines = [HEADS, *(row.cells() for row in rows(graph))]
+    lines = [HEADS, *(row.cells() for row in rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(HEADS))]
     right = {HEADS.index("parameters"), HEADS.index("multiply-adds")}
     out = [
         "  ".join(c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True)))
         for line in lines
     ]
-    return "\n".join([*(line.rstrip() for line in out), "", str(totals(graph))])
+    return "\n".join([*(line.rstrip() for line in out), "", str(totals)])

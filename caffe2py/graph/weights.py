@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from caffe2py.errors import NetError, WeightError
-from caffe2py.graph.model import Weight, layer_error
+from caffe2py.graph.node import Weight, layer_error
 from caffe2py.layers.base import Shape, count, text
-from caffe2py.proto.prototxt import LayerText
+from caffe2py.proto.text.prototxt import LayerText
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from caffe2py.proto.caffemodel import Blob, LayerBlobs, Weights
+    from caffe2py.proto.weights.blobs import Blob
+    from caffe2py.proto.weights.layers import LayerBlobs, Weights
 
 
 class WeightSource:

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from caffe2py.graph import Graph, Node, Value, Weight
-from caffe2py.layers.batch_norm import AffineBatchNorm, statistic
-from caffe2py.layers.convolution import Convolution
-from caffe2py.layers.inner_product import InnerProduct
+from caffe2py.layers.common.inner_product import InnerProduct
+from caffe2py.layers.normalization.batch_norm import AffineBatchNorm, statistic
+from caffe2py.layers.vision.convolution import Convolution
 
 
 def fold_batch_norm(graph: Graph) -> Graph:

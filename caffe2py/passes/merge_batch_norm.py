@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from caffe2py.graph import Graph, Node
-from caffe2py.layers.batch_norm import AffineBatchNorm, BatchNorm
-from caffe2py.layers.scale import Scale
+from caffe2py.layers.activation.scale import Scale
+from caffe2py.layers.normalization.batch_norm import AffineBatchNorm, BatchNorm
 
 
 def merge_batch_norm(graph: Graph) -> Graph:

@@ -15,7 +15,7 @@ from caffe2py.graph import Graph
 from caffe2py.picture.cards import LETTER, LINE, PAD, Card, Shades, clean, entry_card, item_card, letters_of, shortened
 from caffe2py.picture.fold import Box, Folded, Group, edges_between, fold, part_title
 from caffe2py.picture.layout import lay_out
-from caffe2py.proto.files import written_whole
+from caffe2py.proto.disk.files import written_whole
 
 GAP = 28  # pixels between panels
 TITLE = 13 / 11  # the letters of titles against the others

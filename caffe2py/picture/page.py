@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from caffe2py import __version__
 from caffe2py.graph import Graph
-from caffe2py.graph.table import rows, totals
 from caffe2py.picture.cards import Shades, parameters, shapes_text, size_text, tops_text, worst
 from caffe2py.picture.draw import detail, overview, svg
 from caffe2py.picture.extras import PAGES, require
 from caffe2py.picture.fold import Group, fold, part_title
-from caffe2py.proto.files import written_whole
+from caffe2py.proto.disk.files import written_whole
+from caffe2py.version import __version__
 
 WIDE = 700  # pixels: an overview that is wider has its blocks above it, not beside it
 
@@ -83,9 +82,9 @@ def to_html(graph: Graph, path: str | os.PathLike[str] | None = None) -> str:
     """
     table = [
         {"index": i, "row": row, "makes": f"{', '.join(row.tops)} {shapes_text(row.shapes)}".strip()}
-        for i, row in enumerate(rows(graph))
+        for i, row in enumerate(graph.rows())
     ]
-    said = render("net.html", net=graph, picture=picture(graph), table=table, totals=str(totals(graph)))
+    said = render("net.html", net=graph, picture=picture(graph), table=table, totals=str(graph.totals()))
     return written(said, path)
 
 

@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 
 from caffe2py.errors import CaffeError
-from caffe2py.proof.dumps import STATISTICS, Dump, LayerDump, Sample, Stored, Top, open_dump
-from caffe2py.proof.histogram import histogram
-from caffe2py.proof.measure import largest_difference, scale_of, shape_of, shapes_differ, silent, whole_error
-from caffe2py.proof.report import ABSENT, FAULT, OK, SILENT, LayerReport, Report, file_hashes
+from caffe2py.proof.dumps.reading import Dump, LayerDump, Stored, open_dump
+from caffe2py.proof.dumps.sample import STATISTICS, Sample, Top
+from caffe2py.proof.measures.histogram import histogram
+from caffe2py.proof.measures.measure import largest_difference, scale_of, shape_of, shapes_differ, silent, whole_error
+from caffe2py.proof.reports.findings import ABSENT, FAULT, OK, SILENT, LayerReport
+from caffe2py.proof.reports.report import Report, file_hashes
 
 BAR = 1e-5  # rounding alone parts two float32 runs by some 2e-6 over a few hundred layers
 

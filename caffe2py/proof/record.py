@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from caffe2py.backends.torch_run import input_tensors, lean_runner
+from caffe2py.backends.torch.run import input_tensors, lean_runner
 from caffe2py.errors import NetError
 from caffe2py.graph import Graph
-from caffe2py.proof.dump_writer import write_dump
-from caffe2py.proof.dumps import LayerDump, open_dump
-from caffe2py.proof.numpy_files import read_npy
-from caffe2py.proto.digests import digest
+from caffe2py.proof.dumps.numpy_files import read_npy
+from caffe2py.proof.dumps.reading import LayerDump, open_dump
+from caffe2py.proof.dumps.writing import write_dump
+from caffe2py.proto.disk.digests import digest
 
 Progress = Callable[[Iterable[Any], str, int], Iterable[Any]]
 

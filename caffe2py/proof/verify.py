@@ -20,15 +20,15 @@ from typing import Any
 
 import numpy as np
 
-from caffe2py import __version__
 from caffe2py.graph import Graph, Node, Value
 from caffe2py.layers.base import Shape
-from caffe2py.proof.binding import Binding, bind_dump
-from caffe2py.proof.dumps import Sample, Top, open_dump
-from caffe2py.proof.explain import explain
-from caffe2py.proof.gains import Gains, shaken
-from caffe2py.proof.histogram import histogram
-from caffe2py.proof.measure import (
+from caffe2py.proof.diagnosis.explain import explain
+from caffe2py.proof.dumps.binding import Binding, bind_dump
+from caffe2py.proof.dumps.reading import open_dump
+from caffe2py.proof.dumps.sample import Sample, Top
+from caffe2py.proof.measures.gains import Gains, shaken
+from caffe2py.proof.measures.histogram import histogram
+from caffe2py.proof.measures.measure import (
     Bars,
     error,
     largest_difference,
@@ -39,8 +39,11 @@ from caffe2py.proof.measure import (
     statistics_error,
     terms,
 )
-from caffe2py.proof.models import Arrays, Model, open_model
-from caffe2py.proof.report import ABSENT, FAULT, FOLLOWS, OK, SILENT, LayerReport, Report, file_hashes
+from caffe2py.proof.models.model import Arrays, Model
+from caffe2py.proof.models.opening import open_model
+from caffe2py.proof.reports.findings import ABSENT, FAULT, FOLLOWS, OK, SILENT, LayerReport
+from caffe2py.proof.reports.report import Report, file_hashes
+from caffe2py.version import __version__
 
 Progress = Callable[[Iterable[Any], str, int], Iterable[Any]]
 

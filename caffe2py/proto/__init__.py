@@ -2,10 +2,10 @@
 
 from caffe2py.proto.filter import filter_net
 from caffe2py.proto.net import net_from_message, parse_net, read_net, read_prototxt
-from caffe2py.proto.prototxt import LayerText, NetText, Unknown, parse_text
 from caffe2py.proto.schema import field_default, message_class
-from caffe2py.proto.upgrade import upgrade_net, upgrade_solver
-from caffe2py.proto.writer import format_message, format_net
+from caffe2py.proto.text.prototxt import LayerText, NetText, Unknown, parse_text
+from caffe2py.proto.text.writer import format_message, format_net
+from caffe2py.proto.upgrade.v1 import upgrade_net, upgrade_solver
 
 __all__ = [
     "LayerText",

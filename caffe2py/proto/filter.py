@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from caffe2py.errors import CaffeError, NetError
-from caffe2py.proto.prototxt import LayerText, NetText
 from caffe2py.proto.schema import LayerParameter, NetParameter, NetState
+from caffe2py.proto.text.prototxt import LayerText, NetText
 
 PHASES = {"TRAIN": 0, "TEST": 1}
 

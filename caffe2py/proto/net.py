@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from caffe2py.errors import FileError, NetError, Place, PrototxtError
-from caffe2py.proto.looks import BINARY, looks_like
+from caffe2py.proto.disk.looks import BINARY, looks_like
 from caffe2py.proto.names import decode_name
-from caffe2py.proto.prototxt import LayerText, NetText, Unknown, bind
 from caffe2py.proto.schema import LayerParameter, NetParameter, SolverParameter, V1LayerParameter
-from caffe2py.proto.text import BLOCK, MAX_BYTES, Field, Source, decode_text, read_fields, shown
-from caffe2py.proto.upgrade import upgrade_net
-from caffe2py.proto.values import close_names
+from caffe2py.proto.text.prototxt import LayerText, NetText, Unknown, bind
+from caffe2py.proto.text.tokens import BLOCK, MAX_BYTES, Field, Source, decode_text, read_fields, shown
+from caffe2py.proto.text.values import close_names
+from caffe2py.proto.upgrade.v1 import upgrade_net
 
 __all__ = ["LayerText", "NetText", "net_from_message", "parse_net", "read_net", "read_prototxt"]
 

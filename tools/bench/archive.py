@@ -16,8 +16,8 @@ for algorithm in ("sha256", "sha512", "sha1"):
 CONVERT = """
 import sys
 import caffe2py
-from caffe2py.archive.contents import write_translation
-from caffe2py.archive.facts import facts_of
+from caffe2py.archive.contents.contents import write_translation
+from caffe2py.archive.contents.facts import facts_of
 from pathlib import Path
 net, weights, out = sys.argv[1], sys.argv[2], Path(sys.argv[3])
 graph = caffe2py.load(net, weights)

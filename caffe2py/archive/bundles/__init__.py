@@ -1,0 +1,1 @@
+"""A bundle as files: bags, tars, hashes, signatures."""

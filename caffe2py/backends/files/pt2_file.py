@@ -1,0 +1,47 @@
+"""`.pt2`: a program exported by torch.export, with a free batch size where the net allows one."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from pathlib import Path
+
+import torch
+from torch.export import Dim, ExportedProgram, export, save
+
+from caffe2py.backends.torch.run import to_torch
+from caffe2py.graph import Graph
+from caffe2py.proto.disk.files import written_whole
+
+OVERHEAD = 1 << 20  # what an archive takes beside the tensors
+
+
+def write(graph: Graph, path: Path) -> list[Path]:
+    """Write the exported program; `torch.export.load(path).module()` runs it without caffe2py."""
+    made = exported(graph)
+    room = sum(t.nbytes for t in made.state_dict.values()) + OVERHEAD
+    with written_whole(path, room) as temporary, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's own, about names in its archive
+        save(made, temporary)
+    return [path]
+
+
+def exported(graph: Graph) -> ExportedProgram:
+    """The net's program: with any batch size where torch can prove that the net takes one, else with its own."""
+    module = to_torch(graph)
+    shapes = [shape or () for shape in graph.inputs.values()]
+    if shapes and all(s and s[0] == shapes[0][0] for s in shapes):
+        batch = Dim("batch", min=1)
+        try:
+            return _export(module, [torch.zeros(max(s[0], 2), *s[1:]) for s in shapes], [{0: batch} for _ in shapes])
+        except Exception as error:  # torch raises many kinds here; each means that the batch is not free
+            logging.getLogger(__name__).info("exported with a fixed batch: %s", error)
+    return _export(module, [torch.zeros(s) for s in shapes], None)
+
+
+def _export(
+    module: torch.nn.Module, inputs: list[torch.Tensor], dynamic: list[dict[int, Dim]] | None
+) -> ExportedProgram:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's own deprecations, on the way to the export
+        return export(module, tuple(inputs), dynamic_shapes=tuple(dynamic) if dynamic else None)

@@ -1,0 +1,1 @@
+"""Graph to ONNX, and the check of what was written."""

@@ -1,0 +1,229 @@
+"""Running the emitted text: as a module, and layer by layer."""
+
+from __future__ import annotations
+
+import linecache
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from caffe2py.backends.torch.source import Program, Step, program
+from caffe2py.errors import CaffeError, NetError
+from caffe2py.graph import Graph, Node, Value
+from caffe2py.layers.base import text
+
+Record = Literal["layers", "blobs"]
+
+
+@dataclass(frozen=True)
+class Runner:
+    """A program with its compiled module."""
+
+    program: Program
+    module: torch.nn.Module
+
+    def steps(
+        self, inputs: Mapping[str, torch.Tensor], feed: Mapping[Value, torch.Tensor] | None = None
+    ) -> Iterator[tuple[Node, list[torch.Tensor]]]:
+        """Run one layer after another; after each, its node and its tops as they stand right then.
+
+        `feed` replaces values before they are read: with a reference's own values, what comes out is each
+        layer's error alone. Values are let go as soon as no later layer reads them.
+        """
+        variables: dict[str, Any] = {"self": self.module}
+        last = _last_uses(self.program)
+        for index, step in enumerate(self.program.steps):
+            node = step.node
+            if node.layer.is_input:
+                for v, name in zip(node.tops, step.tops, strict=True):
+                    variables[name] = inputs[v.blob]
+            else:
+                if feed is not None:
+                    for v, name in zip(node.bottoms, step.bottoms, strict=True):
+                        variables[name] = feed.get(v, variables.get(name))
+                code = _compiled(step.lines, node.name)  # our own text, from the emitter
+                with self.ready(step):
+                    exec(code, self.module.forward.__globals__, variables)
+            yield node, [variables[name] for name in step.tops]
+            for name in last[index]:
+                variables.pop(name, None)
+
+    @contextmanager
+    def ready(self, step: Step) -> Iterator[None]:
+        """Around the run of one step: what it needs of the module is there."""
+        yield
+
+
+@dataclass(frozen=True)
+class LeanRunner(Runner):
+    """A runner for `steps` alone, whose module holds the weights of one layer at a time, and of no layer between."""
+
+    dtype: torch.dtype
+    keys: Mapping[int, Sequence[str]]  # state dict keys by the identity of their node
+
+    @contextmanager
+    def ready(self, step: Step) -> Iterator[None]:
+        held = [(self.module.get_submodule(key.rpartition(".")[0]), key) for key in self.keys.get(id(step.node), ())]
+        empty = [_slot(owner, key) for owner, key in held]
+        for owner, key in held:
+            tensor = _tensor(self.program.bindings[key].value(), self.dtype)
+            _fill(owner, key, tensor)
+        try:
+            yield
+        finally:
+            for (owner, key), tensor in zip(held, empty, strict=True):
+                _fill(owner, key, tensor)
+
+
+def _slot(owner: torch.nn.Module, key: str) -> Any:
+    found: Any = getattr(owner, key.rpartition(".")[2])
+    return found
+
+
+def _fill(owner: torch.nn.Module, key: str, tensor: torch.Tensor) -> None:
+    """Put a tensor where a parameter or buffer of the module is."""
+    name = key.rpartition(".")[2]
+    if name in owner._parameters:
+        owner._parameters[name] = torch.nn.Parameter(tensor, requires_grad=False)
+    else:
+        owner._buffers[name] = tensor
+
+
+def _last_uses(made: Program) -> list[list[str]]:
+    """For each step, the variables that nothing after it needs."""
+    needed = set(made.outputs)
+    uses: list[list[str]] = []
+    for step in reversed(made.steps):
+        names = {*step.bottoms, *step.tops}
+        uses.append(sorted(names - needed))
+        needed = (needed - set(step.tops)) | set(step.bottoms)
+    return uses[::-1]
+
+
+@lru_cache(maxsize=1 << 12)
+def _compiled(lines: tuple[str, ...], layer: str) -> Any:
+    return compile("\n".join(lines), f"<layer {layer}>", "exec")
+
+
+def compile_class(made: Program) -> type[torch.nn.Module]:
+    """The emitted class. Tracebacks show its lines."""
+    file = f"<caffe2py {made.class_name} {id(made)}>"
+    linecache.cache[file] = (len(made.source), None, made.source.splitlines(keepends=True), file)
+    scope: dict[str, Any] = {"__name__": f"caffe2py.emitted.{made.class_name}", "__file__": file}
+    exec(compile(made.source, file, "exec"), scope)
+    found: type[torch.nn.Module] = scope[made.class_name]
+    return found
+
+
+def runner(
+    graph: Graph,
+    style: str = "exact",
+    state: Mapping[str, torch.Tensor] | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> Runner:
+    """Compile a graph in one style and fill it with its weights (or with `state`)."""
+    made = program(graph, style)
+    cls = compile_class(made)
+    if state is None:
+        state = {key: _tensor(array, dtype) for key, array in made.state().items()}
+    if made.tied:
+        module = cls()
+        module.load_state_dict(state)
+    else:
+        with torch.device("meta"):
+            module = cls()
+        module.load_state_dict(state, assign=True)
+    module.to(dtype)
+    return Runner(made, module.train(graph.phase == "TRAIN"))
+
+
+def lean_runner(graph: Graph, style: str = "exact", dtype: torch.dtype = torch.float32) -> Runner:
+    """A runner for `steps` that reads a layer's weights when it runs: for a net whose copy would take much memory.
+
+    A net in which layers share blobs gets an ordinary one.
+    """
+    made = program(graph, style)
+    owners = [owner for node in made.graph.nodes for owner in {w.owner for w in node.weights}]
+    if made.tied or len(owners) != len(set(owners)):
+        return runner(graph, style, dtype=dtype)
+    keys = defaultdict(list)
+    for key, binding in made.bindings.items():
+        keys[id(binding.node)].append(key)
+    with torch.device("meta"):
+        module = compile_class(made)()
+    return LeanRunner(made, module.train(graph.phase == "TRAIN"), dtype, keys)
+
+
+def _tensor(array: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
+    """A tensor of its own memory: floats in a caffemodel stand at any byte, and training must not write to its map."""
+    if array.dtype.kind == "f":
+        return torch.from_numpy(np.array(array, np.float64 if dtype == torch.float64 else np.float32, order="C"))
+    return torch.from_numpy(np.array(array, order="C"))
+
+
+def to_torch(graph: Graph, style: str = "flat") -> torch.nn.Module:
+    """The net as a `torch.nn.Module` in eval mode (in training mode for a graph of phase TRAIN).
+
+    It takes the net's inputs in Caffe's order and gives its output, or a tuple of them in Caffe's order. The
+    batch is free, and height and width are where the net itself allows it. `style` as in `to_source`. Raises
+    `UnsupportedError` that lists every layer without a torch view, `WeightError` where there are no weights.
+    """
+    return runner(graph, style).module
+
+
+def run(
+    graph: Graph,
+    inputs: Mapping[str, Any],
+    record: Record | None = None,
+    *,
+    dtype: str = "float32",
+    style: str = "exact",
+) -> dict[str, Any]:
+    """One forward pass on arrays: {output blob: array}.
+
+    record="layers" gives {layer name: [its tops, as they stood right after it]} instead, record="blobs"
+    {blob name: array at the end of the pass}. `dtype` is "float32" or "float64".
+    """
+    numbers = {"float32": torch.float32, "float64": torch.float64}
+    if dtype not in numbers:
+        raise CaffeError(f'dtype is "{dtype}"; want "float32" or "float64"')
+    made = runner(graph, style, dtype=numbers[dtype])
+    tensors = input_tensors(graph, inputs, numbers[dtype])
+    results: dict[str, Any] = {}
+    wanted = dict(zip(made.program.graph.results, made.program.graph.outputs, strict=True))
+    with torch.no_grad():
+        for node, tops in made.steps(tensors):
+            if record == "layers":
+                results[node.name] = [top.numpy().copy() for top in tops]
+            for v, top in zip(node.tops, tops, strict=True):
+                if record == "blobs":
+                    results[v.blob] = top.numpy().copy()
+                elif record is None and v in wanted:
+                    results[wanted[v]] = top.numpy().copy()
+    return results if record else {blob: results[blob] for blob in graph.outputs}
+
+
+def input_tensors(graph: Graph, inputs: Mapping[str, Any], dtype: torch.dtype) -> dict[str, torch.Tensor]:
+    """The arrays as tensors; an error that names each input that is missing, unknown, or of a wrong rank."""
+    for blob in inputs:
+        if blob not in graph.inputs:
+            raise NetError(f'net "{graph.name}" has no input "{blob}"; its inputs are {_blobs(list(graph.inputs))}')
+    tensors = {}
+    for blob, shape in graph.inputs.items():
+        if blob not in inputs:
+            raise NetError(f'net "{graph.name}" needs input "{blob}" {text(shape)}, and it was not given')
+        array = np.asarray(inputs[blob])
+        if shape is not None and array.ndim != len(shape):
+            raise NetError(f'input "{blob}" has shape {text(array.shape)}; want {len(shape)} axes, as in {text(shape)}')
+        tensors[blob] = torch.from_numpy(np.array(array, order="C")).to(dtype)
+    return tensors
+
+
+def _blobs(names: Sequence[str]) -> str:
+    return ", ".join(f'"{n}"' for n in names) or "none"

@@ -1,0 +1,135 @@
+"""The fixed parts of an emitted file: its frame, and the helper functions it may need."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+import textwrap
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from caffe2py.layers.base import Misfit
+
+PROVIDED = frozenset({"torch", "F", "nn", "Tensor"})  # what an emitted file imports
+
+
+@dataclass(frozen=True)
+class Function:
+    text: str
+    needs: tuple[str, ...]  # other functions that it calls, in order of use
+
+
+@cache
+def functions() -> Mapping[str, Function]:
+    """The helper functions of the folder torch_functions as text; the files are read, not imported."""
+    defined: dict[str, tuple[str, ast.AST]] = {}
+    for file in sorted(resources.files("caffe2py.backends.torch.functions").iterdir(), key=lambda f: f.name):
+        if file.name.endswith(".py"):
+            text = file.read_text(encoding="utf-8")
+            lines = text.splitlines(keepends=True)
+            for node in ast.parse(text).body:
+                if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+                    start = min([node.lineno, *(d.lineno for d in node.decorator_list)]) - 1
+                    defined[node.name] = ("".join(lines[start : node.end_lineno]), node)
+
+    def needs(name: str) -> list[str]:
+        words = [n.id for n in ast.walk(defined[name][1]) if isinstance(n, ast.Name)]
+        used = [word for word in words if word in defined and word != name]
+        return list(dict.fromkeys(word for u in used for word in (*needs(u), u)))
+
+    return {name: Function(text, tuple(needs(name))) for name, (text, _) in defined.items()}
+
+
+def foreign_function(function: Callable[..., Any]) -> tuple[str, list[Callable[..., Any]]]:
+    """The text of an outside layer's function or class, and those of its file that it uses.
+
+    Raises `Misfit` where it uses anything of its file that the output does not have.
+    """
+    text = textwrap.dedent(inspect.getsource(function))
+    file = vars(sys.modules[function.__module__])
+    words = dict.fromkeys(n.id for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Name))
+    used = {w: file[w] for w in words if w in file and w not in PROVIDED and file[w] is not function}
+    own = {w: f for w, f in used.items() if getattr(f, "__module__", None) == function.__module__ and callable(f)}
+    if strangers := [w for w in used if w not in own]:
+        named = ", ".join(strangers)
+        raise Misfit(f"its function {function.__name__} uses {named}; want torch, F, nn and Tensor alone")
+    return text, list(own.values())
+
+
+# Attributes of nn.Module that a layer's name must not hide.
+MODULE_NAMES = (
+    "T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double dump_patches "
+    "eval extra_repr float forward get_buffer get_extra_state get_parameter get_submodule half ipu load_state_dict "
+    "modules mtia named_buffers named_children named_modules named_parameters parameters register_backward_hook "
+    "register_buffer register_forward_hook register_forward_pre_hook register_full_backward_hook "
+    "register_full_backward_pre_hook register_load_state_dict_post_hook register_load_state_dict_pre_hook "
+    "register_module register_parameter register_state_dict_post_hook register_state_dict_pre_hook requires_grad_ "
+    "set_extra_state set_submodule share_memory state_dict to to_empty train training type xpu zero_grad"
+).split()
+
+FILE = '''"""{title}
+
+Inputs: {inputs}
+Outputs: {outputs}
+"""
+
+{imports}from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+{helpers}
+
+class {cls}(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+{init}
+
+    def forward(self{arguments}) -> {result}:
+{forward}
+
+{load}'''
+
+LOAD = '''
+def load(weights: str | Path = Path(__file__).with_name({weights!r})) -> {cls}:
+    """The net with its weights, in eval mode."""
+    with torch.device("meta"):
+        net = {cls}()
+    net.load_state_dict({read}, assign=True)
+    return net.eval()
+'''
+
+LOAD_TIED = '''
+def load(weights: str | Path = Path(__file__).with_name({weights!r})) -> {cls}:
+    """The net with its weights, in eval mode."""
+    net = {cls}()
+    net.load_state_dict({read})
+    return net.eval()
+'''
+
+READ_PTH = 'torch.load(weights, map_location="cpu", weights_only=True)'
+READ_SAFETENSORS = "read_safetensors(Path(weights))"
+SAFETENSORS = '''
+def read_safetensors(file: Path) -> dict[str, Tensor]:
+    """Eight bytes of length, a JSON header of that length, the tensors' bytes behind it."""
+    data = torch.from_file(str(file), size=file.stat().st_size, dtype=torch.uint8)
+    start = 8 + int.from_bytes(bytes(data[:8].tolist()), "little")
+    types, tensors = {"F32": torch.float32, "I64": torch.int64}, {}
+    for name, each in json.loads(bytes(data[8:start].tolist())).items():
+        if name != "__metadata__":
+            first, last = each["data_offsets"]
+            tensors[name] = data[start + first : start + last].view(types[each["dtype"]]).view(each["shape"])
+    return tensors
+
+'''
+
+
+def load_text(cls: str, weights: str, tied: bool) -> str:
+    """The function `load` of an emitted file, which reads the weights beside it; their suffix says how."""
+    plain = not weights.endswith(".safetensors")
+    text = (LOAD_TIED if tied else LOAD).format(cls=cls, weights=weights, read=READ_PTH if plain else READ_SAFETENSORS)
+    return text if plain else f"{SAFETENSORS}{text}"

@@ -1,0 +1,91 @@
+"""caffe2py convert"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from caffe2py.cli.common import NetFiles, fail, file_size, json_option, net_files, note, print_json, working
+
+if TYPE_CHECKING:
+    from caffe2py.graph import Graph
+
+
+@click.command(short_help="Translate a net: .pt .pt2 .py .onnx .safetensors .caffemodel .h5")
+@net_files()
+@click.option("-o", "--output", "out", required=True, metavar="OUT", help="The file to write; its suffix says as what.")
+@click.option(
+    "--style", type=click.Choice(["flat", "exact"]), help="For .py: as people write, or a step a Caffe layer."
+)
+@click.option(
+    "--batch", type=click.IntRange(1), help="For .onnx: this batch size; free where the net allows it, if not given."
+)
+@click.option("--opset", type=int, help="For .onnx: this opset; the lowest that says the net rightly, if not given.")
+@click.option(
+    "--axpy", type=click.Choice(["inline", "function"]), help="For .onnx: Axpy as Mul and Add, or as a function."
+)
+@click.option("--fold", is_flag=True, default=None, help="For .onnx: fold BatchNorm into the layer before it.")
+@click.option(
+    "--float16", is_flag=True, default=None, help="For .onnx: compute in float16; inputs and outputs stay float32."
+)
+@click.option("--no-check", is_flag=True, default=None, help="For .onnx: do not check the file that was written.")
+@json_option
+def command(net: NetFiles, out: str, no_check: bool | None, as_json: bool, **settings: Any) -> None:
+    """Translate NET.prototxt, with the weights of NET.caffemodel, into OUT.
+
+    A caffemodel alone, in place of the prototxt, is translated as the net that is saved in it.
+
+    \b
+    OUT.pt           for caffe2py.load_torch; a plain dict that torch.load(weights_only=True) opens
+    OUT.pt2          an exported program (torch.export)
+    OUT.py           source that imports torch alone, with its weights beside it in OUT.pth
+    OUT.onnx         ONNX; checked by onnx.checker, and against our own run where onnxruntime is installed
+    OUT.safetensors  Caffe's own blobs, named layer.0, layer.1
+    OUT.caffemodel   Caffe's binary format of today
+    OUT.h5           Caffe's HDF5 weights
+
+    Exit status 3: the file was written, and a check found it wrong.
+    """
+    from caffe2py.backends.convert import convert, writer
+    from caffe2py.proto.disk.digests import digest_ahead
+
+    options = {name: value for name, value in settings.items() if value is not None}
+    for name in [*options, *(["no_check"] if no_check else [])]:
+        suffix = ".py" if name == "style" else ".onnx"
+        if not out.endswith(suffix):
+            raise click.UsageError(f"--{name.replace('_', '-')} is for OUT{suffix}")
+    writer(out)  # a wrong suffix or folder is told before any work
+    if net.caffemodel and out.endswith(".onnx"):
+        digest_ahead(net.caffemodel)  # for the file's metadata
+    with working(f"reading {net.prototxt}"):
+        graph = net.load()
+    with working(f"writing {out}"):
+        files = convert(graph, out, **options)
+    checked = {} if no_check or not out.endswith(".onnx") else _check(files[0], graph, bool(options.get("float16")))
+    if as_json:
+        said = [{"file": str(f), "bytes": f.stat().st_size} for f in files]
+        print_json({"files": said, "notes": list(graph.notes)} | ({"check": checked} if checked else {}))
+    else:
+        for f in files:
+            click.echo(f"{f}  {file_size(f.stat().st_size)}")
+        if checked.get("ok"):
+            click.echo(checked["said"])
+        note(f"{graph.name}: {len(graph.nodes)} layers, {graph.parameter_count():,} parameters")
+    if checked and not checked["ok"]:
+        click.echo(f"caffe2py: {checked['said']}", err=True)
+        fail()
+
+
+def _check(path: Path, graph: Graph, float16: bool) -> dict[str, Any]:
+    """What a check of the written file found: `ok`, the largest difference, and a sentence."""
+    from caffe2py.backends.onnx.check import check_file
+    from caffe2py.errors import CheckError
+
+    with working(f"checking {path}"):
+        try:
+            found = check_file(path, graph, float16=float16)
+        except CheckError as error:
+            return {"ok": False, "said": str(error)}
+    return {"ok": True, "said": str(found), "difference": found.worst, "output": found.output}

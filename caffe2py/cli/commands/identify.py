@@ -1,0 +1,25 @@
+"""caffe2py identify"""
+
+from __future__ import annotations
+
+import click
+
+from caffe2py.cli.common import json_option, print_json
+
+
+@click.command(short_help="Say whether a file is a known release")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option("--registry", multiple=True, metavar="FILE", help="A TOML of releases, besides the known ones.")
+@json_option
+def command(files: tuple[str, ...], registry: tuple[str, ...], as_json: bool) -> None:
+    """Look FILE up by size and hash among the known releases: name, source, licence, published error, class order.
+
+    Of a file that is none of them it says what kind of file it is, and which release it resembles.
+    """
+    from caffe2py.evaluate.releases.identification import identify
+
+    found = [identify(file, registry) for file in files]
+    if as_json:
+        print_json([identity.to_json() for identity in found])
+    else:
+        click.echo("\n".join(map(str, found)))

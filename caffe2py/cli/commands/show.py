@@ -1,0 +1,47 @@
+"""caffe2py show"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import click
+
+from caffe2py.cli.common import NetFiles, json_option, net_files, print_json
+
+
+@click.command(short_help="Print a net as a table: layers, shapes, parameters, multiply-adds")
+@net_files()
+@click.option("--svg", metavar="OUT.svg", help="Draw the net, its repeated blocks folded, instead of the table.")
+@click.option("--html", metavar="OUT.html", help="The picture as a page where blocks open, with the table.")
+@json_option
+def command(net: NetFiles, svg: str | None, html: str | None, as_json: bool) -> None:
+    """Print NET.prototxt layer by layer: what each is, reads and makes, its parameters and multiply-adds.
+
+    The weights are not needed; where they are given, they are checked against the net.
+
+    The pictures need no other program: pip install 'caffe2py[report]'. They open in any browser, without a network.
+    """
+
+    graph = net.load()
+    if svg:
+        from caffe2py.picture.draw import to_svg
+
+        to_svg(graph, svg)
+    if html:
+        from caffe2py.picture.page import to_html
+
+        to_html(graph, html)
+    if as_json:
+        print_json(
+            {
+                "net": graph.name,
+                "phase": graph.phase,
+                "inputs": graph.inputs,
+                "outputs": graph.outputs,
+                "layers": [dataclasses.asdict(row) for row in graph.rows()],
+                "totals": dataclasses.asdict(graph.totals()),
+                "notes": graph.notes,
+            }
+        )
+    else:
+        click.echo(graph.totals() if svg or html else graph)

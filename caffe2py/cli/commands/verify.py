@@ -1,0 +1,49 @@
+"""caffe2py verify"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from caffe2py.cli.common import NetFiles, net_files, progress
+from caffe2py.cli.report_output import report_options
+
+if TYPE_CHECKING:
+    from caffe2py.proof.reports.report import Report
+
+
+@click.command(short_help="Prove a translation, layer by layer, against what Caffe recorded")
+@net_files(weights=True)
+@click.option(
+    "--against",
+    "dump",
+    required=True,
+    metavar="DUMP",
+    help="What Caffe recorded: caffe-activations/1, an .npz or .h5 of blobs, or a folder of .npy files.",
+)
+@click.option("--model", metavar="FILE", help="A converted .pt, .onnx or .py to verify. An edited .py is run.")
+@click.option(
+    "--style",
+    type=click.Choice(["exact", "flat"]),
+    default="exact",
+    show_default=True,
+    help="Without --model: the module to verify, a step a Caffe layer, or as it is converted.",
+)
+@click.option("--bar", type=click.FloatRange(0), help="The largest error allowed; what float32 explains, if not given.")
+@report_options
+def command(net: NetFiles, dump: str, model: str | None, style: str, bar: float | None) -> Report:
+    """Compare every value of a net with what was recorded in Caffe, and name the first layer that is wrong.
+
+    \b
+    local   the layer's own error, when it is fed with the values that Caffe recorded
+    drift   the error from the net's inputs on
+    bar     the error that rounding to float32 explains: five times our own, measured
+            against a run in float64, and the square root of the number of terms of a sum
+
+    Errors are max|ours - reference| / max|reference|. tools/record_caffe_activations.py records
+    in Caffe. Exit status 3: the net, or the model, is not what Caffe ran.
+    """
+    from caffe2py.proof.verify import verify
+
+    return verify(net.load(), dump, model, style=style, bar=bar, progress=progress)

@@ -1,0 +1,1 @@
+"""Classes, their orders, and which image is of which."""

@@ -1,0 +1,1 @@
+"""Known releases: their files, their nets, and how a file is told to be one."""

@@ -1,0 +1,1 @@
+"""Predictions kept, shared out and counted."""

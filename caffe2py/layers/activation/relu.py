@@ -1,0 +1,18 @@
+"""ReLU, with an optional slope below zero."""
+
+from __future__ import annotations
+
+from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Term, layer, param
+
+
+@layer("ReLU")
+class ReLU(Layer):
+    """top = max(x, 0) + negative_slope * min(x, 0). Source: relu_layer.cpp."""
+
+    negative_slope: float = param("relu_param.negative_slope")
+
+    def torch(self, em: Emitter, x: Term) -> str:
+        return f"F.leaky_relu({x}, {self.negative_slope})" if self.negative_slope else f"F.relu({x})"
+
+    def onnx(self, g: Builder, x: Handle) -> Handle:
+        return g.op("LeakyRelu", x, alpha=self.negative_slope) if self.negative_slope else g.op("Relu", x)

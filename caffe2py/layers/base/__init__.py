@@ -1,0 +1,56 @@
+"""What every layer type has in common; a layer's file, of ours or of your own, imports all it needs from here.
+
+`words` (shapes and what is wrong with them), `params` (what a prototxt says), `layer` (the base class), `views` (what
+its torch and ONNX methods are handed), `registry` (every type by its name).
+"""
+
+from caffe2py.layers.base.affine import affine, affine_nodes
+from caffe2py.layers.base.layer import Count, Filler, Layer
+from caffe2py.layers.base.params import Params, optional, param, read_fields, schema_default, top_count
+from caffe2py.layers.base.registry import find_layer, layer, layer_types
+from caffe2py.layers.base.views import Builder, Convert, Emitter, FreeShape, Handle, Term
+from caffe2py.layers.base.words import (
+    Misfit,
+    Shape,
+    axis,
+    count,
+    float32,
+    number,
+    one_each,
+    plain,
+    same,
+    text,
+)
+
+__all__ = [
+    "Builder",
+    "Convert",
+    "Count",
+    "Emitter",
+    "Filler",
+    "FreeShape",
+    "Handle",
+    "Layer",
+    "Misfit",
+    "Params",
+    "Shape",
+    "Term",
+    "affine",
+    "affine_nodes",
+    "axis",
+    "count",
+    "find_layer",
+    "float32",
+    "layer",
+    "layer_types",
+    "number",
+    "one_each",
+    "optional",
+    "param",
+    "plain",
+    "read_fields",
+    "same",
+    "schema_default",
+    "text",
+    "top_count",
+]

@@ -1,0 +1,96 @@
+"""The base of all layer types: what one type means, in one place.
+
+A class says the shapes of its tops (`shapes`), its learned blobs (`weights`), its source text in torch (`torch`) and
+its nodes in ONNX (`onnx`). It imports neither torch nor onnx: it writes text, and calls a builder that is handed in.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
+
+from caffe2py.layers.base.params import Params, read_fields
+from caffe2py.layers.base.views import Builder, Emitter, Handle, Term
+from caffe2py.layers.base.words import Misfit, Shape
+
+
+class Count(NamedTuple):
+    """How many bottoms or tops a layer type takes: at least `low`, at most `high` (None: no limit)."""
+
+    low: int
+    high: int | None
+
+    def __str__(self) -> str:
+        if self.low == self.high:
+            return str(self.low)
+        return f"{self.low} or more" if self.high is None else f"{self.low} to {self.high}"
+
+    def takes(self, n: int) -> bool:
+        return n >= self.low and (self.high is None or n <= self.high)
+
+
+class Filler(NamedTuple):
+    """What fills a blob of a net without weights: the FillerParameter at `path`, else the number Caffe starts from."""
+
+    path: str
+    otherwise: float = 0.0
+
+
+class Layer:
+    """Base of all layer types. A subclass is a frozen dataclass made by the `layer` decorator."""
+
+    type: ClassVar[str] = ""
+    bottoms: ClassVar[Count] = Count(1, 1)
+    tops: ClassVar[Count] = Count(1, 1)
+    same_count: ClassVar[bool] = False  # as many tops as bottoms
+    is_input: ClassVar[bool] = False  # its tops are the net's inputs
+    is_loss: ClassVar[bool] = False  # its first top weighs 1 in the objective where nothing is said
+    auto_tops: ClassVar[bool] = False  # tops that the prototxt leaves out are made without a name
+    idle: ClassVar[bool] = False  # its tops are its bottom
+    time_first: ClassVar[bool] = False  # its blobs are (time, batch, ...)
+    in_place: ClassVar[bool] = True  # a top may have the name of its bottom
+    fillers: ClassVar[Mapping[str, Filler]] = {}  # by the names of `weights`; a blob that is not here starts as 0
+    running: ClassVar[bool] = False  # its blobs are statistics that are kept, not parameters that are learned
+
+    @classmethod
+    def read(cls, params: Params) -> Layer:
+        """The layer that a prototxt's parameters describe; `Misfit` where they contradict themselves."""
+        return cls(**read_fields(cls, params))
+
+    def shapes(self, *bottoms: Shape) -> Sequence[Shape | None]:
+        """The shapes of the tops, None where one is not known; `Misfit` where the bottoms do not fit."""
+        return bottoms
+
+    def weights(self, *bottoms: Shape) -> Mapping[str, Shape]:
+        """The learned blobs by name, in Caffe's order, with their shapes."""
+        return {}
+
+    def torch(self, em: Emitter, *bottoms: Term) -> str | Sequence[str]:
+        """Source text: one expression for each top. `em` declares modules and parameters and names helpers."""
+        raise Misfit(f"{self.type} has no torch view")
+
+    def onnx(self, g: Builder, *bottoms: Handle) -> Handle | Sequence[Handle]:
+        """Nodes added to the builder `g`; returns the value of each top."""
+        raise Misfit(f"{self.type} has no ONNX view")
+
+    def multiply_adds(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> int:
+        """Multiply-adds of one forward pass; 0 for layers that only move or compare values."""
+        return 0
+
+    def summary(self) -> str:
+        """The parameters that differ from their defaults, in a few words."""
+        words = []
+        for f in dataclasses.fields(self):  # type: ignore[arg-type]
+            value = getattr(self, f.name)
+            if value != f.default and not f.metadata.get("tops"):
+                words.append(f"{f.name} {_words(value)}")
+        return ", ".join(words)
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "x".join(_words(v) for v in value)
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,132 @@
+"""The parameters of a layer: what its message says, and the dataclass fields that are filled from it."""
+
+from __future__ import annotations
+
+import dataclasses
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+from caffe2py.layers.base.words import Misfit
+from caffe2py.proto.schema import LAYER, field_default
+from caffe2py.proto.text.prototxt import Unknown
+
+
+@dataclass(frozen=True)
+class Params:
+    """The parameters one layer was given: its message, and the fields that the schema does not know."""
+
+    message: Any
+    unknown: tuple[Unknown, ...] = ()
+
+    def has(self, path: str) -> bool:
+        """Is the field set? A repeated field is set when it has an element."""
+        values = self._walk(path)
+        return bool(values)
+
+    def get(self, path: str, default: Any = None) -> Any:
+        """The value of a singular field: the one given, else the schema's default, else `default`."""
+        values = self._walk(path)
+        if values:
+            return values[-1]
+        return default if default is not None else schema_default(path)
+
+    def all(self, path: str) -> tuple[Any, ...]:
+        """Every value of a repeated field, in order."""
+        return tuple(self._walk(path))
+
+    def _walk(self, path: str) -> list[Any]:
+        message = self.message
+        *parents, last = path.split(".")
+        for parent in parents:
+            field = message.DESCRIPTOR.fields_by_name.get(parent)
+            if field is None:
+                return [u.value for u in self.unknown if u.path == path]
+            if not message.HasField(parent):
+                message = None
+                break
+            message = getattr(message, parent)
+        if message is not None:
+            field = message.DESCRIPTOR.fields_by_name.get(last)
+            if field is not None:
+                if field.is_repeated:
+                    values = list(getattr(message, last))
+                else:
+                    values = [getattr(message, last)] if message.HasField(last) else []
+                if field.enum_type is not None:
+                    values = [field.enum_type.values_by_number[v].name for v in values]
+                return [_float32(v) if isinstance(v, float) else v for v in values]
+        return [u.value for u in self.unknown if u.path == path]
+
+
+def schema_default(path: str) -> Any:
+    """The schema's default of a field, None for a field that the schema does not know."""
+    message: Any = LAYER
+    *parents, last = path.split(".")
+    for parent in parents:
+        field = message.fields_by_name.get(parent)
+        if field is None:
+            return None
+        message = field.message_type
+    if last not in message.fields_by_name:
+        return None
+    value = field_default(path)
+    return _float32(value) if isinstance(value, float) else value
+
+
+def _float32(value: float) -> float:
+    """The shortest decimal that means the same float32: a prototxt's 0.1 stays 0.1 in what is emitted."""
+    for digits in range(6, 10):
+        text = f"{value:.{digits}g}"
+        if struct.pack("<f", float(text)) == struct.pack("<f", value):
+            return float(text)
+    return value
+
+
+def param(path: str, default: Any = None) -> Any:
+    """A dataclass field that is filled from the layer's message at `path`.
+
+    Its default is the schema's, so that each default stands once; `default` is for fields of custom
+    layers, which the schema does not know. A repeated field becomes a tuple.
+    """
+    value = schema_default(path)
+    return dataclasses.field(default=default if value is None else value, metadata={"path": path})
+
+
+def optional(path: str) -> Any:
+    """Like `param`, but None where the field is not set: for fields whose presence alone means something."""
+    return dataclasses.field(default=None, metadata={"path": path, "optional": True})
+
+
+def top_count() -> Any:
+    """A dataclass field that holds how many tops the layer names, for types whose tops are optional; at least 1."""
+    return dataclasses.field(default=1, metadata={"tops": True})
+
+
+def read_fields(cls: type, params: Params) -> dict[str, Any]:
+    """The dataclass fields of `cls` that name a path or count the tops, read from a layer's parameters."""
+    values: dict[str, Any] = {}
+    for f in dataclasses.fields(cls):
+        path = f.metadata.get("path")
+        if f.metadata.get("tops"):
+            values[f.name] = max(len(params.message.top), 1)
+        if path is None:
+            continue
+        if isinstance(f.default, tuple):
+            values[f.name] = params.all(path) or f.default
+        elif params.has(path) or not f.metadata.get("optional"):
+            values[f.name] = _like(f.default, params.get(path, f.default), path)
+    return values
+
+
+def _like(default: Any, value: Any, path: str) -> Any:
+    """The value of a custom layer's field as its default's type: a float may be written 1, a bool 0 or 1."""
+    kind = type(default)
+    if default is None or value is None or isinstance(value, kind):
+        return value
+    if type(value) is int and (kind is float or (kind is bool and value in (0, 1))):
+        return kind(value)
+    raise Misfit(f"{path} is {value!r}; want {_KINDS.get(kind, kind.__name__)}")
+
+
+_KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}

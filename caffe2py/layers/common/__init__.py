@@ -1,0 +1,1 @@
+"""Layers that are found in nets of every kind."""

@@ -1,0 +1,23 @@
+"""Dropout."""
+
+from __future__ import annotations
+
+from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Misfit, Term, layer, param
+
+
+@layer("Dropout")
+class Dropout(Layer):
+    """In training top = x * mask / (1 - ratio), the mask 0 with probability ratio; else top = x.
+
+    Source: dropout_layer.cpp.
+    """
+
+    ratio: float = param("dropout_param.dropout_ratio")
+
+    def torch(self, em: Emitter, x: Term) -> str:
+        return f"F.dropout({x}, {self.ratio}, self.training)"
+
+    def onnx(self, g: Builder, x: Handle) -> Handle:
+        if g.phase == "TRAIN":
+            raise Misfit("drops at random in phase TRAIN; load the net with phase TEST")
+        return x

@@ -1,0 +1,61 @@
+"""LRN: local response normalisation, across channels or within each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from caffe2py.layers.base import (
+    Builder,
+    Emitter,
+    Handle,
+    Layer,
+    Misfit,
+    Shape,
+    Term,
+    affine_nodes,
+    count,
+    layer,
+    param,
+    text,
+)
+
+
+@layer("LRN")
+class LRN(Layer):
+    """Each value divided by a power of the squares around it, n = local_size of them a side.
+
+    ACROSS_CHANNELS: top = x * (k + alpha / n * sum of x^2 over n channels) ^ -beta. WITHIN_CHANNEL:
+    top = x * (1 + alpha / n^2 * sum of x^2 over n x n places) ^ -beta, which has no k. Outside of x is 0.
+    x (N, C, H, W). Source: lrn_layer.cpp; Krizhevsky, Sutskever and Hinton 2012.
+    """
+
+    local_size: int = param("lrn_param.local_size")
+    alpha: float = param("lrn_param.alpha")
+    beta: float = param("lrn_param.beta")
+    norm_region: str = param("lrn_param.norm_region")
+    k: float = param("lrn_param.k")
+
+    def shapes(self, x: Shape) -> Sequence[Shape]:
+        if len(x) != 4:
+            raise Misfit(f"has a bottom of shape {text(x)}; want 4 axes (num, channels, height, width)")
+        if self.local_size % 2 == 0:
+            raise Misfit(f"local_size is {self.local_size}; want an odd number")
+        return [x]
+
+    def torch(self, em: Emitter, x: Term) -> str:
+        n = self.local_size
+        if self.norm_region == "ACROSS_CHANNELS":
+            return f"F.local_response_norm({x}, {n}, {self.alpha}, {self.beta}, {self.k})"
+        return f"{x} * (1 + {self.alpha} * F.avg_pool2d({x} * {x}, {n}, 1, {n // 2})) ** {-self.beta}"
+
+    def onnx(self, g: Builder, x: Handle) -> Handle:
+        n = self.local_size
+        if self.norm_region == "ACROSS_CHANNELS":
+            return g.op("LRN", x, alpha=self.alpha, beta=self.beta, bias=self.k, size=n)
+        square = g.op("Mul", x, x)
+        pads = [n // 2] * 4
+        mean = g.op("AveragePool", square, kernel_shape=[n, n], pads=pads, count_include_pad=1, shape=x.shape)
+        return g.op("Mul", x, g.op("Pow", affine_nodes(g, mean, self.alpha, 1), -self.beta))
+
+    def multiply_adds(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> int:
+        return count(tops[0]) * self.local_size ** (1 if self.norm_region == "ACROSS_CHANNELS" else 2)

@@ -1,0 +1,1 @@
+"""Layers that shape, cut, join and compare blobs."""

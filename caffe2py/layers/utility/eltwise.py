@@ -1,0 +1,58 @@
+"""Eltwise: sum, product or maximum of blobs of one shape."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+
+from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Misfit, Shape, Term, count, layer, param, same
+
+
+@layer("Eltwise", bottoms=(2, None))
+class Eltwise(Layer):
+    """top = sum of coeff_i * x_i, or product of x_i, or maximum of x_i. Source: eltwise_layer.cpp.
+
+    Where the first two are equal the maximum is the second's, which shows in the gradient. Without
+    stable_prod_grad the gradient of a product is (top / x_i) * top's gradient: NaN where x_i is 0.
+    """
+
+    operation: str = param("eltwise_param.operation")
+    coeff: tuple[float, ...] = param("eltwise_param.coeff")
+    stable_prod_grad: bool = param("eltwise_param.stable_prod_grad")
+
+    def shapes(self, *bottoms: Shape) -> Sequence[Shape]:
+        same(bottoms, "Eltwise wants one shape")
+        if self.coeff and len(self.coeff) != len(bottoms):
+            raise Misfit(f"gives {len(self.coeff)} coeff for {len(bottoms)} bottoms; want one for each, or none")
+        if self.coeff and self.operation == "PROD":
+            raise Misfit("gives coeff for a product; Caffe takes them for sums only")
+        return bottoms[:1]
+
+    def torch(self, em: Emitter, *bottoms: Term) -> str:
+        if self.operation == "SUM":
+            coeff = self.coeff or (1.0,) * len(bottoms)
+            return _signed_sum(coeff, bottoms)
+        if self.operation == "MAX":
+            return em.call("eltwise_max", *bottoms)
+        return " * ".join(bottoms) if self.stable_prod_grad else em.call("quotient_product", *bottoms)
+
+    def onnx(self, g: Builder, *bottoms: Handle) -> Handle:
+        if self.operation == "MAX":
+            return g.op("Max", *bottoms)
+        if self.coeff:
+            bottoms = tuple(b if c == 1 else g.op("Mul", b, c) for b, c in zip(bottoms, self.coeff, strict=True))
+        kind = "Add" if self.operation == "SUM" else "Mul"
+        return reduce(lambda x, y: g.op(kind, x, y), bottoms)
+
+    def multiply_adds(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> int:
+        return count(tops[0]) * (len(bottoms) - 1)
+
+
+def _signed_sum(coeff: Sequence[float], bottoms: Sequence[str]) -> str:
+    """`a - 0.5 * b + c`."""
+    text = ""
+    for c, b in zip(coeff, bottoms, strict=True):
+        sign = " - " if c < 0 else " + "
+        term = b if abs(c) == 1 else f"{abs(c)} * {b}"
+        text += f"{sign}{term}" if text else f"{'-' if c < 0 else ''}{term}"
+    return text

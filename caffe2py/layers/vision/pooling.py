@@ -1,0 +1,174 @@
+"""Pooling, with Caffe's own rule for the size of the top and the divisor of the average."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from caffe2py.layers.base import (
+    Builder,
+    Emitter,
+    Handle,
+    Layer,
+    Misfit,
+    Params,
+    Shape,
+    Term,
+    count,
+    float32,
+    layer,
+    param,
+    plain,
+    read_fields,
+    text,
+)
+from caffe2py.layers.vision.spatial import at_least, read_spatial, spread, window_words
+
+Pair = tuple[int, int]
+
+
+@layer("Pooling", tops=(1, 2))
+class Pooling(Layer):
+    """The largest value, or the average, of each window.
+
+    x (N, C, H, W). The top has ceil((H + 2 pad - kernel) / stride) + 1 rows (round_mode FLOOR: floor), less one
+    where a pad is set and the last window would start outside the image and its padding on the left.
+    An average divides by the part of the window that lies in the padded image: padding counts, what hangs over
+    beyond it does not. A second top of MAX holds the index h * W + w of each maximum. Source: pooling_layer.cpp.
+    """
+
+    pool: str = param("pooling_param.pool")
+    kernel: Pair = (0, 0)
+    stride: Pair = (1, 1)
+    pad: Pair = (0, 0)
+    global_pooling: bool = param("pooling_param.global_pooling")
+    round_mode: str = param("pooling_param.round_mode")
+    outputs: int = 1
+
+    @classmethod
+    def read(cls, params: Params) -> Layer:
+        message = "pooling_param"
+        kernel = read_spatial(params, message, "kernel_size", "kernel")
+        fields = read_fields(cls, params)
+        if fields["global_pooling"] and kernel:
+            raise Misfit("gives a kernel and global_pooling; want one of the two")
+        words: dict[str, Any] = {
+            "kernel": (0, 0) if fields["global_pooling"] else spread(kernel, 2, None, "kernel_size"),
+            "stride": spread(read_spatial(params, message, "stride", "stride"), 2, 1, "stride"),
+            "pad": spread(read_spatial(params, message, "pad", "pad"), 2, 0, "pad"),
+        }
+        words["outputs"] = len(params.message.top)
+        return cls(**fields, **words)
+
+    def shapes(self, x: Shape) -> Sequence[Shape]:
+        if len(x) != 4:
+            raise Misfit(f"has a bottom of shape {text(x)}; Caffe pools 4 axes (num, channels, height, width)")
+        if self.pool == "STOCHASTIC":
+            raise Misfit("pools STOCHASTIC, which Caffe has no CPU code for; want MAX or AVE")
+        kernel, stride, pad = self.window(x)
+        at_least(kernel, 1, "kernel_size")
+        at_least(stride, 1, "stride")
+        if any(p >= k for p, k in zip(pad, kernel, strict=True)):
+            raise Misfit(f"has pad {plain(pad)} for kernel {plain(kernel)}; want a smaller pad")
+        top = (*x[:2], *self.sized(x))
+        return [top] * self.outputs
+
+    def window(self, x: Shape) -> tuple[Pair, Pair, Pair]:
+        """Kernel, stride and pad; a global pooling takes the whole image."""
+        if self.global_pooling:
+            if any(self.pad) or any(s != 1 for s in self.stride):
+                raise Misfit("pools globally with a pad or a stride; want pad 0 and stride 1")
+            return (x[2], x[3]), (1, 1), (0, 0)
+        return self.kernel, self.stride, self.pad
+
+    def sized(self, x: Shape) -> list[int]:
+        """Rows and columns of the top. Caffe divides in float32."""
+        kernel, stride, pad = self.window(x)
+        rounded = math.floor if self.round_mode == "FLOOR" else math.ceil
+        sizes = []
+        for n, k, s, p in zip(x[2:], kernel, stride, pad, strict=True):
+            size = int(rounded(float32((n + 2 * p - k) / s))) + 1
+            sizes.append(size - 1 if any(pad) and (size - 1) * s >= n + p else size)
+        return sizes
+
+    def torch_agrees(self) -> bool:
+        """Does torch's own pooling give Caffe's windows, whatever the image's size?
+
+        torch always drops a last window that starts outside; Caffe only where there is a pad. torch takes a pad
+        of half the kernel at the most.
+        """
+        fits = all(2 * p <= k for p, k in zip(self.pad, self.kernel, strict=True))
+        inside = any(self.pad) or all(s <= k for s, k in zip(self.stride, self.kernel, strict=True))
+        return fits and (inside or self.round_mode == "FLOOR")
+
+    def torch(self, em: Emitter, x: Term) -> str:
+        mask = len(em.tops) == 2
+        if self.global_pooling and self.pool == "AVE":
+            return f"{x}.mean((2, 3), keepdim=True)"
+        if self.global_pooling:
+            called = f"F.adaptive_max_pool2d({x}, 1{', return_indices=True' if mask else ''})"
+        elif not self.torch_agrees():
+            settings = {
+                "kernel": self.kernel,
+                "stride": self.stride,
+                "pad": self.pad,
+                "ceil": self.round_mode == "CEIL",
+            }
+            if self.pool == "AVE":
+                return em.call("average_windows", x, **settings)
+            called = em.call("max_windows", x, **settings)
+            return called if mask else f"{called}[0]"
+        else:
+            words = [x, str(plain(self.kernel)), str(plain(self.stride))]
+            if any(self.pad):
+                words.append(f"padding={plain(self.pad)}")
+            if self.round_mode == "CEIL":
+                words.append("ceil_mode=True")
+            if self.pool == "AVE":
+                return f"F.avg_pool2d({', '.join(words)})"
+            called = f"F.max_pool2d({', '.join([*words, 'return_indices=True'] if mask else words)})"
+        return em.call("with_float_index", called) if mask else called
+
+    def onnx(self, g: Builder, x: Handle) -> Sequence[Handle]:
+        mask = self.outputs == 2
+        if self.global_pooling and not mask:
+            return [g.op("GlobalAveragePool" if self.pool == "AVE" else "GlobalMaxPool", x)]
+        kernel, stride, pad = self.window(x.shape)
+        size, sized = x.shape[2:], self.sized(x.shape)
+        # A window that starts behind the image and its padding has nothing in it: its value is put on at the end.
+        filled = [min(o, -(-(n + p) // s)) for o, n, p, s in zip(sized, size, pad, stride, strict=True)]
+        empty = [0, 0, *(o - f for o, f in zip(sized, filled, strict=True))]
+        ends = [(f - 1) * s + k - p for f, s, k, p in zip(filled, stride, kernel, pad, strict=True)]
+        over = [max(e - n, 0) for e, n in zip(ends, size, strict=True)]
+        words = {"kernel_shape": kernel, "strides": stride, "shape": (*x.shape[:2], *filled)}
+        if self.pool == "AVE":
+            top = self._onnx_average(g, x, pad, over, words)
+            # Caffe divides no sum by its number of places: 0 / 0 where the window starts at the edge, else 0 / -n.
+            edge = [False, False, *((o - 1) * s == n for o, s, n in zip(sized, stride, size, strict=True))]
+            top = g.pad(top, [0] * 4, [0 if at else e for e, at in zip(empty, edge, strict=True)])
+            return [g.pad(top, [0] * 4, [e if at else 0 for e, at in zip(empty, edge, strict=True)], math.nan)]
+        if not mask:
+            return [g.pad(g.op("MaxPool", x, pads=(*pad, *over), **words), [0] * 4, empty, g.lowest)]
+        top, index = g.ops("MaxPool", 2, x, pads=(*pad, *over), **words)
+        index = g.cast(g.op("Mod", index, count(size)), "float")  # ONNX counts over the whole blob
+        return [g.pad(top, [0] * 4, empty, g.lowest), g.pad(index, [0] * 4, empty, -1.0)]
+
+    def _onnx_average(self, g: Builder, x: Handle, pad: Pair, over: Sequence[int], words: dict[str, Any]) -> Handle:
+        """Caffe counts padding and not what hangs over beyond it; ONNX counts all pads, or none.
+
+        What both kinds are in is padded with zeros first, so that no pad that is left may count.
+        """
+        if any(pad) and all(o <= p for o, p in zip(over, pad, strict=True)):
+            return g.op("AveragePool", x, pads=(*pad, *over), count_include_pad=1, **words)
+        counted = [min(o, p) for o, p in zip(over, pad, strict=True)]
+        left = [o - c for o, c in zip(over, counted, strict=True)]
+        padded = g.pad(x, (0, 0, *pad), (0, 0, *counted))
+        return g.op("AveragePool", padded, pads=(0, 0, *left), **words)
+
+    def multiply_adds(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> int:
+        return count(tops[0]) * count(self.window(bottoms[0])[0]) if self.pool == "AVE" else 0
+
+    def summary(self) -> str:
+        window = "global" if self.global_pooling else window_words(self.kernel, self.stride, self.pad)
+        return f"{self.pool} {window}" + ("" if self.round_mode == "CEIL" else " floor")

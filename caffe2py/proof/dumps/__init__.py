@@ -1,0 +1,1 @@
+"""Recorded activations: read, written, and bound to a net's values."""

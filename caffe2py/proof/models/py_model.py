@@ -1,0 +1,86 @@
+"""A converted `.py` as something to verify: its own module and its own lines, one layer after another."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from caffe2py.backends.torch.run import Runner
+from caffe2py.backends.torch.source import STYLES, Program, Step, program
+from caffe2py.errors import FileError
+from caffe2py.graph import Graph
+
+
+def read_py(graph: Graph, path: Path) -> tuple[str, Mapping[str, torch.Tensor] | Runner]:
+    """The style of a `.py` that `convert` wrote of this net, and its weights; its module, where its text was changed.
+
+    A file that is still as it was written is not run: its text is ours. One that was edited is, and must have kept the
+    variables of its `forward` in their order. Raises `FileError` for any other file.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        lines = _forward(text)
+    except OSError as error:
+        raise FileError((error.strerror or str(error)).lower(), str(path)) from None
+    except (SyntaxError, UnicodeDecodeError) as error:
+        raise FileError(f"is no Python source ({error})", str(path)) from None
+    for style in STYLES:
+        made = program(graph, style, path.with_suffix(".pth").name)
+        if made.source == text:
+            return style, _weights(path.with_suffix(".pth"))
+        steps = _steps(made, lines)
+        if steps is not None:
+            return style, Runner(replace(made, steps=steps), _module(path))
+    raise FileError(
+        f'is not what convert writes of net "{graph.name}"; want its forward to keep its variables', str(path)
+    )
+
+
+def _forward(text: str) -> list[ast.stmt]:
+    """The statements of the last `forward` in a file: those of the net's class."""
+    found = [n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.FunctionDef) and n.name == "forward"]
+    return found[-1].body if found else []
+
+
+def _steps(made: Program, lines: Sequence[ast.stmt]) -> tuple[Step, ...] | None:
+    """Our steps with the file's statements in them; None where the two assign other variables."""
+    rest = [line for line in lines if not isinstance(line, ast.Return)]
+    steps = []
+    for step in made.steps:
+        own = ast.parse("\n".join(step.lines)).body
+        taken, rest = rest[: len(own)], rest[len(own) :]
+        if list(map(_targets, own)) != list(map(_targets, taken)):
+            return None
+        steps.append(replace(step, lines=tuple(ast.unparse(line) for line in taken)))
+    return None if rest else tuple(steps)
+
+
+def _targets(line: ast.stmt) -> list[str]:
+    return [ast.unparse(target) for target in line.targets] if isinstance(line, ast.Assign) else [ast.unparse(line)]
+
+
+def _weights(path: Path) -> Mapping[str, torch.Tensor]:
+    try:
+        state: Mapping[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise FileError((error.strerror or str(error)).lower(), str(path)) from None
+    except Exception as error:  # torch and pickle raise many kinds for a file that is none of theirs
+        raise FileError(f"cannot be read as torch weights ({type(error).__name__})", str(path)) from None
+    return state
+
+
+def _module(path: Path) -> torch.nn.Module:
+    spec = importlib.util.spec_from_file_location(f"caffe2py_verified_{path.stem}", path)
+    assert spec is not None and spec.loader is not None
+    made = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(made)
+        module: torch.nn.Module = made.load()
+    except Exception as error:  # whatever an edited file raises
+        raise FileError(f"does not load: {type(error).__name__}: {error}", str(path)) from error
+    return module

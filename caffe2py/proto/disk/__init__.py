@@ -1,0 +1,1 @@
+"""Files on the disk: opened, written whole, hashed, told apart."""

@@ -1,0 +1,1 @@
+"""Prototxt: text to messages and back, with places."""

@@ -1,0 +1,201 @@
+"""Prototxt to message: the tree of fields against the schema. What the schema does not know is kept, with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from typing import Any
+
+from google.protobuf.descriptor import Descriptor
+
+from caffe2py.errors import Place, PrototxtError
+from caffe2py.proto.schema import message_class
+from caffe2py.proto.text.tokens import BLOCK, Field, Source, decode_text, read_fields
+from caffe2py.proto.text.values import Convert, Misfit, converter, plain_value, said
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """A value of a field that the schema does not know, such as a custom layer's own parameter.
+
+    `path` is relative to the layer (or the net): ``my_param.alpha``. The second block of a name is
+    ``my_param[1].alpha``; a field given several times is as many Unknowns of one path. `value` is an int, a float, a
+    bool (the words true and false), else a str: quoted text, or a `Word` such as an enum's. None: an empty block.
+    """
+
+    path: str
+    value: object
+    place: Place
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What a text, or a block of it, says as a message."""
+
+    message: Any
+    place: Place
+    unknown: tuple[Unknown, ...] = ()
+    places: Mapping[str, Place] = field(default_factory=dict, compare=False)
+
+
+LayerText = Bound  # one layer: its message is a LayerParameter, its place where its `layer {` stands
+
+
+@dataclass(frozen=True)
+class NetText:
+    """A net in today's format. `message` holds what is said about the net as a whole, without its layers.
+
+    `notes` tell what the reader did or left aside: upgrades, fields that the schema does not know. `text` is the
+    original text, "" for a net out of a caffemodel. `unknown` are fields of the net itself; a layer has its own.
+    """
+
+    name: str
+    layers: tuple[LayerText, ...]
+    message: Any
+    notes: tuple[str, ...] = ()
+    file: str = ""
+    text: str = ""
+    unknown: tuple[Unknown, ...] = ()
+
+
+class Places(Mapping[str, Place]):
+    """Where each field of a block stands, by its path: ``pooling_param.kernel_size``, the second one ``dim[1]``."""
+
+    def __init__(self, fields: list[Field], source: Source) -> None:
+        self._fields = fields
+        self._source = source
+
+    @cached_property
+    def _offsets(self) -> dict[str, int]:
+        offsets: dict[str, int] = {}
+        todo = [("", self._fields)]
+        while todo:
+            prefix, fields = todo.pop()
+            for path, f in with_paths(prefix, fields):
+                offsets[path] = f.at
+                todo.append((f"{path}.", f.fields))
+        return offsets
+
+    def __getitem__(self, path: str) -> Place:
+        return self._source.place(self._offsets[path])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._offsets)
+
+    def __len__(self) -> int:
+        return len(self._offsets)
+
+
+def moved(places: Mapping[str, Place], moves: Mapping[str, str]) -> Mapping[str, Place]:
+    """The places after fields were moved: `moves` tells the new path of an old one."""
+    found = {new: places[old] for old, new in moves.items() if old in places}
+    return {**places, **found} if found else places
+
+
+def with_paths(prefix: str, fields: list[Field]) -> Iterator[tuple[str, Field]]:
+    """Each field with its path: the name, and behind the first of that name its index, as in ``dim[1]``."""
+    seen: dict[str, int] = {}
+    for f in fields:
+        n = seen.get(f.name, 0)
+        seen[f.name] = n + 1
+        yield (f"{prefix}{f.name}[{n}]" if n else f"{prefix}{f.name}"), f
+
+
+def parse_text(text: str | bytes, file: str = "<text>", message: str = "NetParameter") -> Bound:
+    """Read a text as a message of the schema: ``parse_text(text, "solver.prototxt", "SolverParameter").message``.
+
+    Raises PrototxtError with file, line and column. Fields that the schema does not know come back in `unknown`.
+    """
+    source = Source(file, decode_text(text))
+    fields = read_fields(source)
+    return bind(fields, message_class(message)(), source, Place(file))
+
+
+def bind(fields: list[Field], message: Any, source: Source, place: Place) -> Bound:
+    """Fill a message from fields. Raises PrototxtError."""
+    unknown: list[Unknown] = []
+    _fill(message, fields, source, place, "", unknown)
+    return Bound(message, place, tuple(unknown), Places(fields, source))
+
+
+@dataclass(frozen=True)
+class _Slot:
+    """How a field of the schema is filled. `convert` turns what is written into its value; None: it is a message."""
+
+    repeated: bool
+    convert: Convert | None
+
+
+def _fill(message: Any, fields: list[Field], source: Source, place: Place, prefix: str, unknown: list[Unknown]) -> None:
+    slots = _slots(message.DESCRIPTOR)
+    first: dict[str, Field] = {}
+    strangers = []
+    for f in fields:
+        name = f.name
+        slot = slots.get(name)
+        if slot is None:
+            strangers.append(f)
+            continue
+        if not slot.repeated:
+            if name in first or f.listed:
+                raise _not_repeated(f, first.get(name), source)
+            first[name] = f
+        if slot.convert is not None:
+            try:
+                value = slot.convert(f)
+            except Misfit as error:
+                raise PrototxtError(str(error), source.place(f.value_at)) from None
+            if slot.repeated:
+                getattr(message, name).append(value)
+            else:
+                setattr(message, name, value)
+            continue
+        if f.kind != BLOCK:
+            raise PrototxtError(f"{name} is a block, not {said(f)}; want {name} {{ ... }}", source.place(f.value_at))
+        if slot.repeated:
+            blocks = getattr(message, name)
+            n = len(blocks)
+            _fill(
+                blocks.add(), f.fields, source, source.place(f.at), f"{prefix}{name}{f'[{n}]' if n else ''}.", unknown
+            )
+        else:
+            inner = getattr(message, name)
+            inner.SetInParent()
+            _fill(inner, f.fields, source, source.place(f.at), f"{prefix}{name}.", unknown)
+    if strangers:
+        _keep(strangers, source, prefix, unknown)
+    for missing in _required(message.DESCRIPTOR):
+        if missing not in first:
+            raise PrototxtError(f"{message.DESCRIPTOR.name} has no {missing}; want it set", place)
+
+
+def _not_repeated(f: Field, first: Field | None, source: Source) -> PrototxtError:
+    if first is None:
+        return PrototxtError(f"{f.name} holds a single value; want no [ ] around it", source.place(f.value_at))
+    line = source.place(first.at).line
+    return PrototxtError(f"{f.name} is given twice, first at line {line}; want it once", source.place(f.at))
+
+
+def _keep(fields: list[Field], source: Source, prefix: str, unknown: list[Unknown]) -> None:
+    """Add fields that the schema does not know, down to their values."""
+    for path, f in with_paths(prefix, fields):
+        if f.kind == BLOCK and f.fields:
+            _keep(f.fields, source, f"{path}.", unknown)
+        else:
+            place = source.place(f.at)
+            try:
+                value = None if f.kind == BLOCK else plain_value(f)
+            except Misfit as error:
+                raise PrototxtError(str(error), source.place(f.value_at)) from None
+            unknown.append(Unknown(path if f.kind == BLOCK else f"{prefix}{f.name}", value, place))
+
+
+@cache
+def _slots(descriptor: Descriptor) -> dict[str, _Slot]:
+    return {f.name: _Slot(f.is_repeated, converter(f)) for f in descriptor.fields}
+
+
+@cache
+def _required(descriptor: Descriptor) -> tuple[str, ...]:
+    return tuple(f.name for f in descriptor.fields if f.is_required)

@@ -1,0 +1,1 @@
+"""Nets of 2013 and 2014 become today's."""

@@ -1,0 +1,1 @@
+"""Learned blobs and mean images, in the binary formats and HDF5."""

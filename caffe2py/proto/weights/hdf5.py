@@ -1,0 +1,191 @@
+"""Weights in HDF5: ``/data/<layer>/<number>``, as Caffe writes them with ``snapshot_format: HDF5``.
+
+An HDF5 file can point at other files and declare more than it holds, so files are opened with ``open_safely`` and
+arrays read with ``read_array``, here and for dumps.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from caffe2py.errors import CaffemodelError, FileError, WeightError
+from caffe2py.proto.disk.files import map_file, written_whole
+from caffe2py.proto.disk.looks import looks_like
+from caffe2py.proto.names import decode_name
+from caffe2py.proto.weights.blobs import MOST_AXES, MOST_VALUES, Blob
+from caffe2py.proto.weights.layers import LayerBlobs, Weights, check_blobs
+
+if TYPE_CHECKING:
+    import h5py
+    from google.protobuf.message import Message
+
+HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+MOST_BLOBS = 1000  # of a layer; BVLC's largest has 5
+OVERHEAD = 1 << 20  # bytes that HDF5 takes beside the values
+DENSEST = 1032  # bytes that one byte of deflate can stand for at most
+# what h5py raises on damaged files
+BROKEN = (OSError, RuntimeError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, MemoryError)
+
+
+def open_safely(path: str | os.PathLike[str]) -> h5py.File:
+    """The HDF5 file, open for reading, once it is known that all its links stay inside it.
+
+    Raises FileError: no such file, no HDF5 file, a damaged one, soft or external links, a group with two names.
+    What is read from it may still be damaged: see ``damage_told``.
+    """
+    import h5py
+
+    name = os.fspath(path)
+    head = map_file(path)[:4096]
+    if not head.startswith(HDF5_MAGIC):
+        kind = looks_like(head)
+        raise FileError(f"not an HDF5 file{f': it is {kind}' if kind else ''}", name)
+    with damage_told(path):
+        file = h5py.File(name, "r", locking="best-effort")
+        try:
+            _check_links(file, name)
+        except BaseException:
+            file.close()
+            raise
+    return file
+
+
+@contextmanager
+def damage_told(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Around what reads an HDF5 file: the many errors that h5py has for damaged ones become one FileError."""
+    try:
+        yield
+    except BROKEN as error:
+        raise FileError(f"a damaged HDF5 file ({error})", os.fspath(path)) from None
+
+
+def read_array(dataset: h5py.Dataset) -> np.ndarray:
+    """The whole dataset of numbers, in native byte order, once it is known that its bytes are in the file.
+
+    Raises FileError: not numbers, stored in other files, a declared size that the file does not hold, damaged.
+    """
+    place = dataset.file.filename
+    with damage_told(place):
+        _check_storage(dataset, place)
+        data: np.ndarray = dataset[()]
+        return np.asarray(data, data.dtype.newbyteorder("="))
+
+
+def read_caffemodel_h5(path: str | os.PathLike[str]) -> Weights:
+    """The weights in a ``.caffemodel.h5``.
+
+    A layer is a group that has blobs or is empty; groups inside groups are layers with "/" in their names. A blob that
+    another layer owns is not in such a file: one that is followed by others of its layer comes back ``absent``.
+    """
+    with open_safely(path) as file, damage_told(path):
+        name = os.fspath(path)
+        data = file.get("data")
+        if data is None or not hasattr(data, "items"):
+            raise CaffemodelError("an HDF5 file without the group /data: not Caffe's weights", name)
+        layers = tuple(_layers(data, "", name))
+    if not layers:
+        raise CaffemodelError("no layers in /data", name)
+    return Weights(name, "", layers, "HDF5")
+
+
+def write_caffemodel_h5(path: str | os.PathLike[str], net: Message, blobs: Mapping[str, Sequence[np.ndarray]]) -> None:
+    """Write blobs by layer name, and an empty group for every other layer of the net, as Caffe's HDF5 weights.
+
+    Raises WeightError for names that HDF5 cannot say (``a//b``, ``.``), else as ``write_caffemodel``.
+    """
+    import h5py
+
+    check_blobs(path, net, blobs)
+    names = list(dict.fromkeys(layer.name for layer in net.layer))  # type: ignore[attr-defined]
+    for name in names:
+        if not all(part not in ("", ".", "..") and "\0" not in part for part in name.split("/")):
+            raise WeightError(f"layer {name!r}: HDF5 has no such name; write a binary caffemodel", os.fspath(path))
+    values = sum(array.nbytes for arrays in blobs.values() for array in arrays)
+    with written_whole(path, room=values + OVERHEAD) as temporary:
+        try:
+            with h5py.File(temporary, "w") as file:
+                data = file.create_group("data")
+                for name in names:
+                    group = data.require_group(name)
+                    for index, array in enumerate(blobs.get(name, ())):
+                        group.create_dataset(str(index), data=array)
+        except (RuntimeError, TypeError, ValueError) as error:
+            raise FileError(f"cannot write: {error}", os.fspath(path)) from None
+
+
+def _check_links(file: h5py.File, name: str) -> None:
+    import h5py
+
+    seen = {h5py.h5o.get_info(file.id).addr}
+
+    def fault(path: bytes, link: h5py.h5l.LinkInfo) -> str | None:
+        if link.type != h5py.h5l.TYPE_HARD:
+            return f'"/{decode_name(path)}" is a link to another place: refused'
+        if link.u in seen and h5py.h5o.get_info(file.id, path).type == h5py.h5o.TYPE_GROUP:
+            return f'"/{decode_name(path)}" is a second name of a group: refused'
+        seen.add(link.u)
+        return None
+
+    found = file.id.links.visit(fault, info=True)
+    if found:
+        raise FileError(found, name)
+
+
+def _check_storage(dataset: h5py.Dataset, place: str) -> None:
+    import h5py
+
+    plist = dataset.id.get_create_plist()
+    layout = plist.get_layout()
+    if layout == h5py.h5d.VIRTUAL or plist.get_external_count():
+        raise FileError(f'"{dataset.name}" is stored in other files: refused', place)
+    if dataset.dtype.kind not in "fiub" or dataset.shape is None:
+        raise FileError(f'"{dataset.name}" holds no numbers', place)
+    declared = math.prod(dataset.shape) * dataset.dtype.itemsize
+    stored = dataset.id.get_storage_size()
+    densest = 1
+    if layout == h5py.h5d.CHUNKED:
+        densest = DENSEST if plist.get_nfilters() else 1
+        chunks = math.prod(-(-size // part) for size, part in zip(dataset.shape, dataset.chunks, strict=True))
+        if dataset.id.get_num_chunks() < chunks:
+            raise FileError(f'"{dataset.name}": {dataset.id.get_num_chunks()} of {chunks} chunks are there', place)
+    if stored > dataset.file.id.get_filesize() or declared > stored * densest:
+        raise FileError(f'"{dataset.name}" {dataset.shape} declares {declared} bytes, {stored} are there', place)
+
+
+def _layers(group: h5py.Group, prefix: str, place: str) -> Iterator[LayerBlobs]:
+    for key, member in group.items():
+        name = prefix + decode_name(_raw(key))
+        if not hasattr(member, "items"):
+            if not prefix:
+                raise CaffemodelError(f'"/data/{name}" is no group: not Caffe\'s weights', place)
+            continue
+        numbers = [key for key, part in member.items() if not hasattr(part, "items")]
+        if numbers or not len(member):
+            yield LayerBlobs(name, "", _blobs(member, numbers, place))
+        yield from _layers(member, f"{name}/", place)
+
+
+def _blobs(group: h5py.Group, numbers: list[str], place: str) -> tuple[Blob, ...]:
+    blobs: dict[int, Blob] = {}
+    for key in numbers:
+        if not (key.isascii() and key.isdigit() and str(int(key[:9])) == key and int(key) < MOST_BLOBS):
+            raise CaffemodelError(f'"{group.name}/{key}" is no number of a blob', place)
+        data = read_array(group[key])
+        if data.dtype.kind != "f" or data.dtype.itemsize > 8:
+            raise CaffemodelError(f'"{group.name}/{key}" holds {data.dtype}; want float32 or float64', place)
+        if data.ndim > MOST_AXES or data.size > MOST_VALUES:
+            raise CaffemodelError(f'"{group.name}/{key}" {data.shape} is larger than a blob can be', place)
+        blobs[int(key)] = Blob(data if data.dtype == np.float64 else data.astype(np.float32, copy=False))
+    absent = Blob(np.empty(0, np.float32), absent=True)
+    return tuple(blobs.get(index, absent) for index in range(max(blobs, default=-1) + 1))
+
+
+def _raw(key: str | bytes) -> bytes:
+    """The bytes of a link's name: h5py gives a name that is not UTF-8 as bytes."""
+    return key if isinstance(key, bytes) else key.encode()

@@ -1,0 +1,187 @@
+"""Layers of a user's own: the page that tells how, block by block, and what happens where it goes wrong."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+import runpy
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+import caffe2py
+from caffe2py.backends.torch.run import runner
+from caffe2py.errors import FileError, NetError, UnsupportedError
+from caffe2py.layers.base import plugins, registry
+from tests.helpers.layer_cases import REFERENCE, Case, read_cases, relative
+from tests.helpers.nets import command, graph_of
+from tests.layers.test_layers import BACKWARD, FORWARD, forward
+
+PAGE = Path(__file__).parents[2] / "docs" / "custom-layers.md"
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+FILES = {m[1]: text for _, text in BLOCKS if (m := re.match(r"# ([\w.]+)\n", text))}
+RECORDED = [c for c in read_cases(REFERENCE / "forks") if c.id.startswith("Flip-")]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The page's files in an empty folder, with the registry as it is before any plugin."""
+    registry.layer_types()
+    monkeypatch.setattr(registry, "_TYPES", {k: v for k, v in registry._TYPES.items() if k != "Flip"})
+    monkeypatch.setattr(plugins, "_loaded", set())
+    monkeypatch.chdir(tmp_path)
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    yield tmp_path
+
+
+def test_before_the_plugin_the_layer_is_named_as_the_page_says(folder: Path) -> None:
+    assert "mirror" in command("show", "net.prototxt").out
+    done = command("convert", "net.prototxt", "-o", "net.py")
+    (said,) = [text for _, text in BLOCKS if text.startswith("caffe2py: ")]
+    assert done.status == 1 and done.err == said
+
+
+@pytest.mark.parametrize("line", [line for kind, text in BLOCKS if kind == "shell" for line in text.splitlines()])
+def test_commands_of_the_page(folder: Path, line: str) -> None:
+    done = command(*line.split()[1:])
+    assert done.status == 0, done.err
+    if "net.py" in line:
+        assert "caffe2py" not in re.sub('""".*?"""', "", (folder / "net.py").read_text(), count=1, flags=re.DOTALL)
+    if "net.onnx" in line:
+        onnx.checker.check_model("net.onnx", full_check=True)
+
+
+def test_python_of_the_page(folder: Path) -> None:
+    runpy.run_path("use.py")
+
+
+def test_table_of_the_page(folder: Path) -> None:
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_flip.py"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "4 passed" in done.stdout, done.stdout
+
+
+@pytest.mark.skipif(not RECORDED, reason="no ../shared/reference/forks")
+@pytest.mark.parametrize("case", RECORDED, ids=lambda case: case.id)
+def test_the_page_s_layer_is_the_fork_s(folder: Path, case: Case) -> None:
+    plugins.load_plugin("flip.py")
+    made = runner(case.graph(), "exact")
+    inputs, blobs, objective = forward(case, made, requires_grad=True)
+    assert max(relative(blobs[name], top) for name, top in case.tops.items() if name in blobs) <= FORWARD
+    objective.backward()
+    for name, diff in case.in_diff.items():
+        gradient = inputs[name].grad
+        assert gradient is not None and relative(gradient.numpy(), diff) <= BACKWARD
+
+
+GAIN = """name: "gained"
+layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 4 dim: 5 } } }
+layer { name: "gained" type: "ReLU" bottom: "x" top: "gained" relu_param { negative_slope: 1 } }
+layer { name: "g" type: "ChannelGain" bottom: "gained" top: "y" channel_gain_param { floor: FLOOR } }
+"""
+
+
+def test_a_function_of_a_plugin_is_copied_and_gives_way_to_a_blob_of_its_name(folder: Path) -> None:
+    plugins.load_plugin("channel_gain.py")
+    graph = graph_of(GAIN.replace("FLOOR", "-1"), weights=True)  # a whole number, where a float is meant
+    x = np.random.RandomState(3).randn(2, 3, 4, 5).astype(np.float32)
+    gain = graph.node("g").weights[0].data
+    assert gain is not None
+    want = np.maximum(x * gain[:, None, None], -1)
+    np.testing.assert_array_equal(caffe2py.run(graph, {"x": x})["y"], want)
+    assert "def gained_2(" in caffe2py.to_source(graph, "exact")
+
+
+BAD_FIELDS = {
+    "text": ('"low"', "want a number"),
+    "truth": ("true", "want a number"),
+}
+
+
+@pytest.mark.parametrize(("value", "wish"), BAD_FIELDS.values(), ids=BAD_FIELDS)
+def test_a_field_of_another_kind_is_refused(folder: Path, value: str, wish: str) -> None:
+    plugins.load_plugin("channel_gain.py")
+    with pytest.raises(
+        NetError, match=rf'net.prototxt:4:1: layer "g" \(ChannelGain\): channel_gain_param.floor .*{wish}'
+    ):
+        graph_of(GAIN.replace("FLOOR", value))
+
+
+SHIFT = """name: "shifted"
+layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 } } }
+layer { name: "s" type: "Python" bottom: "x" top: "y"
+        python_param { module: "shifts" layer: "ShiftLayer" param_str: "{'by': 1.5}" } }
+"""
+
+
+def test_a_python_layer_is_opaque_until_its_class_is_registered(folder: Path) -> None:
+    (folder / "shifts.py").write_text('raise SystemExit("a module that a prototxt names was imported")')
+    graph = graph_of(SHIFT)
+    assert "shifts.ShiftLayer" in str(graph)
+    with pytest.raises(UnsupportedError, match=r'net.prototxt:3:1: "s" \(Python shifts.ShiftLayer\)'):
+        caffe2py.to_torch(graph)
+    plugins.load_plugin("shift.py")
+    module = caffe2py.to_torch(graph_of(SHIFT))
+    assert module(torch.zeros(2, 3)).unique().tolist() == [1.5]
+
+
+@pytest.mark.parametrize("use", ["by the others", "by safetensors", "by show"])
+def test_what_does_not_need_an_unknown_layer_works(folder: Path, use: str) -> None:
+    text = (folder / "net.prototxt").read_text()
+    text += 'layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip" inner_product_param { num_output: 2 } }\n'
+    text += 'layer { name: "odd" type: "Odd" bottom: "relu" top: "odd" }\n'
+    (folder / "net.prototxt").write_text(text)
+    graph = graph_of(text, weights=True)
+    caffe2py.save(graph, "new.prototxt", "new.caffemodel")
+    if use == "by safetensors":
+        assert command("convert", "new.prototxt", "new.caffemodel", "-o", "net.safetensors").status == 0
+    elif use == "by show":
+        done = command("show", "new.prototxt", "new.caffemodel")
+        assert done.status == 0 and "Odd" in done.out
+    else:
+        again = caffe2py.load("new.prototxt", "new.caffemodel")
+        assert [n.type for n in again.nodes] == ["Input", "Flip", "ReLU", "InnerProduct", "Odd"]
+        assert np.array_equal(again.node("ip").weights[0].data, graph.node("ip").weights[0].data)
+
+
+PLUGINS = {
+    "missing": (None, "is no Python file"),
+    "broken": ("1 / 0", "ZeroDivisionError"),
+    "of no syntax": ("def :", "SyntaxError"),
+    "type of ours": ("from caffe2py.layers.base import *\n@layer('ReLU')\nclass R(Layer): pass", "registered twice"),
+}
+
+
+@pytest.mark.parametrize(("text", "fact"), PLUGINS.values(), ids=PLUGINS)
+def test_a_bad_plugin(folder: Path, text: str | None, fact: str) -> None:
+    if text is not None:
+        (folder / "bad.py").write_text(text)
+    with pytest.raises(FileError, match=f"bad.py: .*{fact}"):
+        caffe2py.load("net.prototxt", plugins=["bad.py"])
+
+
+def test_a_function_that_cannot_be_copied(folder: Path) -> None:
+    text = FILES["channel_gain.py"].replace("clamp(min=floor)", "clamp(min=math.floor(floor))")
+    (folder / "imports.py").write_text(f"import math\n{text}")
+    plugins.load_plugin("imports.py")
+    with pytest.raises(UnsupportedError, match=r'"g" \(ChannelGain\): its function gained uses math'):
+        caffe2py.to_source(graph_of(GAIN.replace("FLOOR", "0"), weights=True))
+
+
+def test_layers_of_an_installed_package(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = importlib.metadata.EntryPoint("happynear", "flip", "caffe2py.layers")
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [entry] if group == "caffe2py.layers" else [])
+    monkeypatch.syspath_prepend(folder)
+    registry._discover_installed.cache_clear()
+    try:
+        assert caffe2py.load("net.prototxt").node("mirror").layer.summary() == ""
+    finally:
+        registry._discover_installed.cache_clear()
+        sys.modules.pop("flip", None)

@@ -1,0 +1,41 @@
+"""The layer types of BVLC Caffe 1.0: each is registered, and each has cases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from caffe2py.layers.base import layer_types
+from tests.layers.test_layers import CASES
+
+BVLC = (
+    "AbsVal Accuracy ArgMax BatchNorm BatchReindex Bias BNLL Clip Concat ContrastiveLoss Convolution Crop Data "
+    "Deconvolution Dropout DummyData ELU Eltwise Embed EuclideanLoss Exp Filter Flatten HDF5Data HDF5Output HingeLoss "
+    "Im2col ImageData InfogainLoss InnerProduct Input LRN LSTM LSTMUnit Log MVN MemoryData MultinomialLogisticLoss "
+    "PReLU Parameter Pooling Power Python RNN ReLU Reduction Reshape SPP Scale Sigmoid SigmoidCrossEntropyLoss Silence "
+    "Slice Softmax SoftmaxWithLoss Split Swish TanH Threshold Tile WindowData"
+).split()
+SENET = ["Axpy"]
+
+# Types that Caffe has nothing to record for: they read files, or run what the user wrote. Each has a table in its file.
+TABLES = dict.fromkeys(
+    "Data DummyData HDF5Data HDF5Output ImageData MemoryData WindowData".split(), "test_data_layers.py"
+) | {"Python": "test_custom_layers.py"}
+
+
+def test_the_registry_is_the_list() -> None:
+    ours = {name for name, cls in layer_types().items() if cls.__module__.startswith("caffe2py.layers.")}
+    assert ours == {*BVLC, *SENET}
+
+
+@pytest.mark.parametrize("type_", sorted({*BVLC, *SENET} - TABLES.keys()))
+def test_every_type_has_recorded_cases(type_: str) -> None:
+    if not CASES:
+        pytest.skip("no ../shared/reference/layers")
+    assert any(made == type_ for case in CASES for _, made in case.layers)
+
+
+@pytest.mark.parametrize("type_", sorted(TABLES))
+def test_every_other_type_has_a_table(type_: str) -> None:
+    assert f'type: "{type_}"' in Path(__file__).with_name(TABLES[type_]).read_text(encoding="utf-8")
