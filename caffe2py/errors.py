@@ -26,6 +26,19 @@ class Place:
         return ":".join(parts)
 
 
+LONGEST = 200  # letters of a text that are shown
+
+
+def shown(text: str, most: int = LONGEST) -> str:
+    """A name or another text out of a file, fit to be printed: on one line, not long, and without effect.
+
+    What does not print is written out, as `\\x1b` and `\\u202e`: a name cannot move a terminal's cursor, turn the
+    direction of a line, or begin a new one.
+    """
+    text = text if len(text) <= most else f"{text[: most - 3]}..."
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 class CaffeError(Exception):
     """Base of everything that caffe2py raises about a user's files, nets or values."""
 

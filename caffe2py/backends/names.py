@@ -1,18 +1,34 @@
-"""Caffe's names as Python identifiers: readable, distinct, and never a keyword."""
+"""Caffe's names as Python identifiers: readable, distinct, and never a keyword.
+
+Everything that gets a name in emitted text gets it from a `Namer`, one for each scope: the module, the class, the
+variables of `forward`.
+"""
 
 from __future__ import annotations
 
 import builtins
 import keyword
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable
 
-RESERVED = frozenset({"self", "torch", "nn", "F", "Tensor", *keyword.kwlist, *keyword.softkwlist, *dir(builtins)})
+UNNAMED = "unnamed"  # what is called by signs alone
+FILE_NAMES = frozenset("torch nn F Tensor Path json load read_safetensors".split())  # what emitted files import, define
+RESERVED = frozenset({"self", *FILE_NAMES, *keyword.kwlist, *keyword.softkwlist, *dir(builtins)})
+
+
+def spelled(name: str) -> str:
+    """The name in ASCII, letters of other scripts spelled out: `卷积` as `JuanJi`, `Größe` as `Grosse`."""
+    if name.isascii():
+        return name
+    from anyascii import anyascii  # here, because few nets need it
+
+    return str(anyascii(name))
 
 
 def identifier(name: str) -> str:
-    """`conv1/7x7_s2` as `conv1_7x7_s2`, `3x3` as `_3x3`; an empty name as `_`."""
-    word = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_") or "_"
+    """`conv1/7x7_s2` as `conv1_7x7_s2`, `3x3` as `_3x3`; a name without a letter or digit as `unnamed`."""
+    word = re.sub(r"\W+", "_", spelled(name), flags=re.ASCII).strip("_") or UNNAMED  # two _ in front: a class hides it
     return f"_{word}" if word[0].isdigit() else word
 
 
@@ -22,24 +38,16 @@ class Namer:
     def __init__(self, taken: Iterable[str] = RESERVED, spell: Callable[[str], str] = identifier) -> None:
         self._taken = set(taken)
         self._spell = spell
+        self._last: Counter[str] = Counter()  # the last number that was put behind a word
 
     def __call__(self, name: str) -> str:
-        word = self._spell(name)
-        found, n = word, 1
+        word = found = self._spell(name)
         while found in self._taken:
-            n += 1
-            found = f"{word}_{n}"
+            self._last[word] += 1
+            found = f"{word}_{self._last[word] + 1}"
         self._taken.add(found)
         return found
 
     def free(self, name: str) -> bool:
         """Has nothing this name yet?"""
         return self._spell(name) not in self._taken
-
-
-def class_name(net: str) -> str:
-    """The net's name as a class: `SE-ResNet-50` as `SEResNet50`, `tiny SENet` as `TinySENet`."""
-    words = re.findall(r"[A-Za-z0-9]+", net)
-    name = "".join(w[0].upper() + w[1:] for w in words) or "Net"
-    name = f"Net{name}" if name[0].isdigit() else name
-    return name if name not in RESERVED and name != "Module" else f"{name}Net"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import linecache
+import weakref
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,11 +16,12 @@ import numpy as np
 import torch
 
 from caffe2py.backends.torch.source import Program, Step, program
-from caffe2py.errors import CaffeError, NetError
+from caffe2py.errors import CaffeError, NetError, shown
 from caffe2py.graph import Graph, Node, Value
 from caffe2py.layers.base import text
 
 Record = Literal["layers", "blobs"]
+_numbers = itertools.count(1)  # of the compiled classes
 
 
 @dataclass(frozen=True)
@@ -108,16 +111,17 @@ def _last_uses(made: Program) -> list[list[str]]:
 
 @lru_cache(maxsize=1 << 12)
 def _compiled(lines: tuple[str, ...], layer: str) -> Any:
-    return compile("\n".join(lines), f"<layer {layer}>", "exec")
+    return compile("\n".join(lines), f"<layer {shown(layer)}>", "exec")
 
 
 def compile_class(made: Program) -> type[torch.nn.Module]:
-    """The emitted class. Tracebacks show its lines."""
-    file = f"<caffe2py {made.class_name} {id(made)}>"
+    """The emitted class. Tracebacks show its lines, for as long as it is there."""
+    file = f"<caffe2py {made.class_name} {next(_numbers)}>"
     linecache.cache[file] = (len(made.source), None, made.source.splitlines(keepends=True), file)
     scope: dict[str, Any] = {"__name__": f"caffe2py.emitted.{made.class_name}", "__file__": file}
     exec(compile(made.source, file, "exec"), scope)
     found: type[torch.nn.Module] = scope[made.class_name]
+    weakref.finalize(found, linecache.cache.pop, file, None).atexit = False
     return found
 
 

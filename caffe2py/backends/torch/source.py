@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from caffe2py.backends.names import RESERVED, Namer, class_name
-from caffe2py.backends.torch.text import FILE, MODULE_NAMES, foreign_function, functions, load_text
-from caffe2py.errors import CaffeError, NetError, UnsupportedError
+from caffe2py.backends.names import RESERVED, Namer
+from caffe2py.backends.torch.text import FILE, MODULE_NAMES, class_name, foreign_function, functions, load_text
+from caffe2py.errors import CaffeError, NetError, UnsupportedError, shown
 from caffe2py.graph import Graph, Node, Value, Weight
 from caffe2py.layers.base import Convert, Misfit, Shape, Term, layer_types
 from caffe2py.layers.base.opaque import Opaque
@@ -165,7 +165,7 @@ class Emitter:
             return view
         if self._member is None:
             self._member = self._writer.member(self._node.name)
-        name = f"{self._member}_{weight.name}"
+        name = self._writer.member(f"{self._member}_{weight.name}")
         blank = f"torch.empty({', '.join(map(str, weight.shape)) or '()'})"
         if weight.learned:
             self._writer.declare(f"self.{name} = nn.Parameter({blank})")
@@ -202,7 +202,7 @@ class _Writer:
         self._reuse = reuse
         known = functions()
         self._members = Namer({*RESERVED, *MODULE_NAMES, *known})
-        self._variables = Namer({*RESERVED, *known, self.class_name, "load"})
+        self._variables = Namer({*RESERVED, *known, self.class_name})
         self._names: dict[Value, Term] = {}
         self._declared: list[str] = []
         self._ties: list[str] = []
@@ -317,7 +317,7 @@ class _Writer:
         body.append(f"return {', '.join(outputs) or 'None'}")
         load = load_text(self.class_name, weights or "weights.pth", bool(self._ties))
         source = FILE.format(
-            title=f"{_one_line(self.graph.name) or 'A net'}: from Caffe by caffe2py {__version__}, {style} style.",
+            title=f"{_in_docstring(self.graph.name) or 'A net'}: from Caffe by caffe2py {__version__}, {style} style.",
             inputs=_shape_lines(self.graph.inputs),
             outputs=_shape_lines(dict(zip(self.graph.outputs, self.graph.shapes_of(self.graph.results), strict=True))),
             helpers="".join(f"\n\n{text.rstrip()}\n" for text in self._helpers.values()),
@@ -345,18 +345,20 @@ class _Writer:
     def _commented(step: Step, style: str) -> list[str]:
         if style == "flat" or not step.lines:
             return list(step.lines)
-        return [f"# {_one_line(step.node.name)} ({_one_line(step.node.type)})", *step.lines]
+        return [f"# {shown(step.node.name)} ({shown(step.node.type)})", *step.lines]
 
 
 def _stops(node: Node) -> Sequence[bool]:
     return node.stopped or (False,) * len(node.bottoms)
 
 
-def _one_line(text: str) -> str:
-    """A name that is safe inside a comment or a docstring."""
-    return text.encode("unicode_escape").decode("ascii").replace('"', "'")
+def _in_docstring(name: str) -> str:
+    """A name that ends no docstring, and in which no backslash means anything."""
+    return shown(name).replace("\\", "\\\\").replace('"', "'")
 
 
 def _shape_lines(shapes: Mapping[str, Shape | None]) -> str:
-    lines = [f"{_one_line(blob)} {shape if shape is not None else 'of any shape'}" for blob, shape in shapes.items()]
+    lines = [
+        f"{_in_docstring(blob)} {shape if shape is not None else 'of any shape'}" for blob, shape in shapes.items()
+    ]
     return ", ".join(lines) or "none"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import sys
 import textwrap
 from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from caffe2py.backends.names import RESERVED, spelled
 from caffe2py.layers.base import Misfit
 
 PROVIDED = frozenset({"torch", "F", "nn", "Tensor"})  # what an emitted file imports
@@ -58,6 +60,14 @@ def foreign_function(function: Callable[..., Any]) -> tuple[str, list[Callable[.
         named = ", ".join(strangers)
         raise Misfit(f"its function {function.__name__} uses {named}; want torch, F, nn and Tensor alone")
     return text, list(own.values())
+
+
+def class_name(net: str) -> str:
+    """The net's name as a class: `SE-ResNet-50` as `SEResNet50`, `path` as `PathNet`, since the file has a `Path`."""
+    words = re.findall(r"[A-Za-z0-9]+", spelled(net))
+    name = "".join(w[0].upper() + w[1:] for w in words) or "Net"
+    name = f"Net{name}" if name[0].isdigit() else name
+    return f"{name}Net" if name in {*RESERVED, *functions(), "Module"} else name
 
 
 # Attributes of nn.Module that a layer's name must not hide.
