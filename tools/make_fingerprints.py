@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Write one short hash for each layer of the released SENet prototxts: what the nets of make_prototxt.py are held to.
 
-    python -m tools.make_fingerprints FOLDER_OF_THE_RELEASE -o tests/data/senet_fingerprints.json
+    python -m tools.make_fingerprints FOLDER_OF_THE_RELEASE -o tests/reference/senet/fingerprints.json
 
 The hash covers a layer's name, type, bottoms, tops and every parameter that the text sets, defaults too.
 """

@@ -24,6 +24,7 @@ from caffe2py.archive.contents.info import Info, read_info
 from caffe2py.errors import CaffeError, FileError
 from caffe2py.proof.record import noise, record
 from caffe2py.proto.disk.digests import LARGE, PIECE
+from tests.helpers.absent import absent, needs_module
 from tests.helpers.nets import SMALL, command, write_net
 
 PICTURES = """# mean_value: 104, 117, 123
@@ -70,7 +71,7 @@ def test_originals_are_kept_bit_for_bit(net: tuple[Path, Path], folder: Path) ->
 
 
 def test_bagit_finds_the_bag_valid(folder: Path) -> None:
-    bagit = pytest.importorskip("bagit")
+    bagit = needs_module("bagit", "bagit")
     done = subprocess.run([sys.executable, bagit.__file__, "--validate", folder], capture_output=True, text=True)
     assert done.returncode == 0 and "is valid" in done.stderr, done.stderr
 
@@ -80,13 +81,13 @@ def test_bagit_finds_the_bag_valid(folder: Path) -> None:
 def test_coreutils_find_the_files_right(kind: str, algorithm: str, folder: Path) -> None:
     tool = shutil.which(f"{algorithm}sum")
     if tool is None:
-        pytest.skip(f"no {algorithm}sum here")
+        absent(f"{algorithm}sum")
     words = [tool, "--strict", "-c", f"{kind}-{algorithm}.txt"]
     assert subprocess.run(words, cwd=folder, capture_output=True).returncode == 0
 
 
 def test_rocrate_reads_the_metadata(folder: Path) -> None:
-    rocrate = pytest.importorskip("rocrate.rocrate")
+    rocrate = needs_module("rocrate.rocrate", "rocrate")
     found = rocrate.ROCrate(folder / "data")
     assert found.name == "Pictures" and found.datePublished.date().isoformat() == "2026-11-21"
     assert found.license.id == "https://spdx.org/licenses/Apache-2.0"
@@ -99,7 +100,7 @@ def test_rocrate_reads_the_metadata(folder: Path) -> None:
 def test_a_validator_finds_the_crate_valid(folder: Path) -> None:
     tool = shutil.which("rocrate-validator")
     if tool is None:
-        pytest.skip("roc-validator is not installed: it asks for an older rich; it also fetches RO-Crate's context")
+        absent("roc-validator, which asks for an older rich, and fetches RO-Crate's context")
     words = [tool, "-y", "validate", "--no-paging", "-p", "ro-crate-1.3", "-l", "required", str(folder / "data")]
     done = subprocess.run(words, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout

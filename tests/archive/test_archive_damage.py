@@ -20,6 +20,7 @@ import pytest
 from caffe2py.archive import check, create, extract
 from caffe2py.archive.bundles.staging import PARTIAL
 from caffe2py.errors import CaffeError
+from tests.helpers.absent import needs
 from tests.helpers.nets import command, write_net
 
 TINY = """name: "tiny"
@@ -332,7 +333,7 @@ for i in range(6):
 """
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="moments are chosen in a forked process")
+@needs(hasattr(os, "fork"), "fork: moments are chosen in a forked process")
 def test_killed_at_any_moment_there_is_nothing_or_all_of_it(tmp_path: Path) -> None:
     net = write_net(tmp_path, TINY)
     out = tmp_path / "out" / "tiny.tar"

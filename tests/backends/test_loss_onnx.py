@@ -11,8 +11,7 @@ import pytest
 import caffe2py
 from tests.helpers.nets import graph_of
 from tests.helpers.runtimes import in_onnxruntime
-from tests.layers.test_accuracy import ACCURACIES, accuracy
-from tests.layers.test_loss_semantics import CASES, Array, Case, net
+from tests.helpers.tables.losses import ACCURACIES, CASES, Array, Case, accuracy, net
 
 FLOAT32 = 1e-5  # the model computes in float32, the loops in float64
 

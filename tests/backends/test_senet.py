@@ -6,22 +6,18 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-import pytest
 
 import caffe2py
+from tests.helpers.absent import each
 from tests.helpers.recorded_nets import RecordedNet, recorded_nets
-
-NETS = recorded_nets("senet")
-PROTOTXTS = Path(__file__).resolve().parents[2] / "models" / "prototxt"
 
 MEDIAN, MOST = 1.5, 5.0  # times Caffe's own rounding: both round to float32, each in its own order
 
 
-@pytest.mark.skipif(not NETS, reason="no ../shared/reference/senet")
-@pytest.mark.parametrize("net", NETS, ids=lambda net: net.id)
+@each("net", recorded_nets("senet"), "records of the released nets", ids=lambda net: net.id)
 def test_differs_from_caffe_by_rounding_alone(net: RecordedNet, tmp_path: Path) -> None:
     caffemodel = net.caffemodel(tmp_path)
-    graph = caffe2py.load(PROTOTXTS / net.prototxt.name, caffemodel)
+    graph = caffe2py.load(net.prototxt, caffemodel)
     report = caffe2py.verify(graph, net.dump)
     with h5py.File(net.dump) as file:
         recorded = {layer.attrs["name"]: tuple(layer["top0"].attrs["shape"]) for layer in file["layer"].values()}

@@ -18,9 +18,10 @@ from caffe2py.evaluate.network import Engine, scores_only
 from caffe2py.evaluate.results.predictions import read_predictions
 from caffe2py.evaluate.results.shards import Shard
 from caffe2py.graph import Graph
+from tests.helpers.absent import needs_module
 from tests.helpers.nets import command, graph_of, random_weights, write_net
 
-cv2 = pytest.importorskip("cv2", reason="no OpenCV")
+cv2 = needs_module("cv2", "OpenCV")
 
 # A small net of twelve classes, and images of its own
 

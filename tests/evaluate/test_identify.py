@@ -14,13 +14,14 @@ from caffe2py.evaluate.releases.identification import release_of
 from caffe2py.evaluate.releases.models import prototxt
 from caffe2py.evaluate.releases.registry import read_registry, releases, shipped
 from tests.helpers.nets import command, graph_of, write_net
+from tests.helpers.reference import reference
 from tools.make_prototxt import NETS
 
 SENET = [release for release in shipped() if "SENet release" in (release.title or "")]
 
 
-def test_the_seven_nets_of_the_release_are_known(reference: Path) -> None:
-    known = json.loads((reference / "known_caffemodels.json").read_text())["models"]
+def test_the_seven_nets_of_the_release_are_known() -> None:
+    known = json.loads(reference("known_caffemodels.json").read_text())["models"]
     assert [release.name for release in SENET] == list(NETS)
     for release in SENET:
         recorded = known[release.name]
@@ -36,8 +37,8 @@ def test_the_seven_nets_of_the_release_are_known(reference: Path) -> None:
 
 
 @pytest.mark.parametrize("name", NETS)
-def test_the_released_prototxts_are_identified(name: str, reference: Path) -> None:
-    found = identify(reference / "senet" / "original" / f"{name}.prototxt")
+def test_the_released_prototxts_are_identified(name: str) -> None:
+    found = identify(reference(f"senet/original/{name}.prototxt"))
     assert found.release is not None and found.released_file is not None
     assert (found.release.name, found.released_file.kind) == (name, "prototxt")
     assert found.kind.startswith(f'a prototxt: net "{found.release.net}", ')

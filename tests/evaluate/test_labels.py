@@ -10,16 +10,17 @@ import pytest
 from caffe2py.errors import CaffeError, FileError
 from caffe2py.evaluate.labels.classes import ORDERS, classes, numbers, permutation, validation_sample
 from caffe2py.evaluate.labels.labels import Labels, class_numbers, folder_label, read_labels, read_order
+from tests.helpers.reference import reference
 
 COUNT = 1000
 
 
-def validation(reference: Path) -> list[dict[str, str]]:
-    return list(csv.DictReader((reference / "labels" / "val_50000.csv").read_text().splitlines()))
+def validation() -> list[dict[str, str]]:
+    return list(csv.DictReader(reference("labels/val_50000.csv").read_text().splitlines()))
 
 
-def test_all_50000_labels_come_out_of_the_permutation(reference: Path) -> None:
-    rows = validation(reference)
+def test_all_50000_labels_come_out_of_the_permutation() -> None:
+    rows = validation()
     assert len(rows) == 50000
     to_synset, to_devkit = permutation("devkit", "synset"), permutation("synset", "devkit")
     devkit = [int(row["senet_label"]) for row in rows]
@@ -29,8 +30,8 @@ def test_all_50000_labels_come_out_of_the_permutation(reference: Path) -> None:
     assert [classes("devkit")[k].wnid for k in devkit] == [row["wnid"] for row in rows]
 
 
-def test_the_validation_sample_is_the_validation_set_s(reference: Path) -> None:
-    known = {Path(row["image"]).stem: row["wnid"] for row in validation(reference)}
+def test_the_validation_sample_is_the_validation_set_s() -> None:
+    known = {Path(row["image"]).stem: row["wnid"] for row in validation()}
     assert len(validation_sample()) > 100
     assert {image: known[image] for image in validation_sample()} == dict(validation_sample())
 

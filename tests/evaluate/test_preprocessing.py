@@ -15,10 +15,12 @@ from caffe2py.evaluate.pictures.net_input import Choices, preprocessing
 from caffe2py.evaluate.pictures.preprocessing import RESIZES, Preprocessing
 from caffe2py.evaluate.releases.registry import Release
 from caffe2py.proto.weights.mean import write_mean
+from tests.helpers.absent import needs_module
 from tests.helpers.nets import graph_of
+from tests.helpers.reference import reference
 
-cv2 = pytest.importorskip("cv2", reason="no OpenCV")
-PIL = pytest.importorskip("PIL.Image", reason="no Pillow")
+cv2 = needs_module("cv2", "OpenCV")
+PIL = needs_module("PIL.Image", "Pillow")
 RECORDED = [f"val_{i:08d}" for i in range(1, 25)]
 NET = (
     'layer {{ name: "data" type: "Input" top: "data" input_param {{ shape {{ dim: 1 dim: {} dim: {} dim: {} }} }} {} }}'
@@ -41,17 +43,17 @@ def png(pixels: np.ndarray) -> bytes:
 
 
 @pytest.mark.parametrize("name", RECORDED)
-def test_inputs_equal_the_recorded_ones_to_the_last_bit(name: str, reference: Path) -> None:
-    recorded = np.load(reference / "evaluate" / "expected_inputs.npz")
+def test_inputs_equal_the_recorded_ones_to_the_last_bit(name: str) -> None:
+    recorded = np.load(reference("evaluate/expected_inputs.npz"))
     names = list(map(str, recorded["names"]))
     file = next(f for f in names if f.startswith(name))
-    blob = Preprocessing().blob((reference / "evaluate" / "images" / file).read_bytes(), file)
+    blob = Preprocessing().blob(reference(f"evaluate/images/{file}").read_bytes(), file)
     assert (blob.shape, blob.dtype) == ((3, 224, 224), np.float32)
     np.testing.assert_array_equal(blob.ravel()[recorded["indices"]], recorded["samples"][names.index(file)])
 
 
-def test_all_recorded_inputs_are_tested(reference: Path) -> None:
-    files = [image["file"] for image in json.loads((reference / "evaluate" / "expected.json").read_text())["images"]]
+def test_all_recorded_inputs_are_tested() -> None:
+    files = [image["file"] for image in json.loads(reference("evaluate/expected.json").read_text())["images"]]
     assert {name for name in RECORDED if any(f.startswith(name) for f in files)} == {Path(f).stem for f in files}
 
 

@@ -17,9 +17,10 @@ from caffe2py.evaluate import classify, table
 from caffe2py.evaluate.labels.classes import classes
 from caffe2py.evaluate.published import find_weights
 from caffe2py.evaluate.releases.registry import read_registry, releases
+from tests.helpers.absent import needs_module
 from tests.helpers.nets import command, write_net
 
-cv2 = pytest.importorskip("cv2", reason="no OpenCV")
+cv2 = needs_module("cv2", "OpenCV")
 
 NET = """name: "{name}"
 layer {{ name: "data" type: "Input" top: "data" input_param {{ shape {{ dim: 1 dim: 3 dim: 16 dim: 16 }} }} }}

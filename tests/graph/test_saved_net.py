@@ -14,7 +14,8 @@ from caffe2py.graph.saved import join_splits
 from caffe2py.proto import parse_net, parse_text
 from caffe2py.proto.schema import NetParameter
 from caffe2py.proto.weights.caffemodel import write_caffemodel
-from tests.helpers.layer_cases import REFERENCE, relative
+from tests.helpers.absent import each
+from tests.helpers.layer_cases import relative
 from tests.helpers.nets import SMALL, command, write_net
 from tests.helpers.recorded_nets import recorded_nets
 from tools.make_caffemodel import make_caffemodel
@@ -110,8 +111,7 @@ def test_a_split_of_the_net_s_own_stays() -> None:
     assert join_splits(net.layers) == list(net.layers)
 
 
-@pytest.mark.skipif(not REFERENCE.is_dir(), reason="no ../shared/reference")
-@pytest.mark.parametrize("net", recorded_nets("mtcnn"), ids=lambda net: net.id)
+@each("net", recorded_nets("mtcnn"), "MTCNN's weights", ids=lambda net: net.id)
 def test_mtcnn_without_its_prototxt(net) -> None:  # type: ignore[no-untyped-def]
     """Caffe saved these while they were trained; the deploy net adds nothing but a Softmax."""
     theirs = caffe2py.load(net.prototxt, net.weights)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import cache
 
 import h5py
 import numpy as np
@@ -16,10 +14,8 @@ from caffe2py.graph.build import build
 from caffe2py.proto.filter import filter_net
 from caffe2py.proto.net import parse_net
 from caffe2py.proto.weights.caffemodel import parse_weights
+from tests.helpers.reference import found
 
-# The folder of reference data: CAFFE2PY_REFERENCE, else ../shared/reference beside the repository.
-BESIDE = Path(__file__).resolve().parents[3] / "shared" / "reference"
-REFERENCE = Path(os.environ.get("CAFFE2PY_REFERENCE", BESIDE))
 Arrays = dict[str, np.ndarray]
 
 
@@ -45,13 +41,21 @@ class Case:
         net = filter_net(parse_net(self.prototxt, f"{self.id}.prototxt"), phase=self.phase, level=0, stages=self.stages)
         return build(net, parse_weights(self.caffemodel, f"{self.id}.caffemodel"), phase=self.phase)
 
+    def runs_backward(self) -> bool:
+        """Whether Caffe runs layers backward: where a net has a loss, or forces it to."""
+        graph = self.graph()
+        assert graph.net is not None
+        return graph.net.message.force_backward or any(w for n in graph.nodes for w in n.loss_weights)
 
-def read_cases(folder: Path) -> Iterator[Case]:
-    """Every case of every `TYPE.h5` in a folder."""
-    for path in sorted(folder.glob("*.h5")):
+
+@cache
+def cases(pattern: str) -> list[Case]:
+    """Every case of the recorded files that a pattern finds: `layers/*`, `forks/Flip`."""
+    made = []
+    for path in found(f"{pattern}.h5"):
         with h5py.File(path) as file:
-            for name, group in file.items():
-                yield _case(f"{path.stem}-{name}", group)
+            made += [_case(f"{path.stem}-{name}", group) for name, group in file.items()]
+    return made
 
 
 def _case(id_: str, group: h5py.Group) -> Case:
@@ -60,7 +64,7 @@ def _case(id_: str, group: h5py.Group) -> Case:
         prototxt=str(group.attrs["prototxt"]),
         phase=str(group.attrs["phase"]),
         stages=tuple(json.loads(group.attrs["stages"])),
-        layers=[(n, t) for n, t in json.loads(group.attrs["layers"])],
+        layers=[(n, t) for n, t in json.loads(group.attrs.get("layers", "[]"))],
         outputs=json.loads(group.attrs["outputs"]),
         caffemodel=bytes(group["caffemodel"][()]),
         inputs=_arrays(group, "in"),

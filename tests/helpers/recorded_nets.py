@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import h5py
 import numpy as np
 
 from caffe2py.graph import Graph, Value
-from tests.helpers.layer_cases import REFERENCE, Arrays, relative
+from tests.helpers.layer_cases import Arrays, relative
+from tests.helpers.reference import found, reference, room
 from tools.make_caffemodel import make_caffemodel
+from tools.make_prototxt import build
+
+MODELS = Path(__file__).resolve().parents[2] / "models" / "prototxt"
 
 
 @dataclass(frozen=True)
@@ -22,7 +27,11 @@ class RecordedNet:
     id: str
     prototxt: Path
     weights: Path  # a caffemodel, or the manifest of one
-    dump: Path
+    record: str  # the dump's name below the reference data
+
+    @property
+    def dump(self) -> Path:
+        return reference(self.record)
 
     def caffemodel(self, folder: Path) -> Path:
         """Its caffemodel; a synthetic one is made in `folder`."""
@@ -56,16 +65,43 @@ def _error(value: np.ndarray, stored: h5py.Group | h5py.Dataset) -> float:
 
 
 def recorded_nets(folder: str) -> list[RecordedNet]:
-    """The nets of one folder: tiny, mtcnn, zoo or senet."""
-    found = []
+    """The nets of one folder: tiny, mtcnn, zoo or senet. Those whose prototxt or weights nobody has are left out."""
     if folder == "senet":
-        for place in sorted(p.parent for p in (REFERENCE / folder).glob("*/weights.json")):
-            prototxt = place.parent / "original" / f"{place.name}.prototxt"
-            found.append(RecordedNet(place.name, prototxt, place / "weights.json", place / "reference.h5"))
-        return found
-    for prototxt in sorted((REFERENCE / folder).glob("*.prototxt")):
-        manifest = prototxt.with_suffix(".weights.json")
-        weights = manifest if manifest.exists() else prototxt.with_suffix(".caffemodel")
+        return [
+            RecordedNet(path.parent.name, prototxt, path, f"senet/{path.parent.name}/reference.h5")
+            for path in found("senet/*/weights.json")
+            for prototxt in _released(path.parent.name)
+        ]
+    if folder == "tiny" and (manifests := found("tiny/*.weights.json")):
+        prototxts = [_tiny(path.name.removesuffix(".weights.json")) for path in manifests]
+    else:
+        prototxts = found(f"{folder}/*.prototxt")
+    nets = []
+    for prototxt in prototxts:
+        stem = f"{folder}/{prototxt.stem}"
         id_ = f"tiny-{prototxt.stem}" if folder == "tiny" else prototxt.stem
-        found.append(RecordedNet(id_, prototxt, weights, prototxt.with_suffix(".h5")))
-    return found
+        for weights in [*found(f"{stem}.weights.json"), *found(f"{stem}.caffemodel")][:1]:
+            nets.append(RecordedNet(id_, prototxt, weights, f"{stem}.h5"))
+    return nets
+
+
+def _released(name: str) -> list[Path]:
+    ours = MODELS / f"{name}.prototxt"
+    return [ours] if ours.exists() else found(f"senet/original/{name}.prototxt")
+
+
+def _tiny(name: str) -> Path:
+    """One of the nets of the release at an eighth of its width, of images of 64 x 64, with ten classes."""
+    path = room() / "tiny" / f"{name}.prototxt"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(build(name, Fraction(1, 8), 64, 10))
+    return path
+
+
+def prototxts() -> dict[str, Path]:
+    """Every net there is, by folder and name: ours, and of other people's those that lie in the reference data."""
+    nets = {f"ours-{path.stem}": path for path in sorted(MODELS.glob("*.prototxt"))}
+    nets |= {net.id: net.prototxt for net in recorded_nets("tiny")}
+    for folder in ("zoo", "mtcnn", "senet/original"):
+        nets |= {f"{folder}-{path.stem}": path for path in found(f"{folder}/*.prototxt")}
+    return nets

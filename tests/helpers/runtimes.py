@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-import pytest
 
+from tests.helpers.absent import needs_module
 from tests.helpers.layer_cases import Arrays
 
 Run = Callable[[Arrays], Arrays]
@@ -15,7 +15,7 @@ Runtime = Callable[[Path, Sequence[str]], Run]
 
 
 def in_onnxruntime(path: Path, outputs: Sequence[str]) -> Run:
-    onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    onnxruntime = needs_module("onnxruntime", "onnxruntime")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 2
     options.log_severity_level = 3
@@ -25,7 +25,7 @@ def in_onnxruntime(path: Path, outputs: Sequence[str]) -> Run:
 
 
 def in_opencv(path: Path, outputs: Sequence[str]) -> Run:
-    cv2 = pytest.importorskip("cv2", "5.0", reason="no OpenCV 5 (opencv-python-headless>=5) is installed")
+    cv2 = needs_module("cv2", "OpenCV 5 (opencv-python-headless>=5)", "5.0")
     net = cv2.dnn.readNetFromONNX(str(path))
 
     def run(inputs: Arrays) -> Arrays:
@@ -37,7 +37,7 @@ def in_opencv(path: Path, outputs: Sequence[str]) -> Run:
 
 
 def in_openvino(path: Path, outputs: Sequence[str]) -> Run:
-    openvino = pytest.importorskip("openvino", reason="openvino is not installed")
+    openvino = needs_module("openvino", "openvino")
     model = openvino.Core().compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 
     def run(inputs: Arrays) -> Arrays:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import caffe2py
+from tests.helpers.absent import needs_module
 from tools.make_caffemodel import make_caffemodel
 from tools.make_manifest import make_manifest
 from tools.make_prototxt import build
@@ -40,7 +41,7 @@ def blocks() -> Iterator[tuple[str, str]]:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the README speaks of: a small SENet-154, activations, images with labels, an old net."""
-    cv2 = pytest.importorskip("cv2", reason="classify and evaluate need opencv-python-headless")
+    cv2 = needs_module("cv2", "OpenCV, which classify and evaluate need")
     folder = tmp_path_factory.mktemp("readme")
     prototxt, caffemodel = folder / "senet154.prototxt", folder / "senet154.caffemodel"
     prototxt.write_text(build("SENet-154", width=Fraction(1, 16), input_size=64))

@@ -19,14 +19,14 @@ import caffe2py
 from caffe2py.backends.torch.run import runner
 from caffe2py.errors import FileError, NetError, UnsupportedError
 from caffe2py.layers.base import plugins, registry
-from tests.helpers.layer_cases import REFERENCE, Case, read_cases, relative
+from tests.helpers.absent import each
+from tests.helpers.layer_cases import Case, cases, relative
+from tests.helpers.layer_runs import BACKWARD, FORWARD, forward
 from tests.helpers.nets import command, graph_of
-from tests.layers.test_layers import BACKWARD, FORWARD, forward
 
 PAGE = Path(__file__).parents[2] / "docs" / "custom-layers.md"
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 FILES = {m[1]: text for _, text in BLOCKS if (m := re.match(r"# ([\w.]+)\n", text))}
-RECORDED = [c for c in read_cases(REFERENCE / "forks") if c.id.startswith("Flip-")]
 
 
 @pytest.fixture
@@ -68,8 +68,7 @@ def test_table_of_the_page(folder: Path) -> None:
     assert done.returncode == 0 and "4 passed" in done.stdout, done.stdout
 
 
-@pytest.mark.skipif(not RECORDED, reason="no ../shared/reference/forks")
-@pytest.mark.parametrize("case", RECORDED, ids=lambda case: case.id)
+@each("case", cases("forks/Flip"), "recorded layers of forks", ids=lambda case: case.id)
 def test_the_page_s_layer_is_the_fork_s(folder: Path, case: Case) -> None:
     plugins.load_plugin("flip.py")
     made = runner(case.graph(), "exact")

@@ -7,8 +7,8 @@ import pytest
 
 from caffe2py.backends.torch.run import runner
 from caffe2py.errors import CaffeError
-from tests.helpers.layer_tables import net
 from tests.helpers.nets import graph_of
+from tests.helpers.tables.layers import net
 
 IMAGES, WINDOWS = 'type: "ImageData" top: "a" top: "b"', 'type: "WindowData" top: "a" top: "b"'
 DATA, MEMORY = 'type: "Data" top: "a" top: "b" data_param { batch_size: 4 }', 'type: "MemoryData" top: "a" top: "b"'

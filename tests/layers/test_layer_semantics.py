@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pytest
 import torch
 
-from caffe2py.backends.torch.run import input_tensors, runner
-from caffe2py.graph import Graph
-from tests.helpers.layer_tables import Array, Table, arg_max, diff, net, neurons, powers, reductions, selections
+from tests.helpers.layer_runs import EXACT, computed
 from tests.helpers.nets import graph_of
-from tests.helpers.window_tables import lrn, mvn, windows
-
-EXACT = 1e-12  # both sides compute in float64
-TABLES = [*neurons(), *powers(), *arg_max(), *reductions(), *selections(), *lrn(), *mvn(), *windows()]
+from tests.helpers.tables.layers import Table, diff, net
+from tests.helpers.tables.windows import TABLES
 
 
 @pytest.mark.parametrize("style", ["exact", "flat"])
@@ -33,12 +27,3 @@ def test_table(table: Table, style: str) -> None:
         for x, want in zip(bottoms, table.gradients, strict=True):
             grad = torch.zeros_like(x) if x.grad is None else x.grad
             np.testing.assert_allclose(grad.numpy(), want, rtol=1e-9, atol=EXACT, strict=True)  # MVN divides by eps
-
-
-def computed(graph: Graph, bottoms: Sequence[Array], style: str) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-    """The bottoms as leaves, and the tops, in float64."""
-    made = runner(graph, style, dtype=torch.float64)
-    given = input_tensors(graph, {f"x{i}": x for i, x in enumerate(bottoms)}, torch.float64)
-    leaves = {name: x.requires_grad_() for name, x in given.items()}
-    tops = made.module(*leaves.values())
-    return list(leaves.values()), [tops] if isinstance(tops, torch.Tensor) else list(tops)

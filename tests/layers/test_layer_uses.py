@@ -9,14 +9,15 @@ import torch
 
 import caffe2py
 from caffe2py.backends.torch.run import input_tensors
-from tests.helpers.layer_cases import Case
-from tests.layers.test_layers import CASES
+from tests.helpers.absent import each
+from tests.helpers.layer_cases import Case, cases
 
 # One case of each type: the first by name.
-FIRST = list({case.id.partition("-")[0]: case for case in reversed(CASES)}.values())
+FIRST = list({case.id.partition("-")[0]: case for case in reversed(cases("layers/*"))}.values())
 
 # torch averages in 3-d, which its LRN does, in half precision on accelerators only.
 NO_HALF_ON_CPU = {"LRN"}
+HALF = [case for case in FIRST if case.id.partition("-")[0] not in NO_HALF_ON_CPU]
 
 
 def run(case: Case, dtype: torch.dtype) -> tuple[torch.Tensor, ...]:
@@ -29,17 +30,26 @@ def as_tuple(tops: torch.Tensor | tuple[torch.Tensor, ...]) -> tuple[torch.Tenso
     return (tops,) if isinstance(tops, torch.Tensor) else tuple(tops)
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float16], ids=str)
-@pytest.mark.parametrize("case", FIRST, ids=lambda case: case.id)
-def test_other_numbers(case: Case, dtype: torch.dtype) -> None:
-    if dtype == torch.float16 and case.id.partition("-")[0] in NO_HALF_ON_CPU:
-        pytest.skip("torch has no half precision for this on a CPU")
+every_type = each("case", FIRST, "recorded layers", ids=lambda case: case.id)
+
+
+@every_type
+def test_in_float64(case: Case) -> None:
+    agrees(case, torch.float64, 1e-5)
+
+
+@each("case", HALF, "recorded layers", ids=lambda case: case.id)
+def test_in_float16(case: Case) -> None:
+    """float16 keeps 11 bits of each number; sums of hundreds of products lose two more."""
+    agrees(case, torch.float16, 2e-3)
+
+
+def agrees(case: Case, dtype: torch.dtype, bar: float) -> None:
     for made, whole in zip(run(case, dtype), run(case, torch.float32), strict=True):
         top, want = made.detach(), whole.detach()
         assert top.dtype == dtype
         size = float(want.abs().max()) if want.numel() else 0.0
-        # float16 keeps 11 bits of each number; sums of hundreds of products lose two more.
-        torch.testing.assert_close(top.float(), want, rtol=0, atol=size * (2e-3 if dtype == torch.float16 else 1e-5))
+        torch.testing.assert_close(top.float(), want, rtol=0, atol=size * bar)
 
 
 def exported(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> Callable[..., object]:
@@ -52,7 +62,7 @@ def compiled(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> Calla
 
 
 @pytest.mark.parametrize("use", [exported, compiled], ids=lambda use: use.__name__)
-@pytest.mark.parametrize("case", FIRST, ids=lambda case: case.id)
+@every_type
 def test_gives_the_same(case: Case, use: Callable[..., Callable[..., object]]) -> None:
     graph = case.graph()
     module = caffe2py.to_torch(graph)

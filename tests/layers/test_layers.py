@@ -6,49 +6,24 @@ import numpy as np
 import pytest
 import torch
 
-from caffe2py.backends.torch.run import Runner, input_tensors, runner
-from caffe2py.graph import Value
-from tests.helpers.layer_cases import REFERENCE, Arrays, Case, read_cases, relative
+from caffe2py.backends.torch.run import runner
+from tests.helpers.absent import each
+from tests.helpers.layer_cases import Case, cases, relative
+from tests.helpers.layer_runs import BACKWARD, FORWARD, STYLES, forward
 
-CASES = list(read_cases(REFERENCE / "layers"))
-STYLES = ("exact", "flat")
+CASES = cases("layers/*")
+GRADIENTS = [c for c in CASES if c.in_diff or c.param_diff]
+DIFFERENTIATED = [c for c in GRADIENTS if c.runs_backward()]
 
-# Both sides add in float32, in other orders: a sum of n products errs by about sqrt(n) * 6e-8 of the largest term.
-FORWARD = 1e-5
-BACKWARD = 1e-4
-
-
-def all_cases(test):  # type: ignore[no-untyped-def]
-    if not CASES:
-        return pytest.mark.skip(reason="no ../shared/reference/layers")(test)
-    return pytest.mark.parametrize("style", STYLES)(
-        pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)(test)
-    )
+both_styles = pytest.mark.parametrize("style", STYLES)
 
 
-def forward(
-    case: Case, made: Runner, requires_grad: bool = False
-) -> tuple[dict[str, torch.Tensor], Arrays, torch.Tensor]:
-    """Inputs, every blob at the end, and the objective that Caffe differentiates."""
-    inputs = input_tensors(made.program.graph, case.inputs, torch.float32)
-    if requires_grad:
-        inputs = {name: x.requires_grad_() for name, x in inputs.items()}
-    values: dict[Value, torch.Tensor] = {}
-    blobs: dict[str, torch.Tensor] = {}
-    objective = torch.zeros(())
-    for node, tops in made.steps(inputs):
-        for i, (v, top) in enumerate(zip(node.tops, tops, strict=True)):
-            blobs[v.blob] = values[v] = top
-            if i < len(node.loss_weights) and node.loss_weights[i]:
-                objective = objective + node.loss_weights[i] * top.sum()
-    graph = made.program.graph
-    blobs.update({name: values[v] for name, v in zip(graph.outputs, graph.results, strict=True)})
-    for name, diff in case.top_diff.items():
-        objective = objective + (blobs[name] * torch.from_numpy(diff)).sum()
-    return inputs, {name: x.detach().numpy() for name, x in blobs.items()}, objective
+def every(cases: list[Case]) -> pytest.MarkDecorator:
+    return each("case", cases, "recorded layers", ids=lambda case: case.id)
 
 
-@all_cases
+@both_styles
+@every(CASES)
 def test_forward(case: Case, style: str) -> None:
     graph = case.graph()
     assert list(graph.outputs) == case.outputs
@@ -59,7 +34,7 @@ def test_forward(case: Case, style: str) -> None:
     assert errors and max(errors.values()) <= FORWARD, errors
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+@every(CASES)
 def test_shapes(case: Case) -> None:
     """What is said about a net without running it; how many samples a Filter keeps cannot be."""
     graph = case.graph()
@@ -68,15 +43,15 @@ def test_shapes(case: Case) -> None:
         assert graph.shapes[v][known:] == case.tops[blob].shape[known:]
 
 
-@all_cases
+@pytest.mark.parametrize("case", [c for c in GRADIENTS if c not in DIFFERENTIATED], ids=lambda case: case.id)
+def test_caffe_runs_no_layer_backward_in_a_net_without_a_loss(case: Case) -> None:
+    assert not any(diff.any() for diff in case.param_diff.values())
+
+
+@both_styles
+@every(DIFFERENTIATED)
 def test_backward(case: Case, style: str) -> None:
-    if not case.in_diff and not case.param_diff:
-        pytest.skip("Caffe recorded no backward pass")
-    graph = case.graph()
-    if not graph.net.message.force_backward and not any(w for n in graph.nodes for w in n.loss_weights):
-        assert not any(diff.any() for diff in case.param_diff.values())
-        pytest.skip("a net without a loss: Caffe ran no layer backward, and left every gradient at 0")
-    made = runner(graph, style)
+    made = runner(case.graph(), style)
     inputs, _, objective = forward(case, made, requires_grad=True)
     if objective.requires_grad:  # a constant top has no gradient
         objective.backward()
@@ -98,7 +73,7 @@ def test_backward(case: Case, style: str) -> None:
     assert errors and max(errors.values()) <= BACKWARD, errors
 
 
-@pytest.mark.parametrize("case", [c for c in CASES if c.param_after], ids=lambda case: case.id)
+@every([c for c in CASES if c.param_after])
 def test_after_a_training_step(case: Case) -> None:
     made = runner(case.graph(), "exact")
     forward(case, made)

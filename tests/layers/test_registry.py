@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from caffe2py.layers.base import layer_types
-from tests.layers.test_layers import CASES
+from tests.helpers.absent import absent
+from tests.helpers.layer_cases import cases
 
 BVLC = (
     "AbsVal Accuracy ArgMax BatchNorm BatchReindex Bias BNLL Clip Concat ContrastiveLoss Convolution Crop Data "
@@ -31,9 +32,9 @@ def test_the_registry_is_the_list() -> None:
 
 @pytest.mark.parametrize("type_", sorted({*BVLC, *SENET} - TABLES.keys()))
 def test_every_type_has_recorded_cases(type_: str) -> None:
-    if not CASES:
-        pytest.skip("no ../shared/reference/layers")
-    assert any(made == type_ for case in CASES for _, made in case.layers)
+    if not (recorded := cases("layers/*")):
+        absent("recorded layers")
+    assert any(made == type_ for case in recorded for _, made in case.layers)
 
 
 @pytest.mark.parametrize("type_", sorted(TABLES))

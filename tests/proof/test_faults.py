@@ -21,7 +21,8 @@ from caffe2py.proto.filter import filter_net
 from caffe2py.proto.net import parse_net
 from caffe2py.proto.weights.caffemodel import parse_weights
 from caffe2py.proto.weights.layers import Weights
-from tests.helpers.layer_cases import REFERENCE
+from tests.helpers.absent import absent
+from tests.helpers.reference import found
 from tools.make_caffemodel import make_caffemodel
 from tools.make_manifest import make_manifest
 from tools.make_prototxt import build as build_prototxt
@@ -77,8 +78,7 @@ ONE_IMAGE = {"GoogleNet": {"data": (1, 3, 224, 224)}}
 @cache
 def texts(name: str) -> str:
     if name == "GoogLeNet":
-        path = REFERENCE / "zoo" / "bvlc_googlenet.prototxt"
-        return path.read_text() if path.exists() else ""
+        return "".join(path.read_text() for path in found("zoo/bvlc_googlenet.prototxt"))
     made = {"sequence": SEQUENCE, "windows": WINDOWS, "dense": DENSE}.get(name)
     return made or build_prototxt(name, Fraction(1, 8), 64, 10)
 
@@ -89,7 +89,7 @@ def net_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Net]:
 
     def find(name: str) -> Net:
         if not texts(name):
-            pytest.skip("no reference data: it has GoogLeNet's prototxt")
+            absent("GoogLeNet's prototxt")
         if name not in made:
             net = filter_net(parse_net(texts(name)), phase="TEST", level=0, stages=())
             path = tmp_path_factory.mktemp("nets") / f"{name}.caffemodel"

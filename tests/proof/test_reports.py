@@ -22,6 +22,7 @@ from caffe2py.proof.record import noise
 from caffe2py.proof.reports.findings import ABSENT, FAULT, FOLLOWS, OK, SILENT, Diagnosis, LayerReport, Suspect
 from caffe2py.proof.reports.plots import depth_plot
 from caffe2py.proof.reports.report import Report
+from tests.helpers.absent import needs
 from tests.helpers.nets import SMALL, command, graph_of, write_net
 from tests.helpers.pages import NASTY, NASTY_NET, Page, outside
 
@@ -312,7 +313,7 @@ addEventListener("load", () => {
 """
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
+@needs(BROWSER, "Chromium")
 @pytest.mark.parametrize("width", [1400, 500])
 @pytest.mark.parametrize("page", ["nasty", "wrong"])
 def test_in_a_browser_nothing_overflows(page: str, width: int, wrong: Report, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from caffe2py.errors import CaffeError
 from caffe2py.graph import Graph
 from caffe2py.proof.measures.measure import EPSILON, Bars, error, largest_difference, silent
 from caffe2py.proof.record import noise
+from tests.helpers.absent import each
 from tests.helpers.nets import SMALL, command, graph_of, write_net
 from tests.helpers.recorded_nets import RecordedNet, recorded_nets
 
@@ -48,9 +49,8 @@ def weighted(graph: Graph, name: str, index: int, value: float) -> Graph:
     return replace(graph, nodes=tuple(replace(n, weights=tuple(weights)) if n.name == name else n for n in graph.nodes))
 
 
-@pytest.mark.skipif(not WHOLE, reason="no ../shared/reference/tiny")
 @pytest.mark.parametrize("style", ["exact", "flat"])
-@pytest.mark.parametrize("net", WHOLE, ids=lambda net: net.id)
+@each("net", WHOLE, "whole nets", ids=lambda net: net.id)
 def test_whole_nets_of_caffe(net: RecordedNet, tmp_path: Path, style: str) -> None:
     graph = caffe2py.load(net.prototxt, net.caffemodel(tmp_path))
     report = caffe2py.verify(graph, net.dump, style=style)
@@ -61,8 +61,7 @@ def test_whole_nets_of_caffe(net: RecordedNet, tmp_path: Path, style: str) -> No
     assert all(drift is not None and bar is not None and drift <= bar for drift, bar in drifts)
 
 
-@pytest.mark.skipif(not SAMPLED, reason="no ../shared/reference/zoo")
-@pytest.mark.parametrize("net", SAMPLED, ids=lambda net: net.id)
+@each("net", SAMPLED, "prototxts of well-known nets", ids=lambda net: net.id)
 def test_sampled_nets_of_caffe(net: RecordedNet, tmp_path: Path) -> None:
     report = caffe2py.verify(caffe2py.load(net.prototxt, net.caffemodel(tmp_path)), net.dump)
     assert report.ok, report

@@ -8,7 +8,6 @@ import itertools
 import zipfile
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 from hypothesis import given
@@ -19,7 +18,10 @@ from caffe2py.proto.schema import NetParameter
 from caffe2py.proto.weights.blobs import Blob, encode_blob
 from caffe2py.proto.weights.caffemodel import parse_weights, write_caffemodel
 from caffe2py.proto.weights.read import read_weights
+from tests.helpers.absent import each, needs
 from tests.helpers.encode import integer, layer, legacy, number, packed, shape, tag, text, unpacked, v0_layer, v1_layer
+from tests.helpers.layer_cases import cases
+from tests.helpers.recorded_nets import recorded_nets
 
 SIX = [0.5, -1.0, 2.0, 3.25, -4.0, 1e-30]
 
@@ -277,7 +279,7 @@ def test_where_nothing_can_be_written(tmp_path):
             write_caffemodel(tmp_path / name, net_of(a="Scale"), {})
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@needs(Path("/dev/full").exists(), "a device that is always full")
 def test_full_disk(tmp_path, monkeypatch):
     """The new file is a link to a device that is always full; what was there before stays."""
     path = tmp_path / "out.caffemodel"
@@ -305,25 +307,16 @@ def as_read(weights):
         yield one.name, one.type, [(blob.data.shape, blob.data.tobytes()) for blob in one.blobs]
 
 
-@pytest.mark.parametrize("folder, count", [("tiny", 3), ("mtcnn", 3)])
-def test_files_as_protobuf_reads_them(reference, tmp_path, folder, count):
-    """mtcnn's were saved by Caffe in 2016. Written again, all come out byte for byte."""
-    paths = sorted((reference / folder).glob("*.caffemodel"))
-    assert len(paths) >= count
-    for path in paths:
-        weights = read_weights(path)
-        assert list(as_read(weights)) == list(as_protobuf_reads(path.read_bytes()))
-        blobs = {one.name: [blob.data for blob in one.blobs] for one in weights.layers}
-        write_caffemodel(tmp_path / path.name, weights.net(), blobs)
-        assert (tmp_path / path.name).read_bytes() == path.read_bytes()
+@each("net", recorded_nets("mtcnn"), "MTCNN's weights, as Caffe saved them in 2016", ids=lambda net: net.id)
+def test_what_caffe_saved_as_protobuf_reads_it(net, tmp_path):
+    """Written again, it comes out byte for byte."""
+    weights = read_weights(net.weights)
+    assert list(as_read(weights)) == list(as_protobuf_reads(net.weights.read_bytes()))
+    blobs = {one.name: [blob.data for blob in one.blobs] for one in weights.layers}
+    write_caffemodel(tmp_path / "again.caffemodel", weights.net(), blobs)
+    assert (tmp_path / "again.caffemodel").read_bytes() == net.weights.read_bytes()
 
 
-def test_every_recorded_case_as_protobuf_reads_it(reference):
-    paths = sorted((reference / "layers").glob("*.h5"))
-    assert paths
-    for path in paths:
-        with h5py.File(path) as file:
-            for case, group in file.items():
-                content = bytes(group["caffemodel"][()])
-                got = list(as_read(parse_weights(content, f"{path.name}/{case}")))
-                assert got == list(as_protobuf_reads(content)), f"{path.name}/{case}"
+@each("case", cases("layers/*"), "recorded layers", ids=lambda case: case.id)
+def test_every_recorded_case_as_protobuf_reads_it(case):
+    assert list(as_read(parse_weights(case.caffemodel, case.id))) == list(as_protobuf_reads(case.caffemodel))

@@ -10,9 +10,10 @@ import pytest
 
 from caffe2py.errors import FileError
 from caffe2py.proto.disk.files import written_whole
+from tests.helpers.absent import needs
 
 
-@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system takes no room ahead")
+@needs(hasattr(os, "posix_fallocate"), "a system that takes room ahead")
 def test_room_that_is_not_there_is_told_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
@@ -28,7 +29,7 @@ def test_room_that_is_not_there_is_told_before_any_work(tmp_path: Path, monkeypa
     assert [(f.name, f.read_text()) for f in tmp_path.iterdir()] == [("f", "before")]
 
 
-@pytest.mark.skipif(os.name != "posix", reason="modes are those of POSIX")
+@needs(os.name == "posix", "the modes of POSIX")
 def test_a_file_keeps_its_mode_and_a_new_one_has_that_of_any_file(tmp_path: Path) -> None:
     (tmp_path / "old").write_text("before")
     (tmp_path / "old").chmod(0o640)

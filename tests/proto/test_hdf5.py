@@ -10,6 +10,8 @@ from caffe2py.errors import CaffeError, CaffemodelError, FileError, UnsupportedE
 from caffe2py.proto.schema import NetParameter
 from caffe2py.proto.weights.hdf5 import open_safely, read_array, write_caffemodel_h5
 from caffe2py.proto.weights.read import read_weights
+from tests.helpers.absent import each
+from tests.helpers.recorded_nets import recorded_nets
 
 THREE = np.array([0.5, -1, 2], "f4")
 
@@ -315,11 +317,12 @@ def test_layer_named_as_a_blob_of_another(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_same_weights_as_the_binary_file(reference, tmp_path):
-    binary = read_weights(reference / "mtcnn" / "det1.caffemodel")
+@each("net", recorded_nets("tiny"), "tiny nets", ids=lambda net: net.id)
+def test_same_weights_as_the_binary_file(net, tmp_path):
+    binary = read_weights(net.caffemodel(tmp_path))
     blobs = {one.name: [blob.data for blob in one.blobs] for one in binary.layers}
-    write_caffemodel_h5(tmp_path / "det1.caffemodel.h5", binary.net(), blobs)
-    found = read_weights(tmp_path / "det1.caffemodel.h5").by_name
+    write_caffemodel_h5(tmp_path / "again.caffemodel.h5", binary.net(), blobs)
+    found = read_weights(tmp_path / "again.caffemodel.h5").by_name
     assert found.keys() == binary.by_name.keys()
     for name, one in binary.by_name.items():
         for ours, theirs in zip(found[name].blobs, one.blobs, strict=True):

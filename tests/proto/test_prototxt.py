@@ -16,6 +16,9 @@ from caffe2py.errors import CaffeError, FileError, PrototxtError
 from caffe2py.proto import format_message, format_net, message_class, parse_net, parse_text, read_net
 from caffe2py.proto.schema import LayerParameter, NetParameter
 from caffe2py.proto.text.values import Word
+from tests.helpers.recorded_nets import prototxts
+
+EVERY = prototxts()
 
 
 def layer(text: str | bytes) -> Any:
@@ -323,18 +326,13 @@ def test_any_bytes_are_read_or_refused(changes: list[tuple[int, int, int]]) -> N
             assert str(error) and "\n" not in str(error)
 
 
-def test_reference_nets_read_as_protobuf_reads_them(reference: Path) -> None:
-    paths = sorted(
-        p for folder in ("senet", "tiny", "mtcnn", "zoo") for p in (reference / folder).glob("**/*.prototxt")
-    )
-    assert len(paths) > 20
-    for path in paths:
-        data = path.read_bytes()
-        theirs = text_format.Parse(data, NetParameter(), allow_unknown_field=True)
-        assert parse_text(data, str(path)).message == theirs, path
-        net = read_net(path)
-        again = parse_net(format_net(net))
-        assert [one.message for one in again.layers] == [one.message for one in net.layers], path
-        assert [[u.value for u in one.unknown] for one in again.layers] == [
-            [u.value for u in one.unknown] for one in net.layers
-        ], path
+@pytest.mark.parametrize("path", EVERY.values(), ids=EVERY)
+def test_nets_read_as_protobuf_reads_them(path: Path) -> None:
+    data = path.read_bytes()
+    theirs = text_format.Parse(data, NetParameter(), allow_unknown_field=True)
+    assert parse_text(data, str(path)).message == theirs
+    net = read_net(path)
+    again = parse_net(format_net(net))
+    assert [one.message for one in again.layers] == [one.message for one in net.layers]
+    unknown, written = ([[u.value for u in one.unknown] for one in n.layers] for n in (net, again))
+    assert written == unknown

@@ -11,6 +11,8 @@ import pytest
 from google.protobuf import descriptor_pb2
 
 from caffe2py.proto import schema
+from tests.helpers.absent import needs_module
+from tests.helpers.reference import reference
 
 ROOT = Path(__file__).resolve().parents[2]
 DESCRIPTOR = ROOT / "caffe2py" / "proto" / "caffe.desc"
@@ -44,7 +46,7 @@ def schema_rows() -> list[tuple[str, ...]]:
 
 def caffe_rows() -> list[tuple[str, ...]]:
     """Read off BVLC Caffe's own descriptor (commit 9b89154)."""
-    with open(ROOT / "tests" / "data" / "bvlc.csv", newline="") as file:
+    with open(reference("schema/bvlc.csv"), newline="") as file:
         return [tuple(row) for row in csv.reader(file)][1:]
 
 
@@ -55,7 +57,7 @@ def test_every_field_is_caffes() -> None:
 
 
 def test_compiled_descriptor_is_current() -> None:
-    pytest.importorskip("grpc_tools", reason="the protobuf compiler (grpcio-tools) is not installed")
+    needs_module("grpc_tools", "the protobuf compiler (grpcio-tools)")
     program = (
         "import sys; sys.path.insert(0, 'tools'); import compile_protos as c;"
         "sys.stdout.buffer.write(c.compile_proto(c.SOURCE))"

@@ -11,15 +11,13 @@ import caffe2py
 from caffe2py.errors import CaffeError
 from caffe2py.proto import NetText, format_net, parse_net, read_net
 from caffe2py.proto.weights.read import read_weights
+from tests.helpers.absent import each
 from tests.helpers.encode import layer, legacy, packed, shape, text, v0_layer, v1_layer
-from tests.helpers.layer_cases import REFERENCE
 from tests.helpers.nets import command
+from tests.helpers.recorded_nets import prototxts
 
-NETS = sorted(
-    p for folder in ("zoo", "mtcnn", "tiny", "senet/original") for p in (REFERENCE / folder).glob("*.prototxt")
-)
-OLD_NETS = [p for p in NETS if p.name.startswith(("v0_", "v1_"))]
-needs_reference = pytest.mark.skipif(not NETS, reason="no ../shared/reference")
+NETS = prototxts()
+OLD_NETS = {id_: path for id_, path in NETS.items() if path.name.startswith(("v0_", "v1_"))}
 
 
 def said(net: NetText) -> tuple[object, ...]:
@@ -31,8 +29,7 @@ def said(net: NetText) -> tuple[object, ...]:
     )
 
 
-@needs_reference
-@pytest.mark.parametrize("path", NETS, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", NETS.values(), ids=NETS)
 def test_a_net_written_and_read_again_is_the_same(path: Path) -> None:
     net = read_net(path)
     again = parse_net(format_net(net))
@@ -40,8 +37,7 @@ def test_a_net_written_and_read_again_is_the_same(path: Path) -> None:
     assert format_net(again) == format_net(net)
 
 
-@needs_reference
-@pytest.mark.parametrize("path", OLD_NETS, ids=lambda p: p.stem)
+@each("path", list(OLD_NETS.values()), "prototxts of 2013 and 2014", ids=lambda path: path.stem)
 def test_an_old_net(path: Path, tmp_path: Path) -> None:
     done = caffe2py.upgrade(path, tmp_path / "new.prototxt")
     assert done.kind == "net" and any("upgraded" in note for note in done.notes)

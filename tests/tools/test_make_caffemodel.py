@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import subprocess
-import sys
 import zlib
 
+import h5py
 import numpy as np
 import pytest
 
-from caffe2py.proto.weights.read import read_weights
+from tests.helpers.absent import each
 from tests.helpers.encode import layer, packed, shape, text
+from tests.helpers.recorded_nets import recorded_nets
 from tools import make_caffemodel
 
 MANIFEST = {
@@ -90,14 +90,11 @@ def test_bytes_as_described(tmp_path, manifest):
     )
 
 
-def test_bytes_of_the_reference_script(reference, tmp_path):
-    """On a net of the release, and by another seed."""
-    manifest = reference / "senet" / "SE-BN-Inception" / "weights.json"
-    theirs, ours = tmp_path / "theirs.caffemodel", tmp_path / "ours.caffemodel"
-    subprocess.run([sys.executable, reference / "make_caffemodel.py", manifest, theirs, "--seed", "3"], check=True)
-    assert make_caffemodel.main([str(manifest), str(ours), "--seed", "3"]) == 0
-    assert ours.read_bytes() == theirs.read_bytes()
-    assert len(read_weights(ours).by_name) == len(json.loads(manifest.read_text("utf-8"))["layers"])
+@each("net", recorded_nets("tiny"), "tiny nets", ids=lambda net: net.id)
+def test_bytes_that_caffe_was_given(net, tmp_path):
+    """The dump has the hash of the caffemodel that its activations were recorded with."""
+    with h5py.File(net.dump) as dump:
+        assert hashlib.sha256(net.caffemodel(tmp_path).read_bytes()).hexdigest() == dump.attrs["caffemodel_sha256"]
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,13 @@ import pytest
 from google.protobuf import text_format
 
 from caffe2py.proto.schema import NetParameter
+from tests.helpers.reference import reference
 from tools.make_fingerprints import canonical, fingerprint, read
 from tools.make_prototxt import NETS, build, main
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = ROOT / "models" / "prototxt"
-RELEASED = json.loads((ROOT / "tests" / "data" / "senet_fingerprints.json").read_text())["nets"]
+RELEASED = json.loads((ROOT / "tests" / "reference" / "senet" / "fingerprints.json").read_text())["nets"]
 TINY = ["SE-BN-Inception", "SE-ResNeXt-50", "SENet-154"]
 
 
@@ -53,16 +54,16 @@ def test_building_again_gives_the_same_bytes(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NETS)
-def test_equals_the_release_field_by_field(name: str, reference: Path) -> None:
-    release = read(reference / "senet" / "original" / f"{name}.prototxt")
+def test_equals_the_release_field_by_field(name: str) -> None:
+    release = read(reference(f"senet/original/{name}.prototxt"))
     assert lines(parse(build(name))) == lines(release)
     assert parse(build(name)) == release
 
 
 @pytest.mark.parametrize("name", TINY)
-def test_an_eighth_of_the_width_equals_the_tiny_net(name: str, reference: Path) -> None:
+def test_an_eighth_of_the_width_equals_the_tiny_net(name: str) -> None:
     ours = parse(build(name, width=Fraction(1, 8), input_size=64, classes=10))
-    assert lines(ours) == lines(read(reference / "tiny" / f"{name}.prototxt"))
+    assert lines(ours) == lines(read(reference(f"tiny/{name}.prototxt")))
 
 
 @pytest.mark.parametrize("name", NETS)

@@ -15,6 +15,7 @@ import pytest
 import caffe2py
 from caffe2py.proof.dumps.reading import LayerDump, open_dump
 from caffe2py.proof.dumps.sample import Sample
+from tests.helpers.absent import absent, needs_module
 from tests.helpers.nets import SMALL, write_net
 from tests.helpers.standin_caffe import Net, NetOf2013, NetOf2015, module
 from tools import record_caffe_activations as recorder
@@ -95,7 +96,7 @@ def test_inputs_from_a_file(files: list[str], tmp_path: Path, monkeypatch: pytes
 def test_an_image_is_fed_as_caffes_examples_do(
     files: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    image = pytest.importorskip("PIL.Image")
+    image = needs_module("PIL.Image", "Pillow")
     image.new("RGB", (5, 4), (10, 20, 30)).save(tmp_path / "x.png")
     out = tmp_path / "dump.h5"
     arguments = [*files, "-o", str(out), "--input", str(tmp_path / "x.png"), "--mean", "1,2,3", "--scale", "0.5"]
@@ -179,7 +180,7 @@ def python_2_7() -> str | None:
 def test_the_text_compiles_under_python_2_7() -> None:
     python = python_2_7()
     if python is None:
-        pytest.skip("no Python 2.7 on this machine")
+        absent("Python 2.7")
     script = "import sys; compile(open(sys.argv[1]).read(), sys.argv[1], 'exec')"
     done = subprocess.run([python, "-c", script, str(TOOL)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
