@@ -13,8 +13,9 @@ from caffe2py.evaluate import identify
 from caffe2py.evaluate.releases.identification import release_of
 from caffe2py.evaluate.releases.models import prototxt
 from caffe2py.evaluate.releases.registry import read_registry, releases, shipped
+from tests.helpers.absent import each
 from tests.helpers.nets import command, graph_of, write_net
-from tests.helpers.reference import reference
+from tests.helpers.reference import found, reference
 from tools.make_prototxt import NETS
 
 SENET = [release for release in shipped() if "SENet release" in (release.title or "")]
@@ -36,12 +37,12 @@ def test_the_seven_nets_of_the_release_are_known() -> None:
             assert (release.others or {})["Open Model Zoo"] == pytest.approx(errors, abs=1e-9)
 
 
-@pytest.mark.parametrize("name", NETS)
-def test_the_released_prototxts_are_identified(name: str) -> None:
-    found = identify(reference(f"senet/original/{name}.prototxt"))
-    assert found.release is not None and found.released_file is not None
-    assert (found.release.name, found.released_file.kind) == (name, "prototxt")
-    assert found.kind.startswith(f'a prototxt: net "{found.release.net}", ')
+@each("path", found("senet/original/*.prototxt"), "the release's prototxts", ids=lambda path: path.stem)
+def test_the_released_prototxts_are_identified(path: Path) -> None:
+    known = identify(path)
+    assert known.release is not None and known.released_file is not None
+    assert (known.release.name, known.released_file.kind) == (path.stem, "prototxt")
+    assert known.kind.startswith(f'a prototxt: net "{known.release.net}", ')
 
 
 @pytest.mark.parametrize("name", NETS)

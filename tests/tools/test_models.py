@@ -13,14 +13,14 @@ import pytest
 from google.protobuf import text_format
 
 from caffe2py.proto.schema import NetParameter
-from tests.helpers.reference import reference
+from tests.helpers.absent import each
+from tests.helpers.reference import found
 from tools.make_fingerprints import canonical, fingerprint, read
 from tools.make_prototxt import NETS, build, main
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = ROOT / "models" / "prototxt"
 RELEASED = json.loads((ROOT / "tests" / "reference" / "senet" / "fingerprints.json").read_text())["nets"]
-TINY = ["SE-BN-Inception", "SE-ResNeXt-50", "SENet-154"]
 
 
 def parse(text: str) -> Any:
@@ -53,17 +53,17 @@ def test_building_again_gives_the_same_bytes(name: str) -> None:
     assert build(name).encode() == (FILES / f"{name}.prototxt").read_bytes()
 
 
-@pytest.mark.parametrize("name", NETS)
-def test_equals_the_release_field_by_field(name: str) -> None:
-    release = read(reference(f"senet/original/{name}.prototxt"))
-    assert lines(parse(build(name))) == lines(release)
-    assert parse(build(name)) == release
+@each("path", found("senet/original/*.prototxt"), "the release's prototxts", ids=lambda path: path.stem)
+def test_equals_the_release_field_by_field(path: Path) -> None:
+    ours, release = parse(build(path.stem)), read(path)
+    assert lines(ours) == lines(release)
+    assert ours == release
 
 
-@pytest.mark.parametrize("name", TINY)
-def test_an_eighth_of_the_width_equals_the_tiny_net(name: str) -> None:
-    ours = parse(build(name, width=Fraction(1, 8), input_size=64, classes=10))
-    assert lines(ours) == lines(read(reference(f"tiny/{name}.prototxt")))
+@each("path", found("tiny/*.prototxt"), "the tiny nets that Caffe was given", ids=lambda path: path.stem)
+def test_an_eighth_of_the_width_equals_the_tiny_net(path: Path) -> None:
+    ours = parse(build(path.stem, width=Fraction(1, 8), input_size=64, classes=10))
+    assert lines(ours) == lines(read(path))
 
 
 @pytest.mark.parametrize("name", NETS)
