@@ -13,7 +13,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 
 UNNAMED = "unnamed"  # what is called by signs alone
-FILE_NAMES = frozenset("torch nn F Tensor Path json load read_safetensors".split())  # what emitted files import, define
+# What emitted files import and define.
+FILE_NAMES = frozenset("torch nn F Tensor Path json inf nan load read_safetensors".split())
 RESERVED = frozenset({"self", *FILE_NAMES, *keyword.kwlist, *keyword.softkwlist, *dir(builtins)})
 
 

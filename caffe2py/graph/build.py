@@ -184,12 +184,15 @@ class _Builder:
             raise NetError(f'the net has no input "{unused[0]}"; its inputs are {", ".join(have) or "none"}')
 
     def check_overwrites(self) -> None:
-        """Caffe gives each reader of a blob a copy (Split), so that none of several readers can work in place."""
+        """Caffe gives each reader of a blob a copy (Split), so that none of several readers can work in place.
+
+        A loss_weight that the text gives counts as a reader; the 1 that a loss has without one does not.
+        """
         readers: dict[Value, int] = {}
         for node in self.nodes:
             for v in node.bottoms:
                 readers[v] = readers.get(v, 0) + 1
-        weighs = {v for n in self.nodes for v, w in zip(n.tops, n.loss_weights, strict=False) if w}
+        weighs = {v for n in self.nodes for v, w in zip(n.tops, n.message.loss_weight, strict=False) if w}
         for node in self.nodes:
             for v, top in zip(node.bottoms, node.tops, strict=False):
                 if v.blob == top.blob and readers[v] + (v in weighs) > 1:
@@ -202,11 +205,11 @@ class _Builder:
 
 
 def _loss_weights(layer: Layer, message: Any, tops: int, error: Any) -> tuple[float, ...]:
-    if message.loss_weight:
-        if len(message.loss_weight) != tops:
-            raise error(f"has {len(message.loss_weight)} loss_weight for {tops} tops; want one for each, or none")
-        return tuple(message.loss_weight)
-    return (1.0,) + (0.0,) * (tops - 1) if layer.is_loss else ()
+    """A loss without a loss_weight weighs 1, which Caffe then counts as one that is given."""
+    given = tuple(message.loss_weight) or ((1.0,) if layer.is_loss else ())
+    if given and len(given) != tops:
+        raise error(f"has {len(given)} loss_weight for {tops} tops; want one for each, or none")
+    return given
 
 
 def check_size(shape: Shape | None) -> None:
@@ -220,6 +223,8 @@ def check_size(shape: Shape | None) -> None:
         product *= d
     if min(shape, default=0) < 0:
         raise Misfit(f"a blob of shape {text(shape)} has a negative dimension; the bottom is too small for the window")
+    if not product:
+        raise Misfit(f"a blob of shape {text(shape)} holds no value; want sizes above 0 (for an input: --input)")
     if product > MAX_COUNT:
         raise Misfit(f"a blob of shape {text(shape)} has {product} values; Caffe takes {MAX_COUNT} at the most")
 

@@ -32,9 +32,13 @@ class WeightSource:
         name = spec.message.name
         self._asked.add(name)
         stored = self.file.by_name.get(name) if self.file else None
+        specs = list(spec.message.param)
         if wanted is None:
             blobs = stored.blobs if stored else ()
             wanted = {str(i): tuple(b.data.shape) for i, b in enumerate(blobs)}
+        elif len(specs) > len(wanted):
+            fact = f"has {len(specs)} param for {len(wanted)} learned blobs"
+            raise layer_error(NetError, name, spec.message.type, spec.place, fact)
         if not wanted:
             if stored and stored.blobs:
                 raise self._error(spec, f"has no weights, and {self._file()} holds {len(stored.blobs)} for it")
@@ -48,11 +52,6 @@ class WeightSource:
                 "has the name of another layer with weights; want its own",
             )
         self._with_weights.add(name)
-        specs = list(spec.message.param)
-        if len(specs) > len(wanted):
-            raise layer_error(
-                NetError, name, spec.message.type, spec.place, f"has {len(specs)} param for {len(wanted)} learned blobs"
-            )
         shared = [specs[i].name if i < len(specs) else "" for i in range(len(wanted))]
         # A blob that another layer owns may be left out: HDF5 files keep it at its owner alone.
         own = [i for i, name_ in enumerate(shared) if name_ not in self._named]

@@ -90,6 +90,14 @@ REFUSED = {
         IN + 'layer { name: "r" type: "ReLU" bottom: "data" top: "y" loss_weight: 1 loss_weight: 2 }',
         "has 2 loss_weight for 1 tops",
     ),
+    "no value at all": (
+        'layer { name: "d" type: "Input" top: "d" input_param { shape { dim: 2 dim: 0 } } }',
+        "a blob of shape (2, 0) holds no value; want sizes above 0",
+    ),
+    "two tops of a loss": (
+        IN + 'layer { name: "l" type: "SoftmaxWithLoss" bottom: "data" bottom: "data" top: "y" top: "z" }',
+        "has 1 loss_weight for 2 tops",
+    ),
     "more values than Caffe counts": (
         'layer { name: "d" type: "Input" top: "d" input_param { shape { dim: 65536 dim: 65536 } } }',
         "Caffe takes 2147483647 at the most",

@@ -103,7 +103,18 @@ X, SMALL_X = (2, 3, 8, 9), (2, 3, 5, 6)
             [X],
             "group 2 does not divide",
         ),
-        ("Deconvolution", "convolution_param { kernel_size: 2 num_output: 4 pad: 9 }", [X], "negative dimension"),
+        ("Deconvolution", "convolution_param { kernel_size: 2 num_output: 4 pad: 9 }", [X], "want a smaller pad"),
+        ("Pooling", "pooling_param { kernel_h: 2 }", [X], "want kernel_size, or both kernel_h and kernel_w"),
+        ("Pooling", "pooling_param { kernel_size: 2 kernel_h: 2 kernel_w: 2 }", [X], "does not say its kernel once"),
+        ("Pooling", "pooling_param { kernel_size: 2 pad_h: 1 }", [X], "does not say its pad once"),
+        ("Pooling", "pooling_param { kernel_size: 2 stride: 2 stride_w: 1 }", [X], "does not say its stride once"),
+        ("Pooling", "pooling_param { kernel_size: 5 stride: 2 }", [(1, 2, 3, 9)], "too small for a kernel of 5"),
+        ("Flatten", "flatten_param { axis: 3 end_axis: 1 }", [X], "end_axis 1 is before axis 3"),
+        ("PReLU", "", [(1, 2, 3, 4, 5)], "want 4 axes at the most"),
+        ("Axpy", "", [(1, 2), (1, 2, 1, 1, 3), (1, 2, 1, 1, 3)], "want 4 axes at the most"),
+        ("Dropout", "dropout_param { dropout_ratio: 2 }", [X], "dropout_ratio is 2; want 0 to 1"),
+        ("ReLU", "param { lr_mult: 1 }", [X], "has 1 param for 0 learned blobs"),
+        ("Split", "", [X, X], "has 2 bottoms; want 1"),
         ("Bias", "bias_param { axis: 3 num_axes: 2 }", [X], "num_axes 2 from axis 3 on is outside"),
         ("Bias", "", [X, (4,)], "does not fit bottom 0"),
     ],
@@ -114,7 +125,7 @@ def test_refuses(type_: str, params: str, shapes: list[tuple[int, ...]], message
     assert message in str(error.value) and 'layer "y"' in str(error.value)
 
 
-@pytest.mark.parametrize("type_", ["AbsVal", "Flatten", "Reshape"])
+@pytest.mark.parametrize("type_", ["AbsVal", "Flatten", "Reshape", "Split"])
 def test_refuses_to_work_in_place(type_: str) -> None:
     with pytest.raises(CaffeError, match="works in place"):
         graph_of(net(type_, "", [X]).replace('"y0"', '"x0"'))

@@ -12,7 +12,6 @@ from tests.helpers.tables.losses import (
     CASES,
     CLOSE,
     GAIN,
-    ROW_LABELS,
     ROWS,
     Case,
     X,
@@ -74,7 +73,7 @@ def test_infogain_opens_no_file_outside_the_folder(path: str, tmp_path, monkeypa
 
 
 REFUSED = {
-    "labels of another count": (Case("SoftmaxWithLoss", "", (X, ROW_LABELS), softmax_loss), "want 24"),
+    "labels of another count": (Case("SoftmaxWithLoss", "", (X, labels(5, 2, 11)), softmax_loss), "want 24"),
     "labels of another batch": (Case("HingeLoss", "", (ROWS, labels(6, 5)), hinge), "want as many samples"),
     "several labels": (
         Case("MultinomialLogisticLoss", "", (ROWS, labels(6, 4, 2)), multinomial),

@@ -96,6 +96,8 @@ def onnx_program(
     if opset is not None and not LOWEST <= opset <= HIGHEST:
         raise CaffeError(f"opset {opset} is not written; want {LOWEST} to {HIGHEST}")
     check_runnable(graph)
+    if not graph.outputs:
+        raise UnsupportedError(f'net "{graph.name}" has no output, since layers read all its blobs; ONNX wants one')
     if batch is not None:
         graph = with_batch(graph, batch)
     flat = graph

@@ -200,7 +200,7 @@ def run(
     made = runner(graph, style, dtype=numbers[dtype])
     tensors = input_tensors(graph, inputs, numbers[dtype])
     results: dict[str, Any] = {}
-    wanted = dict(zip(made.program.graph.results, made.program.graph.outputs, strict=True))
+    ends = list(zip(made.program.graph.outputs, made.program.graph.results, strict=True))
     with torch.no_grad():
         for node, tops in made.steps(tensors):
             if record == "layers":
@@ -208,8 +208,8 @@ def run(
             for v, top in zip(node.tops, tops, strict=True):
                 if record == "blobs":
                     results[v.blob] = top.numpy().copy()
-                elif record is None and v in wanted:
-                    results[wanted[v]] = top.numpy().copy()
+                elif record is None:
+                    results.update({blob: top.numpy().copy() for blob, end in ends if end == v})
     return results if record else {blob: results[blob] for blob in graph.outputs}
 
 

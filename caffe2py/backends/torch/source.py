@@ -18,7 +18,15 @@ from typing import Any
 import numpy as np
 
 from caffe2py.backends.names import RESERVED, Namer
-from caffe2py.backends.torch.text import FILE, MODULE_NAMES, class_name, foreign_function, functions, load_text
+from caffe2py.backends.torch.text import (
+    FILE,
+    MODULE_NAMES,
+    class_name,
+    foreign_function,
+    functions,
+    load_text,
+    with_numbers,
+)
 from caffe2py.errors import CaffeError, NetError, UnsupportedError, shown
 from caffe2py.graph import Graph, Node, Value, Weight
 from caffe2py.layers.base import Convert, Misfit, Shape, Term, layer_types
@@ -97,6 +105,7 @@ def program(graph: Graph, style: str = "flat", weights: str | None = None) -> Pr
             writer.add(node)
         except Misfit as misfit:
             problems.append(f'"{node.name}" ({node.type}): {misfit}')
+            writer.skip(node)
     if problems:
         raise UnsupportedError("cannot be said in torch:\n  " + "\n  ".join(problems))
     return writer.finish(style, weights)
@@ -286,6 +295,10 @@ class _Writer:
         done = {self._names[v] for v in node.bottoms if self._dies(v, node)}
         self._free = sorted({*self._free, *(done - set(tops))}, key=self._drawn.index)
 
+    def skip(self, node: Node) -> None:
+        """Go on after a layer that cannot be said: what comes behind it may have faults of its own."""
+        self._names.update({v: Term("_", self.graph.shapes[v]) for v in node.tops})
+
     def _top(self, node: Node, index: int) -> Term:
         """The variable of a top.
 
@@ -333,7 +346,7 @@ class _Writer:
             self.graph,
             style,
             self.class_name,
-            source,
+            with_numbers(source),
             self._inputs,
             outputs,
             tuple(self._steps),

@@ -104,6 +104,17 @@ class {cls}(nn.Module):
 
 {load}'''
 
+
+def with_numbers(source: str) -> str:
+    """The file with an import of `inf` and `nan` where it says them: so Python prints such numbers, everywhere."""
+    if not re.search(r"\b(inf|nan)\b", source):
+        return source
+    said = {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
+    words = sorted({"inf", "nan"} & said)
+    line = f"from math import {', '.join(words)}\n" if words else ""
+    return source.replace("from pathlib import Path\n", f"{line}from pathlib import Path\n", 1)
+
+
 LOAD = '''
 def load(weights: str | Path = Path(__file__).with_name({weights!r})) -> {cls}:
     """The net with its weights, in eval mode."""

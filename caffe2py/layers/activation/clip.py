@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Misfit, Params, Term, layer, param, read_fields
 
 
 @layer("Clip")
 class Clip(Layer):
-    """top = max(min, min(x, max)). The gradient passes where min <= x <= max. Source: clip_layer.cpp."""
+    """top = max(min, min(x, max)): `min` everywhere where it is above `max`; a `max` that is NaN is none.
+
+    The gradient passes where min <= x <= max. Source: clip_layer.cpp.
+    """
 
     min: float = param("clip_param.min")
     max: float = param("clip_param.max")
@@ -19,8 +24,15 @@ class Clip(Layer):
                 raise Misfit(f"gives no {word}; want min and max")
         return cls(**read_fields(cls, params))
 
+    def bounds(self) -> tuple[float, float] | None:
+        """The range, None where every value becomes `min`."""
+        high = math.inf if math.isnan(self.max) else self.max
+        return (self.min, high) if self.min <= high else None
+
     def torch(self, em: Emitter, x: Term) -> str:
-        return f"torch.clamp({x}, {self.min}, {self.max})"
+        bounds = self.bounds()
+        return f"torch.clamp({x}, {bounds[0]}, {bounds[1]})" if bounds else f"torch.full_like({x}, {self.min})"
 
     def onnx(self, g: Builder, x: Handle) -> Handle:
-        return g.op("Clip", x, self.min, self.max)
+        bounds = self.bounds()
+        return g.op("Clip", x, *bounds) if bounds else g.full(x.shape, self.min)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from caffe2py.layers.base import (
     Builder,
     Emitter,
@@ -29,7 +31,7 @@ class Exp(Layer):
     @classmethod
     def read(cls, params: Params) -> Layer:
         fields = read_fields(cls, params)
-        if fields["base"] <= 0 and fields["base"] != -1:
+        if fields["base"] != -1 and not 0 < fields["base"] < math.inf:
             raise Misfit(f"base is {fields['base']:g}; want a number above 0, or -1 for e")
         return cls(**fields)
 

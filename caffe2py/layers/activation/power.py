@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Term, affine, affine_nodes, layer, number, param
+from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Term, affine, affine_nodes, float32, layer, param
 
 
 @layer("Power")
@@ -15,7 +15,7 @@ class Power(Layer):
 
     def constant(self) -> float | None:
         """The value of every element where x does not matter: 1, or shift ^ power."""
-        if self.power * self.scale:
+        if float32(self.power * self.scale):
             return None
         import numpy as np  # here, so that a net can be shown without it
 
@@ -25,11 +25,11 @@ class Power(Layer):
     def torch(self, em: Emitter, x: Term) -> str:
         constant = self.constant()
         if constant is not None:
-            return f"torch.full_like({x}, {number(constant)})"
+            return f"torch.full_like({x}, {constant})"
         base = affine(x, self.scale, self.shift)
         if self.power == 1:
             return base
-        exponent = int(self.power) if self.power.is_integer() else self.power
+        exponent = int(self.power) if self.power.is_integer() and abs(self.power) < 100 else self.power
         return f"{x if base == x else f'({base})'} ** {exponent}"
 
     def onnx(self, g: Builder, x: Handle) -> Handle:

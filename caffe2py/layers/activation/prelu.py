@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from caffe2py.layers.base import Builder, Emitter, Filler, Handle, Layer, Misfit, Shape, Term, count, layer, param, text
+from caffe2py.layers.base import (
+    Builder,
+    Emitter,
+    Filler,
+    Handle,
+    Layer,
+    Misfit,
+    Shape,
+    Term,
+    count,
+    four,
+    layer,
+    param,
+    text,
+)
 
 
 @layer("PReLU")
@@ -20,6 +34,7 @@ class PReLU(Layer):
     def shapes(self, x: Shape) -> Sequence[Shape]:
         if len(x) < 2:
             raise Misfit(f"has a bottom of shape {text(x)}; want at least 2 axes")
+        four(x)
         return [x]
 
     def weights(self, x: Shape) -> Mapping[str, Shape]:

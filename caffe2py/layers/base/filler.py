@@ -57,7 +57,7 @@ class FillerParameter:
             raise Misfit(f"has a {self.type} filler with sparse {self.sparse}; want one from 0 on, of a gaussian")
         if self.type == "gaussian" and not self.std > 0:
             raise Misfit(f"has a gaussian filler with std {self.std:g}; want it above 0")
-        if self.type == "uniform" and self.min > self.max:
+        if self.type == "uniform" and not -math.inf < self.min <= self.max < math.inf:
             raise Misfit(f"has a uniform filler from {self.min:g} to {self.max:g}; want max to be no less than min")
         return self
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import struct
 from collections.abc import Sequence
 from typing import Any
@@ -24,12 +23,22 @@ def axis(index: int, shape: Shape, what: str = "axis") -> int:
 
 def float32(value: float) -> float:
     """The float32 nearest to a number: for what Caffe computes in single precision."""
-    return float(struct.unpack("<f", struct.pack("<f", value))[0])
+    try:
+        return float(struct.unpack("<f", struct.pack("<f", value))[0])
+    except OverflowError:
+        return value * float("inf")
 
 
 def text(shape: Shape | None) -> str:
     """A shape as Python prints it, `?` where it is not known."""
     return "?" if shape is None else f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
+
+
+def four(shape: Shape, what: str = "bottom") -> Shape:
+    """A shape as Caffe's num, channels, height and width tell it: 1 for what is not there, `Misfit` above 4 axes."""
+    if len(shape) > 4:
+        raise Misfit(f"has a {what} of shape {text(shape)}; want 4 axes at the most")
+    return (*shape, *(1,) * (4 - len(shape)))
 
 
 def count(shape: Shape, start: int = 0, end: int | None = None) -> int:
@@ -52,11 +61,6 @@ def one_each(word: str, values: Sequence[Any], tops: int) -> tuple[Any, ...]:
     if len(values) not in (0, 1, tops):
         raise Misfit(f"gives {len(values)} {word} for {tops} tops; want 1, or one for each")
     return tuple(values) * tops if len(values) == 1 else tuple(values)
-
-
-def number(value: float) -> str:
-    """A number as Python text, also an infinite one and NaN."""
-    return str(value) if math.isfinite(value) else f'float("{value}")'
 
 
 def plain(values: Sequence[int]) -> Any:

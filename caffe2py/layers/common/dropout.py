@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Misfit, Term, layer, param
+from collections.abc import Sequence
+
+from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Misfit, Shape, Term, layer, param
 
 
 @layer("Dropout")
@@ -13,6 +15,11 @@ class Dropout(Layer):
     """
 
     ratio: float = param("dropout_param.dropout_ratio")
+
+    def shapes(self, x: Shape) -> Sequence[Shape]:
+        if not 0 <= self.ratio <= 1:
+            raise Misfit(f"dropout_ratio is {self.ratio:g}; want 0 to 1")
+        return [x]
 
     def torch(self, em: Emitter, x: Term) -> str:
         return f"F.dropout({x}, {self.ratio}, self.training)"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Misfit, Shape, Term, layer, text
+from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Misfit, Shape, Term, four, layer, text
 
 
 @layer("HDF5Output", bottoms=2, tops=0)
@@ -14,7 +14,7 @@ class HDF5Output(Layer):
     idle = True
 
     def shapes(self, data: Shape, label: Shape) -> Sequence[Shape]:
-        if data[:1] != label[:1]:
+        if four(data)[:1] != four(label)[:1]:
             raise Misfit(f"writes data {text(data)} with labels {text(label)}; want one label for each sample")
         return ()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Misfit, Shape, Term, count, layer, text
+from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Misfit, Shape, Term, count, four, layer, text
 from caffe2py.layers.loss.losses import onnx_sum, same_samples
 
 
@@ -17,6 +17,7 @@ class EuclideanLoss(Layer):
 
     def shapes(self, x: Shape, y: Shape) -> Sequence[Shape]:
         same_samples(x, y)
+        four(x)
         if count(x) != count(y):
             raise Misfit(f"bottom 1 {text(y)} has another size than bottom 0 {text(x)}")
         return [()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Shape, Term, layer, param
+from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Shape, Term, four, layer, param
 from caffe2py.layers.loss.losses import one_label, onnx_labels, onnx_sum
 
 
@@ -19,6 +19,7 @@ class HingeLoss(Layer):
 
     def shapes(self, x: Shape, label: Shape) -> Sequence[Shape]:
         one_label(x, label)
+        four(x)
         return [()]
 
     def torch(self, em: Emitter, x: Term, label: Term) -> str:

@@ -12,7 +12,9 @@ from caffe2py.layers.base import (
     Builder,
     Emitter,
     Handle,
+    Layer,
     Misfit,
+    Params,
     Shape,
     Term,
     axis,
@@ -22,7 +24,7 @@ from caffe2py.layers.base import (
     param,
     text,
 )
-from caffe2py.layers.loss.losses import Counted, label_each, onnx_labels
+from caffe2py.layers.loss.losses import Counted, label_each, onnx_labels, same_samples
 
 
 @layer("InfogainLoss", bottoms=(2, 3), tops=(1, 2), loss=True)
@@ -37,8 +39,15 @@ class InfogainLoss(Counted):
     axis: int = param("infogain_loss_param.axis")
     source: str | None = optional("infogain_loss_param.source")
 
+    @classmethod
+    def read(cls, params: Params) -> Layer:
+        if params.has("loss_param.normalize"):
+            raise Misfit("says normalize, which this loss does not take; want normalization: VALID or BATCH_SIZE")
+        return super().read(params)
+
     def shapes(self, x: Shape, label: Shape, *gain: Shape) -> Sequence[Shape]:
         at = axis(self.axis, x)
+        same_samples(x, label)
         label_each(x, at, label)
         if gain and count(gain[0]) != x[at] ** 2:
             raise Misfit(f"has a matrix of shape {text(gain[0])} for {x[at]} classes; want {x[at] ** 2} values")

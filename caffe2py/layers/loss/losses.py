@@ -82,8 +82,8 @@ def onnx_chosen(g: Builder, x: Handle, chosen: Handle, at: int) -> Handle:
 
 
 def same_samples(x: Shape, label: Shape) -> None:
-    """`Misfit` unless x and its label have as many samples."""
-    if x[:1] != label[:1]:
+    """`Misfit` unless x and its label have as many samples: what every loss asks for."""
+    if not x or x[:1] != label[:1]:
         raise Misfit(f"has a label of shape {text(label)} for a bottom of shape {text(x)}; want as many samples")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Shape, Term, layer
+from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Shape, Term, four, layer
 from caffe2py.layers.loss.losses import one_label, onnx_chosen, onnx_labels, onnx_sum
 
 
@@ -17,6 +17,7 @@ class MultinomialLogisticLoss(Layer):
 
     def shapes(self, p: Shape, label: Shape) -> Sequence[Shape]:
         one_label(p, label)
+        four(p), four(label)
         return [()]
 
     def torch(self, em: Emitter, p: Term, label: Term) -> str:

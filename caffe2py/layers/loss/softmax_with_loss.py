@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from caffe2py.layers.base import Builder, Emitter, Handle, Shape, Term, axis, count, layer, param
-from caffe2py.layers.loss.losses import Counted, label_each, onnx_chosen, onnx_labels
+from caffe2py.layers.loss.losses import Counted, label_each, onnx_chosen, onnx_labels, same_samples
 
 
 @layer("SoftmaxWithLoss", bottoms=2, tops=(1, 2), loss=True)
@@ -19,6 +19,7 @@ class SoftmaxWithLoss(Counted):
     axis: int = param("softmax_param.axis")
 
     def shapes(self, x: Shape, label: Shape) -> Sequence[Shape]:
+        same_samples(x, label)
         label_each(x, axis(self.axis, x), label)
         return [(), x][: self.outputs]
 

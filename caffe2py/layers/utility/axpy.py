@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Misfit, Shape, Term, count, layer, text
+from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Misfit, Shape, Term, count, four, layer, text
 
 
 @layer("Axpy", bottoms=3)
@@ -18,6 +18,7 @@ class Axpy(Layer):
     def shapes(self, scale: Shape, x: Shape, y: Shape) -> Sequence[Shape]:
         if x != y:
             raise Misfit(f"x {text(x)} does not fit y {text(y)}; want the same shape")
+        four(x)
         if scale[:2] != x[:2] or len(x) < 2 or count(scale, 2) != 1:
             raise Misfit(f"scale {text(scale)} does not fit x {text(x)}; want {text(x[:2])}")
         return [x]

@@ -40,7 +40,8 @@ class Eltwise(Layer):
         if self.operation == "MAX":
             return g.op("Max", *bottoms)
         if self.coeff:
-            bottoms = tuple(b if c == 1 else g.op("Mul", b, c) for b, c in zip(bottoms, self.coeff, strict=True))
+            terms = [(b, c) for b, c in zip(bottoms, self.coeff, strict=True) if c != 0]
+            bottoms = tuple(b if c == 1 else g.op("Mul", b, c) for b, c in terms) or (g.full(bottoms[0].shape, 0.0),)
         kind = "Add" if self.operation == "SUM" else "Mul"
         return reduce(lambda x, y: g.op(kind, x, y), bottoms)
 
@@ -49,10 +50,12 @@ class Eltwise(Layer):
 
 
 def _signed_sum(coeff: Sequence[float], bottoms: Sequence[str]) -> str:
-    """`a - 0.5 * b + c`."""
+    """`a - 0.5 * b + c`, without what counts 0 times."""
     text = ""
     for c, b in zip(coeff, bottoms, strict=True):
+        if c == 0:
+            continue
         sign = " - " if c < 0 else " + "
         term = b if abs(c) == 1 else f"{abs(c)} * {b}"
         text += f"{sign}{term}" if text else f"{'-' if c < 0 else ''}{term}"
-    return text
+    return text or f"torch.zeros_like({bottoms[0]})"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Params, Shape, Term, layer
 
 
-@layer("Split", tops=(1, None))
+@layer("Split", tops=(1, None), in_place=False)
 class Split(Layer):
     """Each top is x. Source: split_layer.cpp."""
 

@@ -43,5 +43,6 @@ class Crop(Layer):
     def onnx(self, g: Builder, x: Handle, like: Handle) -> Handle:
         for i, start in enumerate(self.starts(x.shape), axis(self.axis, x.shape)):
             if x.shape[i] != like.shape[i]:
-                x = g.slice(x, i, start, start + like.shape[i])
+                cut = g.slice(x, i, start, start + like.shape[i])
+                x = Handle(cut, (*x.shape[:i], like.shape[i], *x.shape[i + 1 :]))
         return x

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from caffe2py.layers.base import Shape, count, layer
-from caffe2py.layers.vision.windowed import Convolving
+from caffe2py.layers.base import Misfit, Shape, count, layer, text
+from caffe2py.layers.vision.convolving import Convolving
 
 
 @layer("Deconvolution", bottoms=(1, None), tops="same")
@@ -17,10 +17,16 @@ class Deconvolution(Convolving):
     """
 
     kind = "ConvTranspose"
+    function = "conv_transpose"
 
     def sized(self, x: Shape) -> list[int]:
         spatial = x[self.channel_axis(x) + 1 :]
-        return [s * (n - 1) + d * (k - 1) + 1 - 2 * p for n, k, s, p, d in zip(spatial, *self.window(x), strict=True)]
+        window = self.window(x)
+        moves = zip(spatial, window.stride, window.extent, window.pad, strict=True)
+        sizes = [s * (n - 1) + e - 2 * p for n, s, e, p in moves]
+        if min(sizes, default=1) < 1:
+            raise Misfit(f"has a bottom of shape {text(x)} and no top: the pad leaves {min(sizes)}; want a smaller pad")
+        return sizes
 
     def kernel_shape(self, x: Shape) -> Shape:
         return (self.channels(x), self.num_output // self.group, *self.window(x)[0])

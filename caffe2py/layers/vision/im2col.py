@@ -23,17 +23,27 @@ class Im2col(Windowed):
         return [(*x[:at], x[at] * count(self.window(x)[0]), *self.sized(x))]
 
     def torch(self, em: Emitter, x: Term) -> str:
-        kernel, stride, pad, dilation = self.window(x.shape)
-        at = self.channel_axis(x.shape)
-        return em.call("im2col", x, channels=at, kernel=kernel, stride=stride, pad=pad, dilation=dilation)
+        window = self.window(x.shape)
+        return em.call("im2col", x, channels=self.channel_axis(x.shape), **window._asdict())
 
-    def onnx(self, g: Builder, x: Handle) -> Sequence[Handle]:
-        """A convolution of each channel with kernels that are 1 at one place and 0 elsewhere."""
+    def onnx(self, g: Builder, x: Handle) -> Handle:
+        """Each top value is one place of the padded image: their numbers are worked out here, and gathered."""
         import numpy as np  # here, so that a net can be shown without it
 
-        kernel, channels = self.window(x.shape)[0], x.shape[self.channel_axis(x.shape)]
-        ones = np.tile(np.eye(count(kernel)), (channels, 1)).reshape(-1, 1, *kernel)
-        return self.nodes(g, "Conv", [x], [g.constant(ones, "taps")], channels)
+        window, at, sized = self.window(x.shape), self.channel_axis(x.shape), self.sized(x.shape)
+        lead = [0] * (at + 1)
+        behind = [p + s for p, s in zip(window.pad, self.short(x.shape), strict=True)]
+        image = g.pad(x, [*lead, *window.pad], [*lead, *behind])
+        places = np.zeros((), np.int64)
+        for n, o, k, s, d in zip(
+            image.shape[at + 1 :], sized, window.kernel, window.stride, window.dilation, strict=True
+        ):
+            taps, tops = np.arange(k)[:, None] * d, np.arange(o) * s
+            places = places[..., None, None] * n + taps + tops
+        order = [*range(0, places.ndim, 2), *range(1, places.ndim, 2)]  # all of the kernel, then all of the top
+        flat = g.reshape(image, (*image.shape[: at + 1], -1))
+        index = g.constant(places.transpose(order).reshape(-1), "places")
+        return g.reshape(g.op("Gather", flat, index, axis=at + 1), g.tops[0])
 
     def summary(self) -> str:
         return window_words(self.kernel, self.stride, self.pad, self.dilation)

@@ -23,9 +23,22 @@ from caffe2py.layers.base import (
     read_fields,
     text,
 )
-from caffe2py.layers.vision.spatial import at_least, read_spatial, spread, window_words
+from caffe2py.layers.vision.spatial import at_least, window_words
 
 Pair = tuple[int, int]
+
+
+def read_pair(params: Params, word: str, stem: str, beside: bool = False) -> Pair | None:
+    """One value for both axes (kernel_size), or one for each (kernel_h and kernel_w); None where none is given.
+
+    `beside`: one of the two may stand beside the value for both, and is not read then.
+    """
+    one, h, w = (params.all(f"pooling_param.{name}") for name in (word, f"{stem}_h", f"{stem}_w"))
+    if h and w and not one:
+        return (h[0], w[0])
+    if (h and w) or ((h or w) and not (one and beside)):
+        raise Misfit(f"does not say its {stem} once; want {word}, or both {stem}_h and {stem}_w")
+    return (one[0], one[0]) if one else None
 
 
 @layer("Pooling", tops=(1, 2))
@@ -48,17 +61,19 @@ class Pooling(Layer):
 
     @classmethod
     def read(cls, params: Params) -> Layer:
-        message = "pooling_param"
-        kernel = read_spatial(params, message, "kernel_size", "kernel")
         fields = read_fields(cls, params)
-        if fields["global_pooling"] and kernel:
-            raise Misfit("gives a kernel and global_pooling; want one of the two")
+        kernel = read_pair(params, "kernel_size", "kernel", beside=True)
+        if fields["global_pooling"]:
+            if any(params.has(f"pooling_param.kernel_{word}") for word in ("size", "h", "w")):
+                raise Misfit("gives a kernel and global_pooling; want one of the two")
+        elif kernel is None:
+            raise Misfit("gives no kernel_size; want one, or kernel_h and kernel_w, or global_pooling")
         words: dict[str, Any] = {
-            "kernel": (0, 0) if fields["global_pooling"] else spread(kernel, 2, None, "kernel_size"),
-            "stride": spread(read_spatial(params, message, "stride", "stride"), 2, 1, "stride"),
-            "pad": spread(read_spatial(params, message, "pad", "pad"), 2, 0, "pad"),
+            "kernel": kernel or (0, 0),
+            "stride": read_pair(params, "stride", "stride") or (1, 1),
+            "pad": read_pair(params, "pad", "pad") or (0, 0),
+            "outputs": len(params.message.top),
         }
-        words["outputs"] = len(params.message.top)
         return cls(**fields, **words)
 
     def shapes(self, x: Shape) -> Sequence[Shape]:
@@ -89,7 +104,10 @@ class Pooling(Layer):
         sizes = []
         for n, k, s, p in zip(x[2:], kernel, stride, pad, strict=True):
             size = int(rounded(float32((n + 2 * p - k) / s))) + 1
-            sizes.append(size - 1 if any(pad) and (size - 1) * s >= n + p else size)
+            size -= any(pad) and (size - 1) * s >= n + p
+            if size < 1:
+                raise Misfit(f"has a bottom of shape {text(x)}, too small for a kernel of {k}; want a smaller kernel")
+            sizes.append(size)
         return sizes
 
     def torch_agrees(self) -> bool:

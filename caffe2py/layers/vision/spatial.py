@@ -21,9 +21,9 @@ def read_spatial(params: Params, message: str, word: str, pair: str) -> tuple[in
 def spread(values: Sequence[int], axes: int, default: int | None, word: str) -> tuple[int, ...]:
     """One value for each spatial axis: the given ones, one for all, or the default."""
     if not values:
-        if default is None:
+        if default is None and axes:
             raise Misfit(f"gives no {word}; want one value, or one for each of {axes} axes")
-        return (default,) * axes
+        return (default or 0,) * axes
     if len(values) not in (1, axes):
         raise Misfit(f"gives {len(values)} values of {word} for {axes} spatial axes; want 1 or {axes}")
     return tuple(values) * axes if len(values) == 1 else tuple(values)

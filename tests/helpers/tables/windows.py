@@ -52,12 +52,13 @@ def mvn() -> list[Table]:
 
         divisor = np.sqrt(mean((x - mean(x)) ** 2)) + eps if normalize else 1.0
         y = (x - mean(x)) / divisor
-        d = diff(y)
+        d = diff(y)  # numbers in order, whatever the shape
         dx = (d - mean(d) - (y * mean(y * d) if normalize else 0)) / divisor if n > 1 else np.zeros_like(x)
         words = [f"across_channels: {across}".lower(), f"normalize_variance: {normalize}".lower(), f"eps: {eps}"]
         params = f"mvn_param {{ {' '.join(words)} }}"
-        found.append(Table(f"{len(shape)} axes {params}", "MVN", params, [x], [y], [dx]))
-    flat = np.full((2, 3, 4), 1.5)
+        top = y.reshape(*shape, *[1] * (4 - len(shape)))
+        found.append(Table(f"{len(shape)} axes {params}", "MVN", params, [x], [top], [dx]))
+    flat = np.full((2, 3, 4, 1), 1.5)
     found.append(Table("all the same", "MVN", "mvn_param { eps: 0.5 }", [flat], [flat * 0]))
     return found
 

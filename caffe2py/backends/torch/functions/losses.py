@@ -86,7 +86,7 @@ def contrastive_loss(a: Tensor, b: Tensor, similar: Tensor, margin: float, legac
 
     The gradient of d is (a - b) / (d + 1e-4), as in Caffe.
     """
-    square = ((a - b).flatten(1) ** 2).sum(1)
+    square = ((a - b.reshape(a.shape)).reshape(a.shape[0], -1) ** 2).sum(1)
     root = square.detach().sqrt()
     distance = root + (square - square.detach()) / (2 * (root + 1e-4))
     apart = F.relu(margin - square) if legacy else F.relu(margin - distance) ** 2
