@@ -6,6 +6,7 @@ Every message tells the place, the fact and the wish, as in
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -26,25 +27,35 @@ class Place:
         return ":".join(parts)
 
 
-LONGEST = 200  # letters of a text that are shown
+LONGEST = 200  # letters of a name that are shown
+LINE = 600  # letters of a line of an error
 
 
 def shown(text: str, most: int = LONGEST) -> str:
     """A name or another text out of a file, fit to be printed: on one line, not long, and without effect.
 
     What does not print is written out, as `\\x1b` and `\\u202e`: a name cannot move a terminal's cursor, turn the
-    direction of a line, or begin a new one.
+    direction of a line, or begin a new one. Of a long text the middle is left out.
     """
-    text = text if len(text) <= most else f"{text[: most - 3]}..."
+    if len(text) > most:
+        end = most // 4
+        text = f"{text[: most - end - 3]}...{text[-end:]}"
     return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 class CaffeError(Exception):
-    """Base of everything that caffe2py raises about a user's files, nets or values."""
+    """Base of everything that caffe2py raises about a user's files, nets or values.
 
-    def __init__(self, message: str, place: Place | str | None = None) -> None:
+    A message is one line, and so is each of `lines`, which list what is too much for it. They are fit to be printed,
+    whatever names out of a file are in them.
+    """
+
+    def __init__(self, message: str, place: Place | str | None = None, lines: Iterable[str] = ()) -> None:
         self.place = place
-        super().__init__(f"{place}: {message}" if place else message)
+        said = shown(message, LINE)
+        super().__init__(
+            "\n".join([f"{shown(str(place))}: {said}" if place else said, *(shown(x, LINE) for x in lines)])
+        )
 
 
 class FileError(CaffeError):

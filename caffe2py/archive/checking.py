@@ -15,7 +15,7 @@ from caffe2py.archive.bundles import bag
 from caffe2py.archive.bundles.bundle import HISTORY, Bundle, open_bundle
 from caffe2py.archive.bundles.hashes import Hashes
 from caffe2py.archive.contents.crate import FILE, crate_files
-from caffe2py.errors import CaffeError, FileError
+from caffe2py.errors import LINE, CaffeError, FileError, shown
 
 OK, FAILED, NOT_CHECKED = "ok", "FAILED", "not checked"
 MOST = 8  # faults told one by one
@@ -30,7 +30,7 @@ class Finding:
     said: str
 
     def __str__(self) -> str:
-        return f"{self.what:<12} {self.status:<12} {self.said}"
+        return f"{self.what:<12} {self.status:<12} {shown(self.said, LINE)}"
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from caffe2py.cli import commands
+from caffe2py.cli.common import lines_of, say
 from caffe2py.errors import CaffeError
 from caffe2py.version import __version__
 
@@ -85,5 +86,5 @@ def main() -> None:
 
 
 def _say(message: str, status: int) -> int:
-    click.echo(f"caffe2py: {message}", err=True)
+    say(*lines_of(f"caffe2py: {message}"), err=True)
     return status

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,8 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from caffe2py.errors import shown
 
 if TYPE_CHECKING:
     from caffe2py.graph import Graph
@@ -137,15 +140,26 @@ def net_files(weights: bool = False) -> Callable[[F], F]:
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
 
+def say(*lines: object, err: bool = False, **style: Any) -> None:
+    """Print lines, each made fit for a terminal; all that a command prints goes through here."""
+    click.secho("\n".join(shown(line, len(line)) for line in map(str, lines)), err=err, **style)
+
+
+def lines_of(text: object) -> list[str]:
+    """The lines of a text in which no name makes one: a table, an error."""
+    return str(text).split("\n")
+
+
 def print_json(value: Any) -> None:
-    """One JSON value on stdout."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    """One JSON value on stdout. What does not print stands in it as an escape of JSON's."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    click.echo(re.sub(r"[^ -~\n]", lambda m: m[0] if m[0].isprintable() else json.dumps(m[0])[1:-1], text))
 
 
 def note(text: str) -> None:
     """A remark on stderr; silent when that is no terminal."""
     if sys.stderr.isatty():
-        click.echo(f"note: {text}", err=True)
+        say(f"note: {text}", err=True)
 
 
 @contextmanager
@@ -155,8 +169,9 @@ def working(what: str) -> Iterator[None]:
         yield
         return
     from rich.console import Console
+    from rich.text import Text
 
-    with Console(stderr=True).status(what):
+    with Console(stderr=True).status(Text(shown(what))):
         yield
 
 

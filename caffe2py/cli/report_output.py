@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from caffe2py.cli.common import fail, json_option, note, print_json
+from caffe2py.cli.common import fail, json_option, note, print_json, say
+from caffe2py.errors import shown
 
 if TYPE_CHECKING:
     from caffe2py.proof.reports.findings import LayerReport
@@ -65,19 +66,19 @@ def print_report(report: Report, *, everything: bool) -> None:
     for head in ("local", "drift", "bar"):
         table.add_column(head, justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
-    shown = list(report.layers) if everything else report.ranked()[:WORST]
+    rows = list(report.layers) if everything else report.ranked()[:WORST]
     first = report.first_offender
-    if first is not None and first not in shown:
-        shown.insert(0, first)
-    for row in shown:
-        table.add_row(*[Text(cell) for cell in _cells(row)], Text(row.verdict, STYLES[row.verdict]))
+    if first is not None and first not in rows:
+        rows.insert(0, first)
+    for row in rows:
+        table.add_row(*[Text(shown(cell)) for cell in _cells(row)], Text(row.verdict, STYLES[row.verdict]))
     Console(width=wide, highlight=False).print(table)
-    if len(shown) < len(report.layers):
-        click.echo(f"... and {len(report.layers) - len(shown)} more values; --all shows them")
-    click.echo()
-    click.secho(report.verdict, fg="green" if report.ok else "red", bold=True)
+    if len(rows) < len(report.layers):
+        say(f"... and {len(report.layers) - len(rows)} more values; --all shows them")
+    say("")
+    say(report.verdict, fg="green" if report.ok else "red", bold=True)
     if report.diagnosis is not None:
-        click.echo(f"probable cause: {report.diagnosis}")
+        say(f"probable cause: {report.diagnosis}")
 
 
 def _cells(row: LayerReport) -> list[str]:

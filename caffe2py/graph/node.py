@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from caffe2py.errors import CaffeError, Place, WeightError
+from caffe2py.errors import CaffeError, Place, WeightError, shown
 from caffe2py.layers.base import Layer, Shape
 
 if TYPE_CHECKING:
@@ -76,4 +76,4 @@ class Node:
 
 def layer_error(kind: Kind, name: str, type_: str, place: Place | None, fact: str) -> CaffeError:
     """An error that names file, line, layer and type before the fact."""
-    return kind(f'layer "{name}" ({type_}): {fact}', place)
+    return kind(f'layer "{shown(name)}" ({shown(type_)}): {fact}', place)

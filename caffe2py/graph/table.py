@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from caffe2py.errors import shown
 from caffe2py.layers.base import Shape, text
 
 HEADS = ("layer", "type", "what", "reads", "makes", "parameters", "multiply-adds")
@@ -24,13 +25,13 @@ class Row:
     multiply_adds: int | None
 
     def cells(self) -> tuple[str, ...]:
-        makes = (f"{top} {text(shape)}" for top, shape in zip(self.tops, self.shapes, strict=True))
+        makes = (f"{shown(top)} {text(shape)}" for top, shape in zip(self.tops, self.shapes, strict=True))
         adds = "?" if self.multiply_adds is None else f"{self.multiply_adds:,}" if self.multiply_adds else ""
         return (
-            self.name,
-            self.type,
-            self.what,
-            ", ".join(self.bottoms),
+            shown(self.name),
+            shown(self.type),
+            shown(self.what),
+            ", ".join(map(shown, self.bottoms)),
             ", ".join(makes),
             f"{self.parameters:,}" if self.parameters else "",
             adds,

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from caffe2py.archive.bundles.hashes import Hashes
-from caffe2py.errors import FileError
+from caffe2py.errors import FileError, shown
 
 ALGORITHMS = ("sha256", "sha512")
 MANIFESTS = tuple(f"manifest-{name}.txt" for name in ALGORITHMS)
@@ -63,11 +63,11 @@ def unsafe(path: str) -> str:
     """Why a path must not be in a bundle; "" where it may: relative, one meaning on every system, inside the bundle."""
     parts = path.split("/")
     if path.startswith("/") or any(part in ("", ".", "..") for part in parts):
-        return f'path "{_shown(path)}" leads out of the bundle, or is not in its simple form'
+        return f'path "{shown(path, 120)}" leads out of the bundle, or is not in its simple form'
     if any(ord(c) < 32 or 127 <= ord(c) < 160 or 0xD800 <= ord(c) < 0xE000 or c in '\\:*?"<>|' for c in path):
-        return f'path "{_shown(path)}" has a character that not every system takes in a file name'
+        return f'path "{shown(path, 120)}" has a character that not every system takes in a file name'
     if any(part.endswith((" ", ".")) or len(part.encode()) > 255 for part in parts):
-        return f'path "{_shown(path)}" has a name that ends in a space or a dot, or is too long'
+        return f'path "{shown(path, 120)}" has a name that ends in a space or a dot, or is too long'
     return ""
 
 
@@ -78,7 +78,3 @@ def stem(path: str) -> str:
 
 def _encoded(path: str) -> str:
     return path.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _shown(path: str) -> str:
-    return path.encode("unicode_escape").decode("ascii")[:120]

@@ -21,7 +21,7 @@ from caffe2py.backends.onnx.builder import Builder, Tensor
 from caffe2py.backends.onnx.names import utf8, value_names
 from caffe2py.backends.provenance import metadata
 from caffe2py.backends.torch.source import check_runnable
-from caffe2py.errors import CaffeError, UnsupportedError
+from caffe2py.errors import CaffeError, UnsupportedError, shown
 from caffe2py.graph import Graph, Node, Value
 from caffe2py.graph.free_sizes import NotFree, Size, candidates, free_shapes, with_batch
 from caffe2py.layers.base import FreeShape, Handle, Layer, Misfit
@@ -132,8 +132,8 @@ def _written(
         if not writer.needs:
             return writer.finish()
         if opset is not None:
-            lines = [f'"{n.name}" ({n.type}): {why} needs opset {v}' for n, v, why in writer.needs]
-            raise UnsupportedError(f"opset {opset} is too low:\n  " + "\n  ".join(lines))
+            lines = [f'  "{shown(n.name)}" ({n.type}): {why} needs opset {v}' for n, v, why in writer.needs]
+            raise UnsupportedError(f"opset {opset} is too low:", lines=lines)
         trial = max(v for _, v, _ in writer.needs)
 
 
@@ -171,10 +171,10 @@ class Writer:
                 except NotFree:
                     raise
                 except Misfit as misfit:
-                    problems.append(f'"{node.name}" ({node.type}): {misfit}')
+                    problems.append(f'  "{shown(node.name)}" ({node.type}): {misfit}')
                     self._handles.update({v: Handle(self._values[v], self.shapes[v]) for v in node.tops})
         if problems:
-            raise UnsupportedError("cannot be said in ONNX:\n  " + "\n  ".join(problems))
+            raise UnsupportedError("cannot be said in ONNX:", lines=problems)
         self._add_outputs()
 
     def need(self, node: Node, opset: int, why: str) -> None:

@@ -104,10 +104,10 @@ def program(graph: Graph, style: str = "flat", weights: str | None = None) -> Pr
         try:
             writer.add(node)
         except Misfit as misfit:
-            problems.append(f'"{node.name}" ({node.type}): {misfit}')
+            problems.append(f'  "{shown(node.name)}" ({node.type}): {misfit}')
             writer.skip(node)
     if problems:
-        raise UnsupportedError("cannot be said in torch:\n  " + "\n  ".join(problems))
+        raise UnsupportedError("cannot be said in torch:", lines=problems)
     return writer.finish(style, weights)
 
 
@@ -115,11 +115,11 @@ def check_runnable(graph: Graph) -> None:
     """`UnsupportedError` with every layer whose type is not known; `NetError` with every input of unknown shape."""
     opaque = [n for n in graph.nodes if isinstance(n.layer, Opaque)]
     if opaque:
-        lines = [f'  {n.place}: "{n.name}" ({n.type}{_alike(n.type, n.layer.summary())})' for n in opaque]
+        lines = [f'  {n.place}: "{shown(n.name)}" ({n.type}{_alike(n.type, n.layer.summary())})' for n in opaque]
+        wish = "Correct the type, or register a class for it with --plugin FILE (see docs/custom-layers.md)."
         raise UnsupportedError(
-            f"{len(opaque)} layer{' has a type' if len(opaque) == 1 else 's have types'} that caffe2py does not know:\n"
-            + "\n".join(lines)
-            + "\nCorrect the type, or register a class for it with --plugin FILE (see docs/custom-layers.md)."
+            f"{len(opaque)} layer{' has a type' if len(opaque) == 1 else 's have types'} that caffe2py does not know:",
+            lines=[*lines, wish],
         )
     shapeless = [blob for blob, shape in graph.inputs.items() if shape is None]
     if shapeless:

@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from caffe2py.cli.common import OPTIONS, F, fail, file_size, json_option, note, print_json, progress, working
+from caffe2py.cli.common import (
+    OPTIONS,
+    F,
+    fail,
+    file_size,
+    json_option,
+    lines_of,
+    note,
+    print_json,
+    progress,
+    say,
+    working,
+)
 
 if TYPE_CHECKING:
     from caffe2py.archive.contents.info import Info
@@ -120,8 +132,8 @@ def create_command(
     if as_json:
         print_json({**made.__dict__, "path": str(made.path)})
     else:
-        click.echo(f"{out}  {file_size(made.size)} in {made.files} files")
-        click.echo(made.proof)
+        say(f"{out}  {file_size(made.size)} in {made.files} files")
+        say(made.proof)
     if not made.ok:
         fail()
 
@@ -134,8 +146,8 @@ def _create_all(folder: str, out: str, info: Info, date: str | None, as_json: bo
         print_json([entry.__dict__ for entry in entries])
     else:
         for entry in entries:
-            click.echo(f"{entry.name}  {entry.status}{f': {entry.error}' if entry.error else ''}")
-        click.echo(f"index: {Path(out) / 'index.html'}")
+            say(*lines_of(f"{entry.name}  {entry.status}{f': {entry.error}' if entry.error else ''}"))
+        say(f"index: {Path(out) / 'index.html'}")
     states = {entry.status for entry in entries}
     if FAILED in states:
         fail(1)
@@ -165,13 +177,13 @@ def check_command(
     if public_key is not None:
         signature = _check_signature(bundle, public_key)
         if not as_json:
-            click.echo(str(signature))
+            say(signature)
     with working(f"checking {bundle}"):
         found = check(
             bundle,
             files_only=files_only,
             plugins=plugins,
-            say=lambda finding: None if as_json else click.echo(str(finding)),
+            say=lambda finding: None if as_json else say(finding),
         )
     findings: list[Finding] = [*([signature] if signature else []), *found.findings]
     ok = all(each.status != "FAILED" for each in findings)
@@ -211,9 +223,9 @@ def extract_command(bundle: str, out: str | None, as_json: bool) -> None:
     if as_json:
         print_json({"folder": str(made), **found.to_dict()})
     else:
-        click.echo(str(made))
+        say(made)
         for finding in found.findings:
-            click.echo(str(finding))
+            say(finding)
     if not found.ok:
         fail()
 
@@ -232,8 +244,7 @@ def show_command(bundle: str, as_json: bool) -> None:
     if as_json:
         print_json(said)
         return
-    for line in _lines(said):
-        click.echo(line.encode("utf-8", "backslashreplace").decode())
+    say(*_lines(said))
 
 
 def _lines(said: dict[str, Any]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from caffe2py.cli.common import NetFiles, fail, json_option, net_files, note, print_json
+from caffe2py.cli.common import NetFiles, fail, json_option, lines_of, net_files, note, print_json, say
 from caffe2py.cli.image_options import CLASSES, ENGINE, PREPROCESSING, options
 
 
@@ -31,13 +31,13 @@ def command(net: NetFiles, as_json: bool, images: tuple[str, ...], **settings: A
     if as_json:
         print_json({"images": [asdict(image) for image in found], "notes": notes})
     else:
-        click.echo("\n".join(_text(image) for image in found))
+        say(*(line for image in found for line in _lines(image)))
     if any(image.error for image in found):
         fail(1)
 
 
-def _text(image: Any) -> str:
+def _lines(image: Any) -> list[str]:
     if image.error:
-        return str(image.error)
+        return lines_of(image.error)
     lines = [f"  {g.probability:8.4%}  {g.number:4}  {g.wnid or ''} {g.name or ''}".rstrip() for g in image.guesses]
-    return "\n".join([image.image, *lines])
+    return [image.image, *lines]

@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from caffe2py.cli.common import NetFiles, fail, file_size, json_option, net_files, note, print_json, working
+from caffe2py.cli.common import (
+    NetFiles,
+    fail,
+    file_size,
+    json_option,
+    lines_of,
+    net_files,
+    note,
+    print_json,
+    say,
+    working,
+)
 
 if TYPE_CHECKING:
     from caffe2py.graph import Graph
@@ -69,12 +80,12 @@ def command(net: NetFiles, out: str, no_check: bool | None, as_json: bool, **set
         print_json({"files": said, "notes": list(graph.notes)} | ({"check": checked} if checked else {}))
     else:
         for f in files:
-            click.echo(f"{f}  {file_size(f.stat().st_size)}")
+            say(f"{f}  {file_size(f.stat().st_size)}")
         if checked.get("ok"):
-            click.echo(checked["said"])
+            say(checked["said"])
         note(f"{graph.name}: {len(graph.nodes)} layers, {graph.parameter_count():,} parameters")
     if checked and not checked["ok"]:
-        click.echo(f"caffe2py: {checked['said']}", err=True)
+        say(*lines_of(f"caffe2py: {checked['said']}"), err=True)
         fail()
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from caffe2py.cli.common import NetFiles, json_option, net_files, note, print_json, working
+from caffe2py.cli.common import NetFiles, json_option, lines_of, net_files, note, print_json, say, working
 from caffe2py.cli.image_options import CLASSES, ENGINE, LABELLED, PREPROCESSING, counting, first_process, options
 
 
@@ -46,4 +46,4 @@ def command(net: NetFiles, as_json: bool, out: str | None, **settings: Any) -> N
         if as_json:
             print_json(result.to_json())
         else:
-            click.echo(evaluation_text(result))
+            say(*lines_of(evaluation_text(result)))

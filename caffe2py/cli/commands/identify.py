@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from caffe2py.cli.common import json_option, print_json
+from caffe2py.cli.common import json_option, lines_of, print_json, say
 
 
 @click.command(short_help="Say whether a file is a known release")
@@ -22,4 +22,4 @@ def command(files: tuple[str, ...], registry: tuple[str, ...], as_json: bool) ->
     if as_json:
         print_json([identity.to_json() for identity in found])
     else:
-        click.echo("\n".join(map(str, found)))
+        say(*(line for identity in found for line in lines_of(identity)))

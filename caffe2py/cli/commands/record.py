@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from caffe2py.cli.common import NetFiles, file_size, json_option, net_files, print_json, progress
+from caffe2py.cli.common import NetFiles, file_size, json_option, net_files, print_json, progress, say
 
 
 @click.command(short_help="Run a net once and write every layer's values to a dump")
@@ -44,4 +44,4 @@ def command(net: NetFiles, out: str, source: str | None, seed: int, samples: int
     if as_json:
         print_json({"file": out, "bytes": size, "layers": sum(not n.layer.is_input for n in graph.nodes)})
     else:
-        click.echo(f"wrote {out} ({file_size(size)})")
+        say(f"wrote {out} ({file_size(size)})")

@@ -6,7 +6,7 @@ import dataclasses
 
 import click
 
-from caffe2py.cli.common import NetFiles, json_option, net_files, print_json
+from caffe2py.cli.common import NetFiles, json_option, lines_of, net_files, print_json, say
 
 
 @click.command(short_help="Print a net as a table: layers, shapes, parameters, multiply-adds")
@@ -44,4 +44,4 @@ def command(net: NetFiles, svg: str | None, html: str | None, as_json: bool) -> 
             }
         )
     else:
-        click.echo(graph.totals() if svg or html else graph)
+        say(*lines_of(graph.totals() if svg or html else graph))

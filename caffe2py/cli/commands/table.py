@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from caffe2py.cli.common import note, print_json
+from caffe2py.cli.common import lines_of, note, print_json, say
 from caffe2py.cli.image_options import CLASSES, ENGINE, LABELLED, PREPROCESSING, counting, first_process, options
 
 
@@ -41,4 +41,4 @@ def command(form: str, as_json: bool, **settings: Any) -> None:
     if as_json or form == "json":
         print_json(made.to_json())
     else:
-        click.echo({"text": table_text, "markdown": table_markdown, "csv": table_csv}[form](made))
+        say(*lines_of({"text": table_text, "markdown": table_markdown, "csv": table_csv}[form](made)))

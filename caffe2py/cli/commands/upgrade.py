@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from caffe2py.cli.common import json_option, note, print_json, working
+from caffe2py.cli.common import json_option, note, print_json, say, working
 
 
 @click.command(short_help="Rewrite a prototxt, solver or caffemodel of 2013 or 2014 in today's format")
@@ -27,4 +27,4 @@ def command(old: str, out: str, as_json: bool) -> None:
         return
     for line in done.notes:
         note(line)
-    click.echo(f"{out}  {done.kind}")
+    say(f"{out}  {done.kind}")

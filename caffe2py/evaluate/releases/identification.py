@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from caffe2py.errors import CaffeError, FileError
+from caffe2py.errors import LINE, CaffeError, FileError, shown
 from caffe2py.evaluate.releases.registry import Release, ReleasedFile, releases
 from caffe2py.graph import Graph
 from caffe2py.proto.disk.digests import digest
@@ -53,8 +53,8 @@ class Identity:
                 ("mean (BGR)", ", ".join(f"{m:g}" for m in known.mean) if known.mean else None),
                 ("resize", known.resize),
             ]
-        lines += [f"  {what:12} {fact}" for what, fact in facts if fact is not None]
-        return "\n".join([*lines, *(f"  {note}" for note in self.notes)])
+        lines += [f"  {what:12} {fact}" for what, fact in facts if fact is not None] + [f"  {n}" for n in self.notes]
+        return "\n".join(shown(line, LINE) for line in lines)
 
 
 def identify(path: str | os.PathLike[str], registry: Sequence[str | os.PathLike[str]] = ()) -> Identity:

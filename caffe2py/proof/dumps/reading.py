@@ -230,8 +230,8 @@ def npz_activations(arrays: Mapping[str, Callable[[], np.ndarray]], place: str) 
 
 
 def member_name(name: str) -> str:
-    """A name as zip files have it: bytes that were no UTF-8 as escapes."""
-    return name.encode("utf-8", "backslashreplace").decode()
+    """A name as zip files have it: bytes that were no UTF-8, and NUL, which would end it, as escapes."""
+    return name.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
 
 
 def _archived(arrays: Mapping[str, Callable[[], np.ndarray]], name: str, said: Mapping[str, Any] | None) -> Stored:

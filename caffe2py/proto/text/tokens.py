@@ -11,6 +11,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from caffe2py import errors
 from caffe2py.errors import Place, PrototxtError
 
 MAX_DEPTH = 64  # Caffe's own messages nest five deep
@@ -81,9 +82,8 @@ def decode_text(text: str | bytes) -> str:
 
 
 def shown(text: str) -> str:
-    """What is written, fit for a message: on one line, and not long."""
-    line = "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
-    return line if len(line) <= 40 else f"{line[:40]}..."
+    """What is written, fit for a message; blanks and new lines in it are one blank."""
+    return errors.shown(" ".join(text.split()), 40)
 
 
 def read_fields(source: Source) -> list[Field]:
