@@ -19,7 +19,7 @@ from caffe2py.archive.contents.info import NOTHING_KNOWN, Info, read_info
 from caffe2py.archive.extraction import describe
 from caffe2py.archive.making import create
 from caffe2py.errors import CaffeError, FileError
-from caffe2py.proto.disk.files import written_whole
+from caffe2py.proto.disk.files import keep_others, written_whole
 
 MADE, KEPT, UNVERIFIED, FAILED = "made", "was there already", "made, not verified", "failed"
 NO_DEPLOY = re.compile(r"solver|train|val(?!ue)", re.IGNORECASE)
@@ -57,6 +57,10 @@ class Entry:
     error: str = ""
 
 
+INDEX, INDEX_PAGE, TITLE = "index.csv", "index.html", "Caffe models, archived"
+HEADER = ",".join(f.name for f in fields(Entry)) + "\n"
+
+
 def create_all(
     folder: Path_,
     out: Path_,
@@ -78,6 +82,8 @@ def create_all(
     pairs = find_pairs(source, target)
     if not pairs:
         raise FileError("holds no caffemodel", str(folder))
+    for name, mark in ((INDEX, HEADER.encode()), (INDEX_PAGE, TITLE.encode())):
+        keep_others(target / name, mark)
     target.mkdir(exist_ok=True)
     remove_leftovers(target)
     entries = [_make(pair, target, info, date) for pair in walk(pairs)]
@@ -131,6 +137,8 @@ def _make(pair: Pair, out: Path, info: Info, date: str | None) -> Entry:
             raise FileError(pair.why)
         beside = pair.caffemodel.with_name(f"{pair.caffemodel.name.partition('.caffemodel')[0]}.toml")
         known = info.given(read_info(beside)) if beside.is_file() else info
+        if target.exists():
+            describe(target)  # raises where it is no bundle, and so not to be replaced
         if _is_there(target, pair):
             return _entry(pair.name, KEPT, target)
         made = create(pair.prototxt, pair.caffemodel, target, against=_dump(pair), info=known, date=date)
@@ -186,11 +194,11 @@ def _entry(name: str, status: str, bundle: Path) -> Entry:
 
 def write_index(entries: Sequence[Entry], folder: Path) -> None:
     """index.csv, and index.html to look at."""
-    with written_whole(folder / "index.csv") as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+    with written_whole(folder / INDEX) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        file.write(HEADER)
         table = csv.writer(file, lineterminator="\n")
-        table.writerow([f.name for f in fields(Entry)])
         table.writerows([_cell(value) for value in asdict(entry).values()] for entry in entries)
-    with written_whole(folder / "index.html") as temporary:
+    with written_whole(folder / INDEX_PAGE) as temporary:
         temporary.write_text(_page(entries), encoding="utf-8")
 
 
@@ -203,7 +211,7 @@ def _cell(value: Any) -> str:
 PAGE = """<!DOCTYPE html>
 <html lang="en">
 <meta charset="utf-8">
-<title>Caffe models, archived</title>
+<title>{title}</title>
 <style>
 body {{ font: 15px/1.5 sans-serif; margin: 2em; }}
 table {{ border-collapse: collapse; }}
@@ -212,7 +220,7 @@ td.number {{ text-align: right; }}
 tr.failed td {{ background: #fdecea; }}
 code {{ font-size: 12px; color: #555; }}
 </style>
-<h1>Caffe models, archived</h1>
+<h1>{title}</h1>
 <p>{summary}</p>
 <table>
 <tr><th>model<th>net<th>parameters<th>bytes<th>licence<th>verification
@@ -225,7 +233,7 @@ code {{ font-size: 12px; color: #555; }}
 def _page(entries: Sequence[Entry]) -> str:
     counts = Counter(entry.status for entry in entries)
     summary = f"{len(entries)} models: " + ", ".join(f"{n} {status}" for status, n in counts.items())
-    return PAGE.format(summary=html.escape(summary), rows="\n".join(map(_row, entries)))
+    return PAGE.format(title=TITLE, summary=html.escape(summary), rows="\n".join(map(_row, entries)))
 
 
 def _row(entry: Entry) -> str:

@@ -23,6 +23,14 @@ KINDS = {
     ".h5": ("caffe_file", "Caffe's HDF5 weights"),
 }
 
+# Where the weights lie that do not fit into the file: always for .py, of 2 GB and more for .onnx.
+BESIDE = {".py": ".pth", ".onnx": ".onnx.data"}
+
+
+def beside(path: Path) -> list[Path]:
+    """The file that is written, and read, beside a converted one: `net.pth` beside `net.py`."""
+    return [path.with_suffix(BESIDE[path.suffix])] if path.suffix in BESIDE else []
+
 
 def convert(graph: Graph, out: str | os.PathLike[str], **options: Any) -> list[Path]:
     """Write the graph as `out`; its suffix says as what. Returns the files written.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from caffe2py.cli.files import Input
 from caffe2py.errors import shown
 
 if TYPE_CHECKING:
@@ -90,7 +91,14 @@ OPTIONS = (
     click.option(
         "--input", "inputs", multiple=True, type=InputShape(), help="An input's shape, instead of the file's."
     ),
-    click.option("--plugin", "plugins", multiple=True, metavar="FILE", help="A Python file of your layers; it is run."),
+    click.option(
+        "--plugin",
+        "plugins",
+        type=Input(),
+        multiple=True,
+        metavar="FILE",
+        help="A Python file of your layers; it is run.",
+    ),
 )
 
 
@@ -102,8 +110,8 @@ def _arguments(weights: bool) -> Callable[[F], F]:
         for option in reversed(OPTIONS if weights else (*OPTIONS, fill)):
             function = option(function)
         caffemodel = "NET.caffemodel" if weights else "[NET.caffemodel]"
-        function = click.argument("caffemodel", metavar=caffemodel, required=weights)(function)
-        return click.argument("prototxt", metavar="NET.prototxt")(function)
+        function = click.argument("caffemodel", type=Input(), metavar=caffemodel, required=weights)(function)
+        return click.argument("prototxt", type=Input(), metavar="NET.prototxt")(function)
 
     return decorate
 

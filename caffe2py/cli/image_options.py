@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 import click
 
+from caffe2py.cli.files import Input, Output
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 RESIZES = ["opencv-linear", "opencv-cubic", "opencv-area", "pil-bilinear", "pil-bicubic", "warp", "none"]
@@ -22,12 +24,15 @@ PREPROCESSING = (
     ),
     click.option("--size", type=click.IntRange(1), help="Length of the shorter side; 256 for a crop of 224."),
     click.option("--crop", type=click.IntRange(1), help="Side of the centre crop; the net's input size if not given."),
-    click.option("--mean", metavar="B,G,R|FILE", help="Values, or a .binaryproto or .npy; 104,117,123."),
+    click.option("--mean", type=Input(), metavar="B,G,R|FILE", help="Values, or a .binaryproto or .npy; 104,117,123."),
     click.option("--mean-per-channel", is_flag=True, help="Reduce a mean image to one value a channel."),
     click.option("--scale", type=float, help="Factor after the mean is subtracted; 1 if not given."),
     click.option("--channels", type=click.Choice(["bgr", "rgb", "grey"]), help="Their order; Caffe's is bgr."),
     click.option(
-        "--transform", metavar="TRAIN_VAL.prototxt", help="Take mean, scale and crop from this net's transform_param."
+        "--transform",
+        type=Input(),
+        metavar="TRAIN_VAL.prototxt",
+        help="Take mean, scale and crop from this net's transform_param.",
     ),
 )
 ENGINE = (
@@ -67,11 +72,24 @@ CLASSES = (
         help="How the net counts ILSVRC2012's classes; auto: as its release does.",
     ),
     click.option("--scores", metavar="BLOB", help="The blob that holds the scores, for a net with several outputs."),
-    click.option("--registry", multiple=True, metavar="FILE", help="A TOML of releases, besides the known ones."),
+    click.option(
+        "--registry", type=Input(), multiple=True, metavar="FILE", help="A TOML of releases, besides the known ones."
+    ),
 )
 LABELLED = (
-    click.option("--images", required=True, metavar="DIR|TAR|LIST", help="A folder (searched through), a tar, a list."),
-    click.option("--labels", metavar="FILE", help="What the images show; not needed where folders are named by wnid."),
+    click.option(
+        "--images",
+        type=Input(),
+        required=True,
+        metavar="DIR|TAR|LIST",
+        help="A folder (searched through), a tar, a list.",
+    ),
+    click.option(
+        "--labels",
+        type=Input(),
+        metavar="FILE",
+        help="What the images show; not needed where folders are named by wnid.",
+    ),
     click.option(
         "--label-order",
         type=click.Choice(["devkit", "synset", "auto"]),
@@ -89,7 +107,13 @@ LABELLED = (
     click.option("--subset", is_flag=True, help="Leave out labelled images that are not there."),
     click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N labelled images."),
     click.option(
-        "-o", "--output", "--out", "out", metavar="FOLDER", help="Where predictions go as they come, and the results."
+        "-o",
+        "--output",
+        "--out",
+        "out",
+        type=Output(),
+        metavar="FOLDER",
+        help="Where predictions go as they come, and the results.",
     ),
     click.option("--resume", is_flag=True, help="Go on with the run that was stopped in FOLDER."),
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from caffe2py.cli.common import fail, json_option, note, print_json, say
+from caffe2py.cli.files import Output
 from caffe2py.errors import shown
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ def report_options(function: F) -> F:
     """The options that say where a report goes; the command returns the report."""
 
     @click.option("--all", "everything", is_flag=True, help="Every value, in the order the layers run; else the worst.")
-    @click.option("--html", metavar="OUT.html", help="Write the report as one HTML file.")
-    @click.option("--markdown", metavar="OUT.md", help="Write the report as Markdown.")
+    @click.option("--html", type=Output(), metavar="OUT.html", help="Write the report as one HTML file.")
+    @click.option("--markdown", type=Output(), metavar="OUT.md", help="Write the report as Markdown.")
     @json_option
     @wraps(function)
     def command(

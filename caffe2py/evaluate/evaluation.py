@@ -25,7 +25,7 @@ from caffe2py.evaluate.pipeline import results
 from caffe2py.evaluate.releases.identification import release_of
 from caffe2py.evaluate.releases.registry import Release, digest, releases
 from caffe2py.evaluate.results.error_rates import ErrorRate, error_rate, suspicion
-from caffe2py.evaluate.results.predictions import Folder, Prediction, failed, predict
+from caffe2py.evaluate.results.predictions import RESULT, ROWS, Folder, Prediction, failed, predict
 from caffe2py.evaluate.results.shards import Shard, shard
 from caffe2py.graph import Graph
 from caffe2py.proto.disk.files import written_whole
@@ -34,6 +34,7 @@ from caffe2py.version import __version__
 Path_ = str | os.PathLike[str]
 Progress = Callable[[int, int], None]  # images done, of how many
 TIMM = ("model", "top1", "top1_err", "top5", "top5_err", "param_count", "img_size", "crop_pct", "interpolation")
+HEADER = ",".join(TIMM) + "\n"
 
 
 @dataclass(frozen=True)
@@ -290,16 +291,16 @@ def _suspicions(predictions: Sequence[Prediction], classes: int) -> list[str]:
 
 
 def _write_results(folder: Path, result: Evaluation) -> None:
-    with written_whole(folder / "result.json") as temporary:
+    with written_whole(folder / RESULT) as temporary:
         temporary.write_text(json.dumps(result.to_json(), indent=2) + "\n", encoding="utf-8")
-    write_rows(folder / "results.csv", [result])
+    write_rows(folder / ROWS, [result])
 
 
 def write_rows(path: Path, found: Sequence[Evaluation]) -> None:
     """Write `results.csv`: a row for each result, with timm's columns."""
     text = io.StringIO()
+    text.write(HEADER)
     writer = csv.DictWriter(text, TIMM, lineterminator="\n")
-    writer.writeheader()
     writer.writerows(result.row() for result in found)
     with written_whole(path) as temporary:
         temporary.write_text(text.getvalue(), encoding="utf-8")

@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from caffe2py.errors import CaffeError, FileError
-from caffe2py.evaluate.evaluation import Evaluation, Progress, evaluate, write_rows
+from caffe2py.evaluate.evaluation import HEADER, Evaluation, Progress, evaluate, write_rows
 from caffe2py.evaluate.releases.identification import find_release
 from caffe2py.evaluate.releases.models import prototxt
 from caffe2py.evaluate.releases.registry import Pair, Release, releases
+from caffe2py.evaluate.results.predictions import ROWS
 from caffe2py.evaluate.results.shards import current
 from caffe2py.graph import Graph
 from caffe2py.graph.load import load
+from caffe2py.proto.disk.files import keep_others
 from caffe2py.proto.weights.layers import Weights
 from caffe2py.proto.weights.read import read_weights
 
@@ -94,6 +96,8 @@ def table(
         raise FileError("no such folder; want the folder of the caffemodels", str(weights))
     wanted = [known[name] for name in models or known]
     found = find_weights(folder, wanted)
+    if out is not None:
+        keep_others(Path(out) / ROWS, HEADER.encode())
     rows = []
     for release in wanted:
         row = found[release.name]
@@ -101,7 +105,7 @@ def table(
             row = _measured(row, release, images, labels, out, progress, settings)
         rows.append(row)
     if out is not None and current().number == 0:
-        write_rows(Path(out) / "results.csv", [row.result for row in rows if row.result])
+        write_rows(Path(out) / ROWS, [row.result for row in rows if row.result])
     return Table(tuple(rows))
 
 

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 import onnx
 from onnx import GraphProto, ModelProto, TensorProto, helper
 
+from caffe2py.backends.convert import beside
 from caffe2py.backends.onnx.builder import Tensor
 from caffe2py.backends.onnx.model import OnnxProgram, onnx_program, proto_head
 from caffe2py.backends.provenance import metadata
@@ -38,7 +39,7 @@ def write(graph: Graph, path: Path, **options: Any) -> list[Path]:
         said = pool.submit(metadata, graph)  # hashes both files while the model is built and written
         made = onnx_program(graph, **options)
         aside = sum(t.nbytes for t in made.tensors) >= LARGEST
-        data = path.with_name(f"{path.name}.data")
+        (data,) = beside(path)
         with ExitStack() as stack:
             file = stack.enter_context(open(stack.enter_context(written_whole(path)), "wb"))
             weights = stack.enter_context(open(stack.enter_context(written_whole(data)), "wb")) if aside else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from caffe2py.backends.convert import beside
 from caffe2py.backends.torch.source import program
 from caffe2py.backends.torch.state import save, state_dict
 from caffe2py.graph import Graph
@@ -12,7 +13,7 @@ from caffe2py.proto.disk.files import written_whole
 
 def write(graph: Graph, path: Path, style: str = "flat") -> list[Path]:
     """Write `net.py` and `net.pth`; `net.load()` in the first reads the second."""
-    weights = path.with_suffix(".pth")
+    (weights,) = beside(path)
     made = program(graph, style, weights.name)
     state = state_dict(made)
     with written_whole(path) as source, written_whole(weights) as stored:

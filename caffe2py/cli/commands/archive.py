@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,20 +21,47 @@ from caffe2py.cli.common import (
     say,
     working,
 )
+from caffe2py.cli.files import Command, Input, Output
 
 if TYPE_CHECKING:
     from caffe2py.archive.contents.info import Info
 
+
+def _named_in(info: Path) -> Iterable[Path]:
+    """The files that a CARD.toml names."""
+    from caffe2py.archive.contents.info import read_info
+    from caffe2py.errors import CaffeError
+
+    try:
+        return read_info(info).files().values()
+    except CaffeError:  # told when it is read
+        return ()
+
+
+def _signature(bundle: Path) -> Iterable[Path]:
+    from caffe2py.archive.bundles.signing import signature_of
+
+    return (signature_of(bundle),)
+
+
 INFO = (
-    click.option("--info", "info_file", metavar="CARD.toml", help="What is known about the model; keys as below."),
+    click.option(
+        "--info",
+        "info_file",
+        type=Input(_named_in),
+        metavar="CARD.toml",
+        help="What is known about the model; keys as below.",
+    ),
     click.option("--title", metavar="TEXT", help="The model's name for people."),
     click.option("--source", metavar="URL", help="Where it was published."),
     click.option("--author", "authors", multiple=True, metavar="NAME", help="An author; may be repeated."),
     click.option("--licence", "--license", metavar="TEXT", help="An SPDX name such as Apache-2.0, or a sentence."),
-    click.option("--licence-file", "--license-file", metavar="FILE", help="Its text; kept with the originals."),
-    click.option("--labels", metavar="FILE", help="The classes, a line each; kept with the originals."),
-    click.option("--mean", metavar="FILE", help="The mean image; kept with the originals."),
-    click.option("--citation", metavar="FILE", help="BibTeX."),
+    click.option(
+        "--licence-file", "--license-file", type=Input(), metavar="FILE", help="Its text; kept with the originals."
+    ),
+    click.option("--labels", type=Input(), metavar="FILE", help="The classes, a line each; kept with the originals."),
+    click.option("--mean", type=Input(), metavar="FILE", help="The mean image; kept with the originals."),
+    click.option("--citation", type=Input(), metavar="FILE", help="BibTeX."),
 )
 
 
@@ -53,17 +80,33 @@ def command() -> None:
     proof, a model card, RO-Crate metadata and a history with hashes."""
 
 
-@command.command("create", short_help="Make a bundle, or one of each model in a folder")
-@click.argument("prototxt", metavar="[NET.prototxt]", required=False)
-@click.argument("caffemodel", metavar="[NET.caffemodel]", required=False)
-@click.option("-o", "--output", "out", required=True, metavar="OUT", help="OUT.tar for a plain tar, else a folder.")
-@click.option("--against", metavar="DUMP", help="Activations recorded in Caffe; without them our own are recorded.")
+@command.command("create", cls=Command, short_help="Make a bundle, or one of each model in a folder")
+@click.argument("prototxt", type=Input(), metavar="[NET.prototxt]", required=False)
+@click.argument("caffemodel", type=Input(), metavar="[NET.caffemodel]", required=False)
+@click.option(
+    "-o",
+    "--output",
+    "out",
+    type=Output(_signature),
+    required=True,
+    metavar="OUT",
+    help="OUT.tar for a plain tar, else a folder.",
+)
+@click.option(
+    "--against", type=Input(), metavar="DUMP", help="Activations recorded in Caffe; without them our own are recorded."
+)
 @_options(*INFO)
 @click.option("--date", metavar="DATE", help="Written into the bundle: YYYY-MM-DD. Else SOURCE_DATE_EPOCH, else none.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=2017, show_default=True, help="Of the input drawn.")
 @click.option("--hf", is_flag=True, help="A folder as Hugging Face has it: config.json, model.safetensors, README.md.")
-@click.option("--all", "folder", metavar="DIR", help="A bundle of each model in DIR, with an index, in the folder OUT.")
-@click.option("--sign", "key", metavar="KEY.pem", help="Sign with this private key: OUT.sig.")
+@click.option(
+    "--all",
+    "folder",
+    type=Input(),
+    metavar="DIR",
+    help="A bundle of each model in DIR, with an index, in the folder OUT.",
+)
+@click.option("--sign", "key", type=Input(), metavar="KEY.pem", help="Sign with this private key: OUT.sig.")
 @_options(*OPTIONS)
 @json_option
 def create_command(
@@ -155,13 +198,18 @@ def _create_all(folder: str, out: str, info: Info, date: str | None, as_json: bo
         fail()
 
 
-@command.command("check", short_help="Prove a bundle again: every byte, and the translation")
-@click.argument("bundle", metavar="BUNDLE")
+@command.command("check", cls=Command, short_help="Prove a bundle again: every byte, and the translation")
+@click.argument("bundle", type=Input(), metavar="BUNDLE")
 @click.option("--files-only", is_flag=True, help="Hashes, names and headers alone; the translation is not done again.")
 @click.option(
-    "--plugin", "plugins", multiple=True, metavar="FILE", help="A Python file of the net's layers; it is run."
+    "--plugin",
+    "plugins",
+    type=Input(),
+    multiple=True,
+    metavar="FILE",
+    help="A Python file of the net's layers; it is run.",
 )
-@click.option("--public-key", metavar="KEY.pem", help="Hold it against its signature, BUNDLE.sig, first.")
+@click.option("--public-key", type=Input(), metavar="KEY.pem", help="Hold it against its signature, BUNDLE.sig, first.")
 @json_option
 def check_command(
     bundle: str, files_only: bool, plugins: tuple[str, ...], public_key: str | None, as_json: bool
@@ -205,9 +253,9 @@ def _check_signature(bundle: str, key: str) -> Any:
         return Finding("signature", FAILED, str(error))
 
 
-@command.command("extract", short_help="Take a bundle out of its tar")
-@click.argument("bundle", metavar="BUNDLE.tar")
-@click.option("-o", "--output", "out", metavar="FOLDER", help="The folder to make; else BUNDLE.")
+@command.command("extract", cls=Command, short_help="Take a bundle out of its tar")
+@click.argument("bundle", type=Input(), metavar="BUNDLE.tar")
+@click.option("-o", "--output", "out", type=Output(), metavar="FOLDER", help="The folder to make; else BUNDLE.")
 @json_option
 def extract_command(bundle: str, out: str | None, as_json: bool) -> None:
     """Take BUNDLE.tar out into a folder, and hold its files against the manifests.
@@ -230,8 +278,8 @@ def extract_command(bundle: str, out: str | None, as_json: bool) -> None:
         fail()
 
 
-@command.command("show", short_help="Say what is in a bundle")
-@click.argument("bundle", metavar="BUNDLE")
+@command.command("show", cls=Command, short_help="Say what is in a bundle")
+@click.argument("bundle", type=Input(), metavar="BUNDLE")
 @json_option
 def show_command(bundle: str, as_json: bool) -> None:
     """Say what BUNDLE holds: the originals and their hashes, where they are from, and what was verified.

@@ -8,14 +8,17 @@ from typing import Any
 import click
 
 from caffe2py.cli.common import NetFiles, fail, json_option, lines_of, net_files, note, print_json, say
+from caffe2py.cli.files import Command, Input
 from caffe2py.cli.image_options import CLASSES, ENGINE, PREPROCESSING, options
 
 
-@click.command(short_help="Name what a net sees in images")
+@click.command(cls=Command, short_help="Name what a net sees in images")
 @net_files(weights=True)
-@click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
+@click.argument("images", type=Input(), nargs=-1, required=True, metavar="IMAGE...")
 @click.option("--top", type=click.IntRange(1), default=5, show_default=True, help="How many classes to name.")
-@click.option("--names", metavar="FILE", help="A class name a line, for a net of other classes than ILSVRC2012's.")
+@click.option(
+    "--names", type=Input(), metavar="FILE", help="A class name a line, for a net of other classes than ILSVRC2012's."
+)
 @options(CLASSES, PREPROCESSING, ENGINE)
 @json_option
 def command(net: NetFiles, as_json: bool, images: tuple[str, ...], **settings: Any) -> None:

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 import click
 
 from caffe2py.cli.common import progress
+from caffe2py.cli.files import Command, Input
 from caffe2py.cli.report_output import report_options
 
 if TYPE_CHECKING:
     from caffe2py.proof.reports.report import Report
 
 
-@click.command(short_help="Compare two dumps of activations, and tell where they part")
-@click.argument("a", metavar="A")
-@click.argument("b", metavar="B")
+@click.command(cls=Command, short_help="Compare two dumps of activations, and tell where they part")
+@click.argument("a", type=Input(), metavar="A")
+@click.argument("b", type=Input(), metavar="B")
 @click.option("--bar", type=click.FloatRange(0), default=1e-5, show_default=True, help="The largest error allowed.")
 @report_options
 def command(a: str, b: str, bar: float) -> Report:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from caffe2py.backends.convert import beside
 from caffe2py.cli.common import (
     NetFiles,
     fail,
@@ -19,14 +20,23 @@ from caffe2py.cli.common import (
     say,
     working,
 )
+from caffe2py.cli.files import Command, Output
 
 if TYPE_CHECKING:
     from caffe2py.graph import Graph
 
 
-@click.command(short_help="Translate a net: .pt .pt2 .py .onnx .safetensors .caffemodel .h5")
+@click.command(cls=Command, short_help="Translate a net: .pt .pt2 .py .onnx .safetensors .caffemodel .h5")
 @net_files()
-@click.option("-o", "--output", "out", required=True, metavar="OUT", help="The file to write; its suffix says as what.")
+@click.option(
+    "-o",
+    "--output",
+    "out",
+    type=Output(beside),
+    required=True,
+    metavar="OUT",
+    help="The file to write; its suffix says as what.",
+)
 @click.option(
     "--style", type=click.Choice(["flat", "exact"]), help="For .py: as people write, or a step a Caffe layer."
 )

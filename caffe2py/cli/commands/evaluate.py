@@ -7,10 +7,11 @@ from typing import Any
 import click
 
 from caffe2py.cli.common import NetFiles, json_option, lines_of, net_files, note, print_json, say, working
+from caffe2py.cli.files import Command
 from caffe2py.cli.image_options import CLASSES, ENGINE, LABELLED, PREPROCESSING, counting, first_process, options
 
 
-@click.command(short_help="Measure the top-1 and top-5 error of a net on labelled images")
+@click.command(cls=Command, short_help="Measure the top-1 and top-5 error of a net on labelled images")
 @net_files(weights=True)
 @options(LABELLED, CLASSES, PREPROCESSING, ENGINE)
 @json_option

@@ -5,11 +5,14 @@ from __future__ import annotations
 import click
 
 from caffe2py.cli.common import json_option, lines_of, print_json, say
+from caffe2py.cli.files import Command, Input
 
 
-@click.command(short_help="Say whether a file is a known release")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@click.option("--registry", multiple=True, metavar="FILE", help="A TOML of releases, besides the known ones.")
+@click.command(cls=Command, short_help="Say whether a file is a known release")
+@click.argument("files", type=Input(), nargs=-1, required=True, metavar="FILE...")
+@click.option(
+    "--registry", type=Input(), multiple=True, metavar="FILE", help="A TOML of releases, besides the known ones."
+)
 @json_option
 def command(files: tuple[str, ...], registry: tuple[str, ...], as_json: bool) -> None:
     """Look FILE up by size and hash among the known releases: name, source, licence, published error, class order.

@@ -5,14 +5,16 @@ from __future__ import annotations
 import click
 
 from caffe2py.cli.common import NetFiles, file_size, json_option, net_files, print_json, progress, say
+from caffe2py.cli.files import Command, Input, Output
 
 
-@click.command(short_help="Run a net once and write every layer's values to a dump")
+@click.command(cls=Command, short_help="Run a net once and write every layer's values to a dump")
 @net_files(weights=True)
 @click.option(
     "-o",
     "--output",
     "out",
+    type=Output(),
     required=True,
     metavar="DUMP.h5",
     help="The dump to write (caffe-activations/1): .h5 or .npz.",
@@ -20,6 +22,7 @@ from caffe2py.cli.common import NetFiles, file_size, json_option, net_files, pri
 @click.option(
     "--from",
     "source",
+    type=Input(),
     metavar="FILE",
     help="The inputs: another dump's, an .npy for a net of one input, or an .npz or .h5 of {input: array}.",
 )

@@ -7,12 +7,17 @@ import dataclasses
 import click
 
 from caffe2py.cli.common import NetFiles, json_option, lines_of, net_files, print_json, say
+from caffe2py.cli.files import Command, Output
 
 
-@click.command(short_help="Print a net as a table: layers, shapes, parameters, multiply-adds")
+@click.command(cls=Command, short_help="Print a net as a table: layers, shapes, parameters, multiply-adds")
 @net_files()
-@click.option("--svg", metavar="OUT.svg", help="Draw the net, its repeated blocks folded, instead of the table.")
-@click.option("--html", metavar="OUT.html", help="The picture as a page where blocks open, with the table.")
+@click.option(
+    "--svg", type=Output(), metavar="OUT.svg", help="Draw the net, its repeated blocks folded, instead of the table."
+)
+@click.option(
+    "--html", type=Output(), metavar="OUT.html", help="The picture as a page where blocks open, with the table."
+)
 @json_option
 def command(net: NetFiles, svg: str | None, html: str | None, as_json: bool) -> None:
     """Print NET.prototxt layer by layer: what each is, reads and makes, its parameters and multiply-adds.

@@ -7,11 +7,14 @@ from typing import Any
 import click
 
 from caffe2py.cli.common import lines_of, note, print_json, say
+from caffe2py.cli.files import Command, Input
 from caffe2py.cli.image_options import CLASSES, ENGINE, LABELLED, PREPROCESSING, counting, first_process, options
 
 
-@click.command(short_help="Measure the published error table of the SENet release again")
-@click.option("--weights", required=True, metavar="DIR", help="The folder of the caffemodels; searched through.")
+@click.command(cls=Command, short_help="Measure the published error table of the SENet release again")
+@click.option(
+    "--weights", type=Input(), required=True, metavar="DIR", help="The folder of the caffemodels; searched through."
+)
 @click.option("--model", "models", multiple=True, metavar="NAME", help="Only this release; may be given several times.")
 @options(LABELLED, CLASSES, PREPROCESSING, ENGINE)
 @click.option(

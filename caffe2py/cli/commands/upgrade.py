@@ -5,11 +5,12 @@ from __future__ import annotations
 import click
 
 from caffe2py.cli.common import json_option, note, print_json, say, working
+from caffe2py.cli.files import Command, Input, Output
 
 
-@click.command(short_help="Rewrite a prototxt, solver or caffemodel of 2013 or 2014 in today's format")
-@click.argument("old", metavar="OLD")
-@click.option("-o", "--output", "out", required=True, metavar="NEW", help="The file to write.")
+@click.command(cls=Command, short_help="Rewrite a prototxt, solver or caffemodel of 2013 or 2014 in today's format")
+@click.argument("old", type=Input(), metavar="OLD")
+@click.option("-o", "--output", "out", type=Output(), required=True, metavar="NEW", help="The file to write.")
 @json_option
 def command(old: str, out: str, as_json: bool) -> None:
     """Write OLD, in whatever format of Caffe's it is, as NEW in today's.

@@ -6,23 +6,31 @@ from typing import TYPE_CHECKING
 
 import click
 
+from caffe2py.backends.convert import beside
 from caffe2py.cli.common import NetFiles, net_files, progress
+from caffe2py.cli.files import Command, Input
 from caffe2py.cli.report_output import report_options
 
 if TYPE_CHECKING:
     from caffe2py.proof.reports.report import Report
 
 
-@click.command(short_help="Prove a translation, layer by layer, against what Caffe recorded")
+@click.command(cls=Command, short_help="Prove a translation, layer by layer, against what Caffe recorded")
 @net_files(weights=True)
 @click.option(
     "--against",
     "dump",
+    type=Input(),
     required=True,
     metavar="DUMP",
     help="What Caffe recorded: caffe-activations/1, an .npz or .h5 of blobs, or a folder of .npy files.",
 )
-@click.option("--model", metavar="FILE", help="A converted .pt, .onnx or .py to verify. An edited .py is run.")
+@click.option(
+    "--model",
+    type=Input(beside),
+    metavar="FILE",
+    help="A converted .pt, .onnx or .py to verify. An edited .py is run.",
+)
 @click.option(
     "--style",
     type=click.Choice(["exact", "flat"]),

@@ -20,6 +20,7 @@ import numpy as np
 from caffe2py.errors import FileError
 from caffe2py.proto.disk.files import written_whole
 
+RESULT, ROWS = "result.json", "results.csv"  # what is made of the predictions
 KEPT = 5  # the best classes that are kept of each image
 COLUMNS = (
     "image",
@@ -78,6 +79,9 @@ class Folder:
         """Make the folder, or go on in one whose settings are the same. Raises FileError."""
         file = self.path / "run.json"
         if not file.exists():
+            for name in (self.whole.name, RESULT, ROWS):
+                if (self.path / name).exists():
+                    raise FileError(f"has a {name} of no run that is known; want another folder", str(self.path))
             try:
                 self.path.mkdir(parents=True, exist_ok=True)
             except OSError as error:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import mmap
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from caffe2py.errors import FileError
+
+HEAD = 4096  # bytes in which a file says who wrote it
 
 
 def map_file(path: str | os.PathLike[str]) -> mmap.mmap:
@@ -21,6 +24,23 @@ def map_file(path: str | os.PathLike[str]) -> mmap.mmap:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
     except OSError as error:
         raise FileError(_reason(error), os.fspath(path)) from None
+
+
+def says(path: str | os.PathLike[str], mark: bytes) -> bool:
+    """Is this a file that has `mark` in its beginning, by which what we write is known?"""
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return False
+        with open(path, "rb") as file:
+            return mark in file.read(HEAD)
+    except OSError:
+        return False
+
+
+def keep_others(path: str | os.PathLike[str], mark: bytes) -> None:
+    """Raise FileError where a file stands that we would write, and that is none of ours."""
+    if os.path.lexists(path) and not says(path, mark):
+        raise FileError("is there already, and caffe2py has not written it; want another folder", os.fspath(path))
 
 
 @contextmanager
