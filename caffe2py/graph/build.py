@@ -6,7 +6,7 @@ no blob is made twice, counts of blobs fit the type, and no blob that another la
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from caffe2py.proto.text.prototxt import LayerText, NetText
 if TYPE_CHECKING:
     from caffe2py.proto.weights.layers import Weights
 
+Find = Callable[[str], type[Layer] | None]
 MAX_COUNT = 2**31 - 1  # Caffe counts a blob's elements in a 32-bit int
 MAX_AXES = 32
 
@@ -31,13 +32,15 @@ def build(
     *,
     phase: str = "TEST",
     inputs: Mapping[str, Shape] | None = None,
+    find: Find = find_layer,
 ) -> Graph:
     """The graph of a net that is already filtered for `phase`.
 
-    `inputs` gives the shapes of input blobs, instead of those in the file. Raises `NetError` where Caffe
-    would refuse the net and `WeightError` where the weights do not fit it.
+    `inputs` gives the shapes of input blobs, instead of those in the file; `find` the class of a layer type, for who
+    runs some types in a way of their own. Raises `NetError` where Caffe would refuse the net and `WeightError` where
+    the weights do not fit it.
     """
-    builder = _Builder(WeightSource(weights, net.name), dict(inputs or {}))
+    builder = _Builder(WeightSource(weights, net.name), dict(inputs or {}), find)
     for layer in net.layers:
         builder.add(layer)
     builder.check_overwrites()
@@ -63,6 +66,7 @@ class _Builder:
 
     source: WeightSource
     input_shapes: dict[str, Shape]
+    find: Find
     nodes: list[Node] = field(default_factory=list)
     shapes: dict[Value, Shape | None] = field(default_factory=dict)
     current: dict[str, Value] = field(default_factory=dict)  # the latest version of each blob
@@ -109,7 +113,7 @@ class _Builder:
 
     def _read(self, spec: LayerText) -> Layer:
         message = spec.message
-        cls = find_layer(message.type)
+        cls = self.find(message.type)
         if cls is None:
             return Opaque(message.type)
         try:

@@ -21,16 +21,29 @@ def filter_net(net: NetText, phase: str | None = "TEST", level: int | None = 0, 
 
     Raises NetError for a layer with both include and exclude rules.
     """
-    if phase is not None and phase not in PHASES:
-        raise CaffeError(f'there is no phase "{phase}"; want TRAIN or TEST')
     message = NetParameter()
     message.CopyFrom(net.message)
-    state = message.state
-    state.phase = state.phase if phase is None else PHASES[phase]
-    state.level = state.level if level is None else level
-    state.stage.extend(stages)
-    layers = tuple(_in_phase(layer, state.phase) for layer in net.layers if _is_in(layer, state))
+    message.state.CopyFrom(state_of(net, phase, level, stages))
+    layers = tuple(_in_phase(layer, message.state.phase) for layer in kept_layers(net, message.state))
     return replace(net, message=message, layers=layers)
+
+
+def state_of(net: NetText, phase: str | None = "TEST", level: int | None = 0, stages: Iterable[str] = ()) -> Any:
+    """The NetState that a net is filtered for."""
+    if phase is not None and phase not in PHASES:
+        raise CaffeError(f'there is no phase "{phase}"; want TRAIN or TEST')
+    state = NetState()
+    state.CopyFrom(net.message.state)
+    state.phase = state.phase if phase is None else PHASES[phase]
+    if level is not None:
+        state.level = level
+    state.stage.extend(stages)
+    return state
+
+
+def kept_layers(net: NetText, state: Any) -> tuple[LayerText, ...]:
+    """The layers that a state lets in, as they are written."""
+    return tuple(layer for layer in net.layers if _is_in(layer, state))
 
 
 def _is_in(layer: LayerText, state: NetState) -> bool:

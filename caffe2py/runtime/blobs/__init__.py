@@ -1,0 +1,1 @@
+"""What layers read and write: the numbers (`memory`), and a view of them in a shape (`blob`)."""

@@ -1,0 +1,58 @@
+"""The base of layers that fill their tops themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from caffe2py.layers.base import Count, Layer, Params, Shape
+from caffe2py.runtime.blobs.blob import Blob
+from caffe2py.runtime.layers.operator import Operator
+
+
+class Feed(Layer):
+    """A layer that makes its tops of a file, of numbers drawn at random, or of what it was handed."""
+
+    bottoms = Count(0, 0)
+    tops = Count(1, None)
+    is_input = True
+
+    def __init__(self, params: Params) -> None:
+        self.message = params.message
+
+    @classmethod
+    def read(cls, params: Params) -> Layer:
+        return cls(params)
+
+    def shapes(self, *bottoms: Shape) -> Sequence[Shape]:
+        raise NotImplementedError
+
+    def begin(self, tops: Sequence[Blob]) -> None:
+        """Called once, when the net is made."""
+
+    def load(self, tops: Sequence[Blob]) -> None:
+        """Fill the tops with the next batch."""
+        raise NotImplementedError
+
+    def summary(self) -> str:
+        return ""
+
+
+class Feeding(Operator):
+    """A data layer of a running net."""
+
+    def __init__(self, *parts: Any) -> None:
+        super().__init__(*parts)
+        self.feed.begin(self.tops)
+
+    @property
+    def feed(self) -> Feed:
+        layer = self.node.layer
+        assert isinstance(layer, Feed)
+        return layer
+
+    def reshape(self) -> None:
+        """The tops keep the shape of their last batch."""
+
+    def forward(self, record: bool) -> None:
+        self.feed.load(self.tops)
