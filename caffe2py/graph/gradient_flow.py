@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from caffe2py.graph.model import Graph
-from caffe2py.graph.node import Node
+from caffe2py.graph.node import Node, Value
 
 # The bottoms that Caffe's own code gives no gradient, even where force_backward asks for all of them.
 UNFORCED: Mapping[str, int | None] = {"ContrastiveLoss": 2, "EuclideanLoss": None, "LSTM": 1, "LSTMUnit": 2, "RNN": 1}
@@ -48,6 +48,57 @@ def gradient_flow(graph: Graph) -> Flow:
             layers[i] = True
             bottoms[i] = [b or _may_force(node, j) for j, b in enumerate(bottoms[i])]
     return Flow(tuple(layers), tuple(map(tuple, bottoms)))
+
+
+SHARING = {"Split", "Reshape", "Flatten"}  # their tops are where their bottom is
+
+
+@dataclass(frozen=True)
+class Overwrite:
+    """A layer whose backward pass reads a blob that another, or itself, has overwritten by then."""
+
+    reader: Node
+    blob: str
+    writer: Node
+
+    def __str__(self) -> str:
+        by = "itself" if self.writer is self.reader else f'"{self.writer.name}" ({self.writer.type})'
+        return (
+            f'layer "{self.reader.name}" ({self.reader.type}) reads blob "{self.blob}", which {by} overwrites in place'
+        )
+
+
+def overwrites(graph: Graph) -> list[Overwrite]:
+    """Where Caffe's own gradient is not the function's: see `Layer.read_back`."""
+    place: dict[Value, Value] = {}  # each value's first one in the same memory
+    writes: dict[Value, list[int]] = {}
+    for i, node in enumerate(graph.nodes):
+        for j, v in enumerate(node.tops):
+            if node.type in SHARING:
+                place[v] = place[node.bottoms[0]]
+            elif v.version > 1:
+                place[v] = place[node.bottoms[j]]
+                writes.setdefault(place[v], []).append(i)
+            else:
+                place[v] = v
+    found = []
+    for i, node in enumerate(graph.nodes):
+        in_place = any(v.version > 1 for v in node.tops)
+        read = node.layer.read_back(in_place)
+        seen = [(v, i) for v in node.bottoms if "x" in read] + [(v, i + 1) for v in node.tops if "y" in read]
+        for v, first in seen:
+            late = [j for j in writes.get(place[v], ()) if j >= first and not _harmless(node, graph.nodes[j], graph)]
+            if late:
+                found.append(Overwrite(node, v.blob, graph.nodes[late[0]]))
+                break
+    return found
+
+
+def _harmless(reader: Node, writer: Node, graph: Graph) -> bool:
+    """Does the writer leave alone what the reader wants to know? A ReLU wants the sign, and no other number at 0."""
+    if writer.type == "Dropout":
+        return graph.phase == "TEST" or reader.type == "ReLU"
+    return writer.type == "ReLU" and reader.type in {"ReLU", "Sigmoid", "Exp", "Softmax"} and writer is not reader
 
 
 def _wanted(graph: Graph) -> tuple[list[bool], list[list[bool]]]:

@@ -9,6 +9,8 @@ from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Term, layer
 class AbsVal(Layer):
     """top = |x|, with gradient 0 at 0. Source: absval_layer.cpp."""
 
+    reads_back = "x"
+
     def torch(self, em: Emitter, x: Term) -> str:
         return f"torch.abs({x})"
 

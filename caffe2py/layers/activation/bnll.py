@@ -9,6 +9,8 @@ from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Term, layer
 class BNLL(Layer):
     """top = log(1 + exp(x)). Source: bnll_layer.cpp."""
 
+    reads_back = "x"
+
     def torch(self, em: Emitter, x: Term) -> str:
         return f"F.softplus({x}, threshold=50.0)"
 

@@ -14,6 +14,7 @@ class Clip(Layer):
     The gradient passes where min <= x <= max. Source: clip_layer.cpp.
     """
 
+    reads_back = "x"
     min: float = param("clip_param.min")
     max: float = param("clip_param.max")
 

@@ -13,6 +13,9 @@ class ELU(Layer):
 
     alpha: float = param("elu_param.alpha")
 
+    def read_back(self, in_place: bool) -> str:
+        return "y" if in_place else "xy"  # the top has the sign of the bottom
+
     def torch(self, em: Emitter, x: Term) -> str:
         if not math.isfinite(self.alpha):  # times 0 it is NaN, and so it is above zero
             return f"F.relu({x}) + {self.alpha} * torch.expm1({x}.clamp(max=0))"

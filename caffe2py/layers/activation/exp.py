@@ -24,6 +24,7 @@ from caffe2py.layers.base import (
 class Exp(Layer):
     """top = base ^ (shift + scale * x); base -1 is e. Source: exp_layer.cpp."""
 
+    reads_back = "y"
     base: float = param("exp_param.base")
     scale: float = param("exp_param.scale")
     shift: float = param("exp_param.shift")

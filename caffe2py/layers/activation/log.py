@@ -24,6 +24,7 @@ from caffe2py.layers.base import (
 class Log(Layer):
     """top = log_base(shift + scale * x); base -1 is e. Source: log_layer.cpp."""
 
+    reads_back = "x"
     base: float = param("log_param.base")
     scale: float = param("log_param.scale")
     shift: float = param("log_param.shift")

@@ -22,6 +22,11 @@ class Power(Layer):
         with np.errstate(all="ignore"):
             return float(np.power(np.float64(self.shift), self.power))
 
+    def read_back(self, in_place: bool) -> str:
+        if self.power * self.scale == 0 or self.power == 1:
+            return ""
+        return "x" if self.power == 2 else "xy"
+
     def torch(self, em: Emitter, x: Term) -> str:
         constant = self.constant()
         if constant is not None:

@@ -40,6 +40,9 @@ class PReLU(Layer):
     def weights(self, x: Shape) -> Mapping[str, Shape]:
         return {"slope": () if self.channel_shared else (x[1],)}
 
+    def read_back(self, in_place: bool) -> str:
+        return "" if in_place else "x"  # in place Caffe keeps the bottom
+
     def torch(self, em: Emitter, x: Term) -> str:
         return f"F.prelu({x}, {em.parameter(0)})"
 

@@ -13,6 +13,9 @@ class ReLU(Layer):
 
     negative_slope: float = param("relu_param.negative_slope")
 
+    def read_back(self, in_place: bool) -> str:
+        return "y" if in_place and self.negative_slope >= 0 else "x"  # the top has the sign of the bottom
+
     def torch(self, em: Emitter, x: Term) -> str:
         if not math.isfinite(self.negative_slope):  # times 0 it is NaN, and so it is above zero
             return f"F.relu({x}) + {self.negative_slope} * {x}.clamp(max=0)"

@@ -91,6 +91,9 @@ class Scale(Broadcast):
         names = (["weight"] if self.learned else []) + (["bias"] if self.bias_term else [])
         return dict.fromkeys(names, shape)
 
+    def read_back(self, in_place: bool) -> str:
+        return "" if in_place else "x"  # in place Caffe keeps the bottom
+
     def torch(self, em: Emitter, x: Term, *second: Term) -> str:
         shape = self.operand(x.shape, *(s.shape for s in second))
         text = f"{x} * {self.spread(second[0] if second else em.parameter(0), shape, x)}"

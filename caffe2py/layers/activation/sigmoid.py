@@ -9,6 +9,8 @@ from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Term, layer
 class Sigmoid(Layer):
     """top = 1 / (1 + exp(-x)). Source: sigmoid_layer.cpp."""
 
+    reads_back = "y"
+
     def torch(self, em: Emitter, x: Term) -> str:
         return f"torch.sigmoid({x})"
 

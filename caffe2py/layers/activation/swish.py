@@ -9,6 +9,7 @@ from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Term, affine, 
 class Swish(Layer):
     """top = x / (1 + exp(-beta * x)). Source: swish_layer.cpp; Ramachandran, Zoph and Le 2017."""
 
+    reads_back = "y"
     beta: float = param("swish_param.beta")
 
     def torch(self, em: Emitter, x: Term) -> str:

@@ -51,6 +51,7 @@ class Layer:
     time_first: ClassVar[bool] = False  # its blobs are (time, batch, ...)
     in_place: ClassVar[bool] = True  # a top may have the name of its bottom
     fillers: ClassVar[Mapping[str, Filler]] = {}  # by the names of `weights`; a blob that is not here starts as 0
+    reads_back: ClassVar[str] = ""  # what Caffe's backward pass reads: "x" the bottoms' data, "y" the tops', "xy" both
     running: ClassVar[bool] = False  # its blobs are statistics that are kept, not parameters that are learned
 
     @classmethod
@@ -73,6 +74,10 @@ class Layer:
     def onnx(self, g: Builder, *bottoms: Handle) -> Handle | Sequence[Handle]:
         """Nodes added to the builder `g`; returns the value of each top."""
         raise Misfit(f"{self.type} has no ONNX view")
+
+    def read_back(self, in_place: bool) -> str:
+        """What Caffe's backward pass reads of the blobs, which a later layer in place may have overwritten."""
+        return self.reads_back
 
     def multiply_adds(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> int:
         """Multiply-adds of one forward pass; 0 for layers that only move or compare values."""

@@ -15,6 +15,7 @@ class Embed(Layer):
     Blobs: weight (input_dim, num_output), bias (num_output). Source: embed_layer.cpp.
     """
 
+    reads_back = "x"
     fillers = {"weight": Filler("embed_param.weight_filler"), "bias": Filler("embed_param.bias_filler")}
     num_output: int = param("embed_param.num_output", 0)
     input_dim: int = param("embed_param.input_dim", 0)

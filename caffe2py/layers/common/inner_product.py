@@ -15,6 +15,7 @@ class InnerProduct(Layer):
     Source: inner_product_layer.cpp.
     """
 
+    reads_back = "x"
     fillers = {"weight": Filler("inner_product_param.weight_filler"), "bias": Filler("inner_product_param.bias_filler")}
     num_output: int = param("inner_product_param.num_output", 0)
     bias_term: bool = param("inner_product_param.bias_term")

@@ -15,6 +15,8 @@ class MultinomialLogisticLoss(Layer):
     Where p[label] is below 1e-20 the gradient is that at 1e-20. Source: multinomial_logistic_loss_layer.cpp.
     """
 
+    reads_back = "x"
+
     def shapes(self, p: Shape, label: Shape) -> Sequence[Shape]:
         one_label(p, label)
         four(p), four(label)

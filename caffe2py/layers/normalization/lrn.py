@@ -42,6 +42,9 @@ class LRN(Layer):
             raise Misfit(f"local_size is {self.local_size}; want an odd number")
         return [x]
 
+    def read_back(self, in_place: bool) -> str:
+        return "xy" if self.norm_region == "ACROSS_CHANNELS" else "x"
+
     def torch(self, em: Emitter, x: Term) -> str:
         n = self.local_size
         if self.norm_region == "ACROSS_CHANNELS":

@@ -27,6 +27,9 @@ class MVN(Layer):
         """The axes of one mean."""
         return tuple(range(1 if self.across_channels else 2, len(x)))
 
+    def read_back(self, in_place: bool) -> str:
+        return "y" if self.normalize_variance else ""
+
     def torch(self, em: Emitter, x: Term) -> str:
         axes, more = self.axes(x.shape), 4 - len(x.shape)
         if not axes:

@@ -15,6 +15,8 @@ class Axpy(Layer):
     Source: axpy_layer.cpp of hujie-frank/SENet; Hu, Shen and Sun, Squeeze-and-Excitation Networks (2018).
     """
 
+    reads_back = "x"
+
     def shapes(self, scale: Shape, x: Shape, y: Shape) -> Sequence[Shape]:
         if x != y:
             raise Misfit(f"x {text(x)} does not fit y {text(y)}; want the same shape")

@@ -28,6 +28,11 @@ class Eltwise(Layer):
             raise Misfit("gives coeff for a product; Caffe takes them for sums only")
         return bottoms[:1]
 
+    def read_back(self, in_place: bool) -> str:
+        if self.operation != "PROD":
+            return ""
+        return "x" if self.stable_prod_grad else "xy"
+
     def torch(self, em: Emitter, *bottoms: Term) -> str:
         if self.operation == "SUM":
             coeff = self.coeff or (1.0,) * len(bottoms)

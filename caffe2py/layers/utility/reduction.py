@@ -14,6 +14,7 @@ class Reduction(Layer):
     The top has the axes before. The gradient of |x| is 0 at 0. Source: reduction_layer.cpp.
     """
 
+    reads_back = "x"
     operation: str = param("reduction_param.operation")
     axis: int = param("reduction_param.axis")
     coeff: float = param("reduction_param.coeff")

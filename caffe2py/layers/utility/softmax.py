@@ -11,6 +11,7 @@ from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Shape, Term, a
 class Softmax(Layer):
     """top = exp(x - max x) / sum exp(x - max x) over `axis`. Source: softmax_layer.cpp."""
 
+    reads_back = "y"
     axis: int = param("softmax_param.axis")
 
     def shapes(self, x: Shape) -> Sequence[Shape]:

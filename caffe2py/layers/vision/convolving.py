@@ -19,6 +19,7 @@ class Convolving(Windowed):
     0 all taps of that axis see one place, said as one tap with their sum.
     """
 
+    reads_back = "x"
     kind: ClassVar[str] = ""  # Conv or ConvTranspose
     function: ClassVar[str] = ""  # conv or conv_transpose
 

@@ -14,6 +14,7 @@ from caffe2py.layers.recurrent.recurrent import Recurrent
 from caffe2py.runtime.blobs.blob import Blob
 from caffe2py.runtime.layers.emitter import Function, function_of
 from caffe2py.runtime.layers.operator import Operator
+from caffe2py.runtime.layers.stale import formula
 
 
 @dataclass(frozen=True)
@@ -69,12 +70,20 @@ class Text(Operator):
             return Tape(leaves, tuple(self._run(*leaves)))
 
     def backward(self) -> None:
-        if self._tape is None:
+        rule = formula(self.node.layer) if self.stale else None
+        if self._tape is None or (self.stale and rule is None):
             self.reshape()
-            self._tape = self._taped([b.tensor() for b in self.bottoms])
-        self.spread(self._tape)
+            self._spread(self._taped([b.tensor() for b in self.bottoms]))
+        elif rule is None:
+            self._spread(self._tape)
+        else:
+            x, y, dy = [b.tensor() for b in self.bottoms], self.tops[0].tensor(), self.tops[0].gradient()
+            found = rule(self.node.layer, x, y, dy, [b.detach() for b in self._tape.bottoms])
+            for blob, gradient, wanted in zip(self.bottoms, found, self.propagate, strict=True):
+                if wanted:
+                    blob.diff_memory.take(gradient)
 
-    def spread(self, tape: Tape) -> None:
+    def _spread(self, tape: Tape) -> None:
         """From the diffs of the tops to those of the bottoms and the learned blobs."""
         into = [(leaf, blob) for leaf, blob in zip(tape.bottoms, self.bottoms, strict=True) if leaf.requires_grad]
         learned = [(p, blob) for p, blob in zip(self.parameters, self.blobs, strict=True) if p.requires_grad]

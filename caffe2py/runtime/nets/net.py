@@ -9,13 +9,14 @@ import torch
 from torch import nn
 
 from caffe2py.errors import NetError
+from caffe2py.graph.gradient_flow import overwrites
 from caffe2py.proto.text.prototxt import NetText
 from caffe2py.runtime.blobs.blob import Blob
 from caffe2py.runtime.layers.operator import Operator
+from caffe2py.runtime.layers.text import Text
 from caffe2py.runtime.mode import device
 from caffe2py.runtime.nets.making import Parts, make
 from caffe2py.runtime.nets.quick import Quick
-from caffe2py.runtime.nets.stale import mark_stale
 from caffe2py.runtime.nets.weights import Specs, copy_weights, share_weights, write_weights
 
 Hook = Callable[[int], object]
@@ -60,7 +61,10 @@ class RunningNet:
                 parameter = parts.parameters.get(id(blob.data_memory))
                 if parameter is not None and not learns:
                     parameter.requires_grad_(False)
-        mark_stale(self.operators)
+        stale = {id(found.reader) for found in overwrites(self.graph)}
+        for op in self.operators:
+            if isinstance(op, Text):
+                op.stale = id(op.node) in stale
 
     @property
     def phase(self) -> str:
