@@ -6,7 +6,7 @@ axis from `axis` on; an axis of None means that the coordinates are untouched.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -53,8 +53,8 @@ def conv_params(fn: Function) -> tuple[int, np.ndarray, np.ndarray, np.ndarray]:
     axis = params.get("axis", 1)
     kernel = np.array(params["kernel_size"], ndmin=1)
     dilation = np.array(params.get("dilation", 1), ndmin=1)
-    for words in ({"pad_h", "pad_w"}, {"kernel_h", "kernel_w"}, {"stride_h", "stride_w"}):
-        assert not words & set(fn.params), "cropping does not support legacy _h/_w params"
+    legacy = {f"{word}_{side}" for word in ("pad", "kernel", "stride") for side in "hw"}
+    assert not legacy & set(fn.params), "cropping does not support legacy _h/_w params"
     extent = dilation * (kernel - 1) + 1
     return axis, np.array(params.get("stride", 1), ndmin=1), extent, np.array(params.get("pad", 0), ndmin=1)
 
@@ -97,41 +97,32 @@ def inverse(coord_map: Map) -> Map:
 
 
 def coord_map_from_to(top_from: Top, top_to: Top) -> Map:
-    """The map from one top's coordinates to another's, by a layer below both. RuntimeError: there is none."""
+    """The map of `top_to`'s coordinates on those of `top_from`, by a blob that both are made of.
 
-    def collect_bottoms(top: Top) -> Sequence[Top]:
-        """Of a Crop only the blob that is cut counts: the other one only gives the size."""
-        return top.fn.inputs[:1] if top.fn.type_name == "Crop" else top.fn.inputs
-
-    def below(top: Top) -> dict[Top, Map]:
-        """The maps from a top to every one it is made of."""
-        found: dict[Top, Map] = {top: (None, 1, 0)}
-        frontier = {top}
-        while frontier:
-            here = frontier.pop()
-            bottoms = collect_bottoms(here)
-            if not bottoms:
-                continue
-            try:
-                step = coord_map(here.fn)
-            except UndefinedMapException:
-                continue  # nothing below this layer can be mapped
-            for bottom in bottoms:
-                found[bottom] = compose(found[here], step)
-                frontier.add(bottom)
-        return found
-
-    start = below(top_from)
-    maps: dict[Top, Map] = {top_to: (None, 1, 0)}
-    frontier = {top_to}
-    while frontier:
-        top = frontier.pop()
+    RuntimeError: there is no such blob, or a layer between has no map.
+    """
+    start = dict(_walk(top_from))
+    for top, way in _walk(top_to):
         if top in start:
-            return compose(start[top], inverse(maps[top]))
-        for bottom in collect_bottoms(top):
-            maps[bottom] = compose(maps[top], coord_map(top.fn))
-            frontier.add(bottom)
+            return compose(way, inverse(start[top]))
     raise RuntimeError("Could not compute map between tops; are they connected by spatial layers?")
+
+
+def _walk(top: Top) -> Iterator[tuple[Top, Map]]:
+    """The top itself, and all that it is made of as far as layers have maps, with the maps down to them."""
+    maps: dict[Top, Map] = {top: (None, 1, 0)}
+    todo = [top]
+    while todo:
+        here = todo.pop()
+        yield here, maps[here]
+        # A Crop's second bottom only tells the size.
+        bottoms = here.fn.inputs[:1] if here.fn.type_name == "Crop" else here.fn.inputs
+        try:
+            for bottom in bottoms:
+                maps[bottom] = compose(maps[here], coord_map(here.fn))
+                todo.append(bottom)
+        except UndefinedMapException:
+            continue
 
 
 def crop(top_from: Top, top_to: Top) -> Top:

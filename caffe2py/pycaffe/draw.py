@@ -44,7 +44,7 @@ def get_layer_lr_mult(layer: Any) -> Any:
 def get_layer_label(layer: Any, rankdir: str, display_lrm: bool = False) -> str:
     """What a layer's box says: in one line where the net is drawn from top to bottom, else in several."""
     separator = " " if rankdir in ("TB", "BT") else "\\n"
-    words = [layer.name, f"({layer.type})"]
+    words = [_escaped(layer.name), f"({layer.type})"]
     if layer.type in ("Convolution", "Deconvolution"):
         said = layer.convolution_param
         words += _window(said.kernel_size, said.stride, said.pad)
@@ -114,8 +114,11 @@ def _in_phase(layer: Any, phase: int) -> bool:
 
 
 def _quoted(name: str) -> str:
-    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+    return f'"{_escaped(name)}"'
+
+
+def _escaped(name: str) -> str:
+    return name.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def draw_net(

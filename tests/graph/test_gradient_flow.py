@@ -7,6 +7,7 @@ import torch
 
 import caffe2py
 from caffe2py.errors import NetError
+from caffe2py.graph.gradient_flow import overwrites
 from tests.helpers.nets import graph_of
 
 NET = """FORCE
@@ -75,3 +76,45 @@ REFUSED = {
 def test_refused(text: str, fact: str) -> None:
     with pytest.raises(NetError, match=fact):
         graph_of(text)
+
+
+# Blobs that are overwritten before their gradient is taken ----------------------------------------------------------
+
+CHAIN = """layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 4 dim: 4 } } }
+layer { name: "a" bottom: "x" top: "y" FIRST }
+layer { name: "b" bottom: "y" top: "y" SECOND }"""
+TYPES = {
+    "TanH": 'type: "TanH"',
+    "Sigmoid": 'type: "Sigmoid"',
+    "ReLU": 'type: "ReLU"',
+    "leaky": 'type: "ReLU" relu_param { negative_slope: 0.1 }',
+    "BNLL": 'type: "BNLL"',
+    "Clip": 'type: "Clip" clip_param { min: -1 max: 1 }',
+    "BatchNorm": 'type: "BatchNorm"',
+    "Scale": 'type: "Scale"',
+    "Dropout": 'type: "Dropout"',
+    "pool": 'type: "Pooling" pooling_param { kernel_size: 2 }',
+    "square": 'type: "Power" power_param { power: 2 }',
+    "twice": 'type: "Power" power_param { scale: 2 }',
+}
+OVERWRITTEN = {
+    "TanH before BatchNorm": ("TanH", "BatchNorm", "TEST", ["a"]),
+    "Sigmoid before ReLU, which leaves it alone": ("Sigmoid", "ReLU", "TEST", []),
+    "ReLU in place keeps the sign": ("pool", "ReLU", "TEST", []),
+    "a leaky one, too": ("pool", "leaky", "TEST", []),
+    "BNLL in place": ("pool", "BNLL", "TEST", ["b"]),
+    "Clip in place": ("pool", "Clip", "TEST", ["b"]),
+    "BatchNorm and Scale keep what they read": ("BatchNorm", "Scale", "TEST", []),
+    "Dropout does nothing in TEST": ("TanH", "Dropout", "TEST", []),
+    "Dropout scales in TRAIN": ("TanH", "Dropout", "TRAIN", ["a"]),
+    "a square in place": ("pool", "square", "TEST", ["b"]),
+    "a product with a number reads nothing": ("pool", "twice", "TEST", []),
+}
+
+
+@pytest.mark.parametrize(("first", "second", "phase", "layers"), OVERWRITTEN.values(), ids=OVERWRITTEN)
+def test_overwritten_before_its_gradient(first: str, second: str, phase: str, layers: list[str]) -> None:
+    text = CHAIN.replace("FIRST", TYPES[first]).replace("SECOND", TYPES[second])
+    found = overwrites(graph_of(text, phase=phase))
+    assert [each.reader.name for each in found] == layers
+    assert all('reads blob "y", which' in str(each) for each in found)

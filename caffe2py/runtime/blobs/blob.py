@@ -66,8 +66,10 @@ class Blob:
             raise RuntimeError(f"a blob of {len(self._shape)} axes has no num, channels, height and width; want shape")
         return self._shape[index] if index < len(self._shape) else 1
 
-    def reshape(self, *shape: int) -> None:
+    def reshape(self, *shape: int, **settings: int) -> None:
         """Give the blob another shape. Its first values stay where the old memory has room for the new shape."""
+        if settings:
+            raise RuntimeError("Blob.reshape takes no kwargs")
         dims = tuple(int(d) for d in shape)
         if len(dims) > 32 or any(d < 0 for d in dims) or math.prod(dims) > LARGEST:
             raise RuntimeError(f"a blob cannot have the shape {dims}; want up to 32 axes, none negative")

@@ -13,7 +13,7 @@ import weakref
 import numpy as np
 import torch
 
-from caffe2py.runtime.mode import device
+from caffe2py.runtime.mode import CPU, device
 
 Shape = tuple[int, ...]
 
@@ -30,7 +30,9 @@ class Memory:
 
     def tensor(self, shape: Shape) -> torch.Tensor:
         """The numbers in a shape, on the device that computes; writing to it writes to the memory."""
-        held = self._whole()
+        held = self._tensor
+        if held is None or held.is_cuda or device() is not CPU:
+            held = self._whole()
         if held.shape == shape:
             return held
         flat = held.view(-1)
@@ -47,7 +49,7 @@ class Memory:
 
     def take(self, result: torch.Tensor) -> None:
         """Make a layer's result the memory; it is copied where an array of the old memory is held."""
-        result = result.detach().contiguous()
+        result = (result.detach() if result.requires_grad else result).contiguous()
         base = self._held()
         if base is None or base.size != result.numel():
             self._tensor, self._count, self._array = result, result.numel(), None
@@ -84,6 +86,11 @@ class Memory:
             self._tensor = None
         else:
             self.set(0.0)
+
+    def drop(self) -> None:
+        """Let go of the numbers, unless somebody holds them: all of them are about to be made anew."""
+        if self._held() is None:
+            self._tensor = None
 
     def fit(self, count: int) -> None:
         """Have room for so many numbers. The first stay where there is room already; more room starts as 0."""

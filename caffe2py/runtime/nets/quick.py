@@ -11,7 +11,9 @@ from caffe2py.graph import Graph
 from caffe2py.layers.activation.relu import ReLU
 from caffe2py.layers.activation.scale import Scale
 from caffe2py.layers.normalization.batch_norm import BatchNorm
+from caffe2py.runtime.blobs.memory import Memory
 from caffe2py.runtime.layers.operator import Operator
+from caffe2py.runtime.layers.text import Text
 
 Step = Callable[[], None]
 
@@ -24,22 +26,32 @@ class Quick:
     """
 
     def __init__(self, graph: Graph, operators: Sequence[Operator]) -> None:
-        self._steps: list[Step] = []
+        self._steps: list[tuple[Step, list[Memory]]] = []  # each with what it makes anew
         self._losses = [op for op in operators if any(op.node.loss_weights)]
         rest = list(operators)
         while rest:
             op = rest.pop(0)
             if not _stored(op, graph.phase):
-                self._steps.append(_relu(op) if _in_place_relu(op) else _plain(op))
+                self._steps.append((_relu(op) if _in_place_relu(op) else _plain(op), _made(op)))
                 continue
             scale = rest.pop(0) if rest and _scales(op, rest[0]) else None
-            self._steps.append(_normalize(op, scale))
+            self._steps.append((_normalize(op, scale), _made(op)))
 
     def forward(self) -> float:
         """Run all layers; the sum of the losses."""
-        for step in self._steps:
+        for step, made in self._steps:
+            for memory in made:
+                memory.drop()  # so that the new values take the place of the old ones, which caches still hold
             step()
         return sum(op.loss() for op in self._losses)
+
+
+def _made(op: Operator) -> list[Memory]:
+    """The memories that a layer fills without having read them."""
+    if not isinstance(op, Text):
+        return []
+    read = {id(b.data_memory) for b in op.bottoms}
+    return [t.data_memory for t in op.tops if id(t.data_memory) not in read]
 
 
 def _plain(op: Operator) -> Step:
@@ -85,7 +97,8 @@ def _normalize(norm: Operator, scale: Operator | None) -> Step:
     def run() -> None:
         norm.reshape()
         mean, variance, total = (blob.tensor() for blob in sums)
-        share = torch.where(total == 0, 0.0, 1 / total)
+        factor = float(total)
+        share = 1 / factor if factor else 0.0
         gamma, beta = ([blob.tensor() for blob in learned] + [None, None])[:2]
         top.take(F.batch_norm(bottom.tensor(), mean * share, variance * share, gamma, beta, False, 0.0, layer.eps))
 

@@ -1,0 +1,67 @@
+"""Every recorded layer in a running net: forward and backward, stepwise splits and all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from caffe2py.proto.net import parse_net
+from caffe2py.runtime.nets.net import RunningNet
+from tests.helpers.layer_cases import REFERENCE, Case, read_cases, relative
+
+# As tests/layers/test_layers.py: float32 sums in another order; gradients sum once more.
+FORWARD, BACKWARD = 2e-5, 1e-4
+CASES = list(read_cases(REFERENCE / "layers"))
+
+
+def running(case: Case, folder: Path) -> RunningNet:
+    (folder / "weights").write_bytes(case.caffemodel)
+    made = RunningNet(parse_net(case.prototxt, "net.prototxt"), case.phase, 0, case.stages)
+    made.load_weights(folder / "weights")
+    for name, values in case.inputs.items():
+        made.named_blobs[name].reshape(*values.shape)
+        made.named_blobs[name].data[...] = values
+    return made
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c.id)
+def test_recorded(case: Case, tmp_path: Path) -> None:
+    made = running(case, tmp_path)
+    assert [(op.name, op.type) for op in made.operators] == case.layers
+    made.run_forward()
+    blobs = made.named_blobs
+    for name, expected in case.tops.items():
+        if name in blobs:
+            assert relative(blobs[name].data, expected) < FORWARD, name
+    if not case.in_diff and not case.param_diff:
+        return
+    for name, values in case.top_diff.items():
+        blobs[name].diff[...] = values
+    made.run_backward()
+    learned = {f"{op.name}/{i}": blob for op in made.operators for i, blob in enumerate(op.blobs)}
+    for name, expected in case.in_diff.items():
+        assert relative(blobs[name].diff, expected) < BACKWARD, name
+    for key, expected in case.param_diff.items():
+        assert relative(learned[key].diff, expected) < BACKWARD, key
+    for key, expected in case.param_after.items():
+        assert relative(learned[key].data, expected) < FORWARD, key
+
+
+def test_all_cases_are_there() -> None:
+    assert len(CASES) >= 150 and {c.phase for c in CASES} == {"TRAIN", "TEST"}
+
+
+def test_quick_and_slow_passes_leave_the_same_blobs(reference: Path, tmp_path: Path) -> None:
+    """Fused steps against single ones, on a net of BatchNorm, Scale and ReLU in place."""
+    folder = reference / "tiny"
+    made = RunningNet(parse_net((folder / "SENet-154.prototxt").read_text()))
+    made.load_weights(folder / "SENet-154.caffemodel")
+    made.named_blobs["data"].data[...] = np.random.default_rng(0).uniform(-100, 100, made.named_blobs["data"].shape)
+    made.run_forward()
+    quick = {name: blob.data.copy() for name, blob in made.named_blobs.items()}
+    for i in range(len(made.operators)):
+        made.run_forward(i, i)
+    errors = {name: relative(quick[name], blob.data) for name, blob in made.named_blobs.items()}
+    assert max(errors.values()) < FORWARD, max(errors, key=lambda k: errors[k])
