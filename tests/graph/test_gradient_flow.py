@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 import torch
 
 import caffe2py
 from caffe2py.errors import NetError
 from caffe2py.graph.gradient_flow import overwrites
-from tests.helpers.nets import graph_of
+from tests.helpers.nets import command, graph_of
 
 NET = """FORCE
 layer { name: "x" type: "Input" top: "x" top: "t" input_param { shape { dim: 4 dim: 3 } } }
@@ -118,3 +121,13 @@ def test_overwritten_before_its_gradient(first: str, second: str, phase: str, la
     found = overwrites(graph_of(text, phase=phase))
     assert [each.reader.name for each in found] == layers
     assert all('reads blob "y", which' in str(each) for each in found)
+
+
+def test_show_names_them(tmp_path: Path) -> None:
+    file = tmp_path / "net.prototxt"
+    file.write_text(CHAIN.replace("FIRST", TYPES["TanH"]).replace("SECOND", TYPES["BatchNorm"]))
+    told = json.loads(command("show", str(file), "--json").out)["notes"]
+    assert told == [
+        'layer "a" (TanH) reads blob "y", which "b" (BatchNorm) overwrites in place: '
+        "its gradient is not its own function's in Caffe"
+    ]

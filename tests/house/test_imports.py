@@ -22,7 +22,7 @@ ORDER = [
     ["graph"],
     ["passes", "picture"],
     ["backends"],
-    ["proof"],
+    ["proof", "runtime"],
     ["evaluate", "pycaffe"],
     ["archive"],
     ["cli"],

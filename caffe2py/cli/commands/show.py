@@ -6,7 +6,7 @@ import dataclasses
 
 import click
 
-from caffe2py.cli.common import NetFiles, json_option, lines_of, net_files, print_json, say
+from caffe2py.cli.common import NetFiles, json_option, lines_of, net_files, note, print_json, say
 from caffe2py.cli.files import Command, Output
 
 
@@ -27,7 +27,12 @@ def command(net: NetFiles, svg: str | None, html: str | None, as_json: bool) -> 
     The pictures need no other program: pip install 'caffe2py[report]'. They open in any browser, without a network.
     """
 
+    from caffe2py.graph.gradient_flow import overwrites
+
     graph = net.load()
+    lost = [f"{found}: its gradient is not its own function's in Caffe" for found in overwrites(graph)]
+    for line in lost:
+        note(line)
     if svg:
         from caffe2py.picture.draw import to_svg
 
@@ -45,7 +50,7 @@ def command(net: NetFiles, svg: str | None, html: str | None, as_json: bool) -> 
                 "outputs": graph.outputs,
                 "layers": [dataclasses.asdict(row) for row in graph.rows()],
                 "totals": dataclasses.asdict(graph.totals()),
-                "notes": graph.notes,
+                "notes": [*graph.notes, *lost],
             }
         )
     else:
