@@ -26,6 +26,15 @@ from caffe2py.pycaffe.process import (
     solver_rank,
 )
 from caffe2py.pycaffe.proto.caffe_pb2 import TEST, TRAIN
+from caffe2py.pycaffe.solver import (
+    AdaDeltaSolver,
+    AdaGradSolver,
+    AdamSolver,
+    NesterovSolver,
+    RMSPropSolver,
+    SGDSolver,
+    get_solver,
+)
 from caffe2py.runtime.layers.python import PythonLayer as Layer
 
 __version__ = "1.0.0"  # the release of Caffe whose interface this is
@@ -33,12 +42,19 @@ __version__ = "1.0.0"  # the release of Caffe whose interface this is
 __all__ = [
     "TEST",
     "TRAIN",
+    "AdaDeltaSolver",
+    "AdaGradSolver",
+    "AdamSolver",
     "Classifier",
     "Detector",
     "Layer",
+    "NesterovSolver",
     "Net",
     "NetSpec",
+    "RMSPropSolver",
+    "SGDSolver",
     "Timer",
+    "get_solver",
     "has_nccl",
     "init_log",
     "io",

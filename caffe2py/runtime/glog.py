@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 import time
+from typing import Any
 
 from caffe2py.runtime.mode import is_root
 
@@ -33,6 +34,11 @@ def lowest() -> int:
     return int(said) if said.isdigit() else 0
 
 
-def number(value: float) -> str:
+def number(value: Any) -> str:
     """A number as C++ streams print it: six digits."""
-    return f"{value:g}"
+    return f"{float(value):g}"
+
+
+def weighed(value: Any, weight: float) -> str:
+    """What the line of an output adds where the blob weighs in the loss: ` (* 1 = 0.5 loss)`."""
+    return f" (* {number(weight)} = {number(weight * value)} loss)" if weight else ""

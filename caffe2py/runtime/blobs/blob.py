@@ -90,6 +90,11 @@ class Blob:
         self._shape = tuple(result.shape)
         self.data_memory.take(result)
 
+    def fill(self, values: np.ndarray) -> None:
+        """Write values into the data where it is, and take their shape."""
+        self.reshape(*values.shape)
+        self.data_memory.set(values)
+
     def share_data(self, other: Blob) -> None:
         """Have the data of another blob of as many values."""
         self.data_memory = other.data_memory

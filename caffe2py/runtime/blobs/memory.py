@@ -21,17 +21,18 @@ Shape = tuple[int, ...]
 class Memory:
     """Numbers of float32 that one blob, or several that share them, have as data or as diff. They start as 0."""
 
-    __slots__ = ("_array", "_count", "_tensor")
+    __slots__ = ("_array", "_count", "_lent", "_tensor")
 
     def __init__(self, count: int = 0) -> None:
         self._count = count
         self._tensor: torch.Tensor | None = None  # None: all zeros, and nobody has asked for them
+        self._lent = False  # the tensor is somebody else's, too: it is copied before it is shown or changed
         self._array: weakref.ref[np.ndarray] | None = None  # all numbers, flat; alive as long as a view of it is
 
     def tensor(self, shape: Shape) -> torch.Tensor:
         """The numbers in a shape, on the device that computes; writing to it writes to the memory."""
         held = self._tensor
-        if held is None or held.is_cuda or device() is not CPU:
+        if held is None or self._lent or held.is_cuda or device() is not CPU:
             held = self._whole()
         if held.shape == shape:
             return held
@@ -53,6 +54,7 @@ class Memory:
         base = self._held()
         if base is None or base.size != result.numel():
             self._tensor, self._count, self._array = result, result.numel(), None
+            self._lent = False
             return
         whole = self._whole()
         if whole.data_ptr() != result.data_ptr():
@@ -60,13 +62,21 @@ class Memory:
             if whole.is_cuda:
                 torch.from_numpy(base).copy_(whole.view(-1))
 
+    def lend(self, values: torch.Tensor) -> None:
+        """Have these values, which somebody goes on to work with: a copy is made when it is needed."""
+        if self._held() is None:
+            self._tensor, self._lent = values, True
+        else:
+            self.set(values)
+
     def set(self, values: torch.Tensor | np.ndarray | float) -> None:
-        """Write into the memory where it is."""
+        """Write into the memory where it is, from its beginning."""
         whole = self._whole().view(-1)
         if isinstance(values, (int, float)):
             whole.fill_(values)
         else:
-            whole.copy_(torch.as_tensor(values).reshape(-1))
+            given = torch.as_tensor(values).reshape(-1)
+            whole[: given.numel()].copy_(given)
         base = self._held()
         if base is not None and whole.is_cuda:
             torch.from_numpy(base).copy_(whole)
@@ -74,6 +84,7 @@ class Memory:
     def add(self, values: torch.Tensor) -> None:
         """Add to the numbers; to zeros that nobody has seen, the values themselves are the sum."""
         if self._tensor is None and self._held() is None:
+            self._lent = False
             self._tensor = values.detach().contiguous()
         else:
             whole = self._whole()
@@ -83,19 +94,19 @@ class Memory:
     def clear(self) -> None:
         """All numbers are 0 again."""
         if self._held() is None:
-            self._tensor = None
+            self._tensor, self._lent = None, False
         else:
             self.set(0.0)
 
     def drop(self) -> None:
         """Let go of the numbers, unless somebody holds them: all of them are about to be made anew."""
         if self._held() is None:
-            self._tensor = None
+            self._tensor, self._lent = None, False
 
     def fit(self, count: int) -> None:
         """Have room for so many numbers. The first stay where there is room already; more room starts as 0."""
         if count > self._count:
-            self._tensor, self._count, self._array = None, count, None
+            self._tensor, self._count, self._array, self._lent = None, count, None, False
 
     @property
     def held(self) -> bool:
@@ -107,6 +118,8 @@ class Memory:
 
     def _whole(self) -> torch.Tensor:
         here = device()
+        if self._lent and self._tensor is not None:
+            self._tensor, self._lent = self._tensor.clone(), False
         if self._tensor is None:
             self._tensor = torch.zeros(self._count, device=here)
         elif self._tensor.device != here:

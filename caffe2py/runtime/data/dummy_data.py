@@ -36,4 +36,4 @@ class DummyFeed(Feed):
     def _fill(self, tops: Sequence[Blob], constant: bool) -> None:
         for top, filler in zip(tops, self._fillers, strict=True):
             if (filler.type == "constant") is constant:
-                top.data_memory.set(filler.array(top.shape, rng()))
+                top.fill(filler.array(top.shape, rng()))

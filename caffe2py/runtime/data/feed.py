@@ -7,6 +7,7 @@ from typing import Any
 
 from caffe2py.layers.base import Count, Layer, Params, Shape
 from caffe2py.runtime.blobs.blob import Blob
+from caffe2py.runtime.glog import log
 from caffe2py.runtime.layers.operator import Operator
 
 
@@ -19,6 +20,7 @@ class Feed(Layer):
 
     def __init__(self, params: Params) -> None:
         self.message = params.message
+        self._told: list[tuple[str, str]] | None = []  # log lines of a layer that Caffe has not made yet
 
     @classmethod
     def read(cls, params: Params) -> Layer:
@@ -26,6 +28,19 @@ class Feed(Layer):
 
     def shapes(self, *bottoms: Shape) -> Sequence[Shape]:
         raise NotImplementedError
+
+    def tell(self, place: str, message: str) -> None:
+        """Write a log line, at once or when it is the layer's turn."""
+        if self._told is None:
+            log(place, message)
+        else:
+            self._told.append((place, message))
+
+    def in_turn(self) -> None:
+        """The log has come to this layer."""
+        told, self._told = self._told or [], None
+        for place, message in told:
+            log(place, message)
 
     def begin(self, tops: Sequence[Blob]) -> None:
         """Called once, when the net is made."""
@@ -43,6 +58,7 @@ class Feeding(Operator):
 
     def __init__(self, *parts: Any) -> None:
         super().__init__(*parts)
+        self.feed.in_turn()
         self.feed.begin(self.tops)
 
     @property

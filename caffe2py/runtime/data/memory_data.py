@@ -45,8 +45,8 @@ class MemoryFeed(Feed):
         if self._data is None or self._labels is None:
             raise NetError(f'layer "{self.message.name}" (MemoryData) needs samples; want set_input_arrays before')
         end = self._at + self._shapes[0][0]
-        tops[0].data_memory.set(self._data[self._at : end])
-        tops[1].data_memory.set(self._labels[self._at : end].reshape(-1))
+        tops[0].fill(self._data[self._at : end])
+        tops[1].fill(self._labels[self._at : end].reshape(-1))
         self._at = end % len(self._data)
 
 

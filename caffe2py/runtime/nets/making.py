@@ -109,7 +109,7 @@ class _Maker:
         elif not hosted:
             assert weight.data is not None
             parameter = nn.Parameter(torch.from_numpy(np.array(weight.data, np.float32, order="C")), weight.learned)
-            blob.data_memory = Fixed(parameter.detach())
+            blob.data_memory = Fixed(parameter.data)
             self.parameters[id(blob.data_memory)] = parameter
         self._owners[node.name, index] = blob
         return blob

@@ -125,6 +125,15 @@ class RunningNet:
                     if parameter is not None:
                         parameter.data = blob.data_memory.tensor(tuple(parameter.shape))
 
+    def scores(self) -> list[tuple[str, float, float]]:
+        """Each value of each output: the blob's name, the value, and what the blob weighs in the loss."""
+        weights = {v.blob: w for node in self.graph.nodes for v, w in zip(node.tops, node.loss_weights, strict=False)}
+        return [
+            (name, float(value), weights.get(name, 0.0))
+            for name in self.graph.outputs
+            for value in self.named_blobs[name].data.ravel()
+        ]
+
     def fit(self) -> None:
         """Give every blob the shape that follows from those of the inputs."""
         for op in self.operators:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from torch import nn
 
 from caffe2py.errors import NetError, WeightError
 from caffe2py.graph import Graph
+from caffe2py.proto.disk.files import written_whole
 from caffe2py.proto.schema import NetParameter
 from caffe2py.proto.weights.caffemodel import write_caffemodel
 from caffe2py.proto.weights.hdf5 import write_caffemodel_h5
@@ -120,7 +122,8 @@ def share_weights(
                     f"Cannot share param {i} weights from layer '{other.name}'; shape mismatch.  Source param shape is "
                     f"{shape_text(blob.shape)}; target param shape is {shape_text(mine.shape)}"
                 )
-            _share(mine, blob, parameters)
+            if mine.data_memory is not blob.data_memory:
+                _share(mine, blob, parameters)
 
 
 def _share(mine: Blob, theirs: Blob, parameters: dict[int, nn.Parameter]) -> None:
@@ -138,6 +141,10 @@ def write_weights(
     """Write the layers, Caffe's Splits among them, with their learned blobs."""
     message = NetParameter(name=graph.name)
     message.layer.extend(op.node.message for op in operators)
+    for layer in message.layer:
+        if layer.type == "BatchNorm" and not layer.param:  # Caffe says so while it sets the layer up
+            for _ in range(3):
+                layer.param.add(lr_mult=0.0)
     blobs = {op.name: [b.data for b in op.blobs] for op in operators if op.blobs}
     if hdf5:
         owned = {
@@ -146,5 +153,19 @@ def write_weights(
             if op.blobs
         }
         write_caffemodel_h5(path, message, owned)
+    elif diff:
+        _write_with_diffs(path, message, operators)
     else:
         write_caffemodel(path, message, blobs)
+
+
+def _write_with_diffs(path: str | os.PathLike[str], message: Any, operators: Sequence[Operator]) -> None:
+    """A binary file that has the gradients, too (`snapshot_diff`)."""
+    for layer, op in zip(message.layer, operators, strict=True):
+        for blob in op.blobs:
+            stored = layer.blobs.add()
+            stored.shape.dim.extend(blob.shape)
+            stored.data.extend(blob.data.ravel())
+            stored.diff.extend(blob.diff.ravel())
+    with written_whole(path) as temporary:
+        temporary.write_bytes(message.SerializeToString())

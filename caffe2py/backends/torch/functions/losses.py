@@ -26,12 +26,16 @@ def classes_last(x: Tensor, axis: int) -> Tensor:
 def softmax_loss(
     x: Tensor, label: Tensor, axis: int = 1, normalization: str = "VALID", ignore_label: int | None = None
 ) -> Tensor:
-    """The mean of -log softmax(x)[label]; a probability counts as float32's smallest normal number at the least."""
+    """The mean of -log softmax(x)[label]; a probability counts as float32's smallest normal number at the least.
+
+    As in Caffe the logarithm is that of the rounded probability, which shows where it is near 1.
+    """
     target = label.flatten().long()
     counted = torch.ones_like(target, dtype=torch.bool) if ignore_label is None else target != ignore_label
-    log_p = F.log_softmax(classes_last(x, axis), 1)
-    log_p = log_p.gather(1, torch.where(counted, target, 0)[:, None])[:, 0]
-    return normalised(-floored(log_p, -87.3365447505531), counted, x.shape[:axis].numel(), normalization)
+    rows, chosen = classes_last(x, axis), torch.where(counted, target, 0)[:, None]
+    log_p = F.log_softmax(rows, 1).gather(1, chosen)[:, 0]
+    p = torch.softmax(rows.detach(), 1).gather(1, chosen)[:, 0].clamp(min=1.17549435e-38)
+    return normalised(-(log_p + (p.log() - log_p).detach()), counted, x.shape[:axis].numel(), normalization)
 
 
 def infogain_loss(

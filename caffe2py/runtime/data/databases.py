@@ -1,0 +1,120 @@
+"""Databases of samples, LMDB and LevelDB, through the packages for them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+from weakref import WeakValueDictionary
+
+from caffe2py.errors import CaffeError, FileError
+
+ROOM = 1 << 40  # an LMDB grows up to this; the file is as large as what is in it
+
+
+class Reader(Protocol):
+    """A database open for reading."""
+
+    def values(self) -> Iterator[bytes]:
+        """The values in the order of their keys."""
+
+
+class Writer(Protocol):
+    """A database open for writing."""
+
+    def put(self, key: bytes, value: bytes) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def open_database(path: str, backend: str) -> Reader:
+    """Open a database, "LMDB" or "LEVELDB". Raises `FileError` where there is none."""
+    if not Path(path).exists():
+        raise FileError(f"no such {backend}", path)
+    place = os.path.realpath(path)
+    found = _open.get(place)
+    if found is None:
+        found = _open[place] = _Lmdb(path) if backend == "LMDB" else _LevelDb(path)
+    return found
+
+
+def new_database(path: str, backend: str) -> Writer:
+    """Make a database. Raises `FileError` where something stands there."""
+    if Path(path).exists():
+        raise FileError("something stands there already; want a new name, or to remove it", path)
+    return _NewLmdb(path) if backend == "LMDB" else _NewLevelDb(path)
+
+
+# The packages open a database once in a process; the nets of a solver may read the same one.
+_open: WeakValueDictionary[str, Reader] = WeakValueDictionary()
+
+
+class _Lmdb:
+    def __init__(self, path: str) -> None:
+        lmdb = _package("lmdb", "LMDBs")
+        try:
+            self._env = lmdb.open(path, readonly=True, lock=False, subdir=os.path.isdir(path), max_readers=1)
+        except lmdb.Error as error:
+            raise FileError(f"not an LMDB that can be read ({error})", path) from None
+
+    def values(self) -> Iterator[bytes]:
+        with self._env.begin(buffers=False) as transaction, transaction.cursor() as cursor:
+            yield from cursor.iternext(keys=False)
+
+
+class _LevelDb:
+    def __init__(self, path: str) -> None:
+        plyvel = _package("plyvel", "LevelDBs")
+        try:
+            self._db = plyvel.DB(path, create_if_missing=False)
+        except (plyvel.Error, OSError) as error:
+            raise FileError(f"not a LevelDB that can be read ({error})", path) from None
+
+    def values(self) -> Iterator[bytes]:
+        yield from self._db.iterator(include_key=False)
+
+
+class _NewLmdb:
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._env = _package("lmdb", "LMDBs").open(path, map_size=ROOM)
+        self._transaction = self._env.begin(write=True)
+        self._count = 0
+
+    def put(self, key: bytes, value: bytes) -> None:
+        self._transaction.put(key, value)
+        self._count += 1
+        if self._count % 1000 == 0:
+            self._transaction.commit()
+            self._transaction = self._env.begin(write=True)
+
+    def close(self) -> None:
+        self._transaction.commit()
+        self._env.close()
+
+
+class _NewLevelDb:
+    def __init__(self, path: str) -> None:
+        self._db = _package("plyvel", "LevelDBs").DB(path, create_if_missing=True)
+
+    def put(self, key: bytes, value: bytes) -> None:
+        self._db.put(key, value)
+
+    def close(self) -> None:
+        self._db.close()
+
+
+def remove_database(path: str) -> None:
+    """Remove what `new_database` made."""
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def _package(name: str, what: str) -> Any:
+    import importlib
+
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise CaffeError(f"{what} need {name}: pip install 'caffe2py[runtime]'") from None

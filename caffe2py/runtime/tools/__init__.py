@@ -1,0 +1,1 @@
+"""What Caffe's command and its small tools do: scores, times, databases of pictures, means, features."""
