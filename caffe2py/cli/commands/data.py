@@ -21,7 +21,7 @@ def command() -> None:
     """Caffe's small tools, with their arguments and flags."""
 
 
-@command.command(short_help="Pictures and labels to a database that Data layers read")
+@command.command("convert_imageset", short_help="Pictures and labels to a database that Data layers read")
 @click.argument("rootfolder")
 @click.argument("listfile")
 @click.argument("db_name")
@@ -66,7 +66,7 @@ def convert_imageset(
         print_json({"file": db_name, "records": count})
 
 
-@command.command(short_help="The mean of a database's samples, as a .binaryproto or .npy")
+@command.command("compute_image_mean", short_help="The mean of a database's samples, as a .binaryproto or .npy")
 @click.argument("input_db")
 @click.argument("output_file", required=False)
 @backend_flag
@@ -80,7 +80,7 @@ def compute_image_mean(input_db: str, output_file: str | None, backend: str, as_
         print_json({"file": output_file, "shape": mean.shape, "means": mean.mean((1, 2)).tolist()})
 
 
-@command.command(short_help="Blobs of a net over its own data, as databases")
+@command.command("extract_features", short_help="Blobs of a net over its own data, as databases")
 @click.argument("pretrained_net_param")
 @click.argument("feature_extraction_proto_file")
 @click.argument("extract_feature_blob_names")

@@ -68,7 +68,7 @@ class _LevelDb:
     def __init__(self, path: str) -> None:
         plyvel = _package("plyvel", "LevelDBs")
         try:
-            self._db = plyvel.DB(path, create_if_missing=False)
+            self._db = plyvel.DB(os.path.realpath(path), create_if_missing=False)
         except (plyvel.Error, OSError) as error:
             raise FileError(f"not a LevelDB that can be read ({error})", path) from None
 
@@ -97,7 +97,7 @@ class _NewLmdb:
 
 class _NewLevelDb:
     def __init__(self, path: str) -> None:
-        self._db = _package("plyvel", "LevelDBs").DB(path, create_if_missing=True)
+        self._db = _package("plyvel", "LevelDBs").DB(os.path.realpath(path), create_if_missing=True)
 
     def put(self, key: bytes, value: bytes) -> None:
         self._db.put(key, value)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from caffe2py.layers.base import Count, Layer, Params, Shape
+from caffe2py.errors import NetError
+from caffe2py.layers.base import Count, Layer, Misfit, Params, Shape
 from caffe2py.runtime.blobs.blob import Blob
 from caffe2py.runtime.glog import log
 from caffe2py.runtime.layers.operator import Operator
@@ -71,4 +72,7 @@ class Feeding(Operator):
         """The tops keep the shape of their last batch."""
 
     def forward(self, record: bool) -> None:
-        self.feed.load(self.tops)
+        try:
+            self.feed.load(self.tops)
+        except Misfit as misfit:
+            raise self.node.error(NetError, str(misfit)) from None
