@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import caffe2py.pycaffe as caffe
+from tests.helpers.absent import each
 from tests.helpers.layer_cases import relative
 from tests.helpers.recorded_nets import RecordedNet, recorded_nets
 
@@ -96,10 +97,10 @@ def test_classifier(recorded: h5py.File, files: tuple[str, str], kind: str) -> N
 WHOLE = [net for folder in ("tiny", "mtcnn") for net in recorded_nets(folder)]
 
 
-@pytest.mark.parametrize("recorded_net", WHOLE, ids=lambda n: n.id)
-def test_whole_nets_step_by_step(recorded_net: RecordedNet, reference: Path) -> None:
+@each("recorded_net", WHOLE, "whole nets", ids=lambda n: n.id)
+def test_whole_nets_step_by_step(recorded_net: RecordedNet, tmp_path: Path) -> None:
     """Each layer's tops right after it, and every blob at the end: the last that was written to it."""
-    made = caffe.Net(str(recorded_net.prototxt), caffe.TEST, weights=str(recorded_net.weights))
+    made = caffe.Net(str(recorded_net.prototxt), caffe.TEST, weights=str(recorded_net.caffemodel(tmp_path)))
     given = recorded_net.inputs()
     for name, values in given.items():
         made.blobs[name].reshape(*values.shape)

@@ -19,18 +19,20 @@ import caffe2py.pycaffe as caffe
 from caffe2py.proto.weights.mean import read_mean
 from caffe2py.runtime.data.database_data import datum_array, parse_datum
 from caffe2py.runtime.data.databases import open_database
+from tests.helpers.absent import absent
 from tests.helpers.nets import command
+from tests.helpers.reference import found, reference
 
 ROOT = str(Path(__file__).resolve().parents[2])
 NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e-?\d+)?(?![\w.])")
 
 
 @pytest.fixture
-def folder(reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the solver, the net and the data that were recorded."""
     for name in ("solver.prototxt", "tr.prototxt", "list.txt", "digits.h5"):
-        shutil.copy(reference / "runtime" / name, tmp_path)
-    for path in (reference / "runtime").glob("snap_iter_10.*"):
+        shutil.copy(reference(f"runtime/{name}"), tmp_path)
+    for path in found("runtime/snap_iter_10.*"):
         shutil.copy(path, tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -65,13 +67,13 @@ LOGS = {
 
 
 @pytest.mark.parametrize(("words", "log"), LOGS.values(), ids=LOGS)
-def test_logs_are_caffes_line_by_line(reference: Path, folder: Path, words: str, log: str) -> None:
+def test_logs_are_caffes_line_by_line(folder: Path, words: str, log: str) -> None:
     if "trained" in words:
         run("train", "--solver=solver.prototxt")
         shutil.move("snap_iter_20.caffemodel", "trained.caffemodel")
     done = run(*words.split())
     assert done.returncode == 0, done.stderr
-    same(lines(done.stderr), lines((reference / "runtime" / log).read_text()))
+    same(lines(done.stderr), lines(reference(f"runtime/{log}").read_text()))
 
 
 def test_files_that_training_leaves(folder: Path) -> None:
@@ -125,8 +127,8 @@ WRONG = {
 def test_errors(folder: Path, words: str, fact: str) -> None:
     import torch
 
-    if "gpu" in words + fact.lower() and torch.cuda.is_available():
-        pytest.skip("there is a GPU")
+    if "GPU" in fact and torch.cuda.is_available():
+        absent("a machine without a GPU")
     done = command(*words.split())
     assert done.status == 1 and fact in done.err
 
@@ -135,9 +137,9 @@ def test_errors(folder: Path, words: str, fact: str) -> None:
 
 
 @pytest.fixture
-def pictures(reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    for path in (reference / "runtime" / "data").glob("im*.png"):
+    for path in found("runtime/data/im*.png"):
         shutil.copy(path, tmp_path)
     Path("list.txt").write_text("".join(f"im{i}.png {10 * i}\n" for i in range(4)))
     return tmp_path

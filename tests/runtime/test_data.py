@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import h5py
@@ -13,17 +14,19 @@ from caffe2py.errors import CaffeError
 from caffe2py.runtime.data.databases import new_database
 from caffe2py.runtime.data.window_data import read_windows
 from caffe2py.runtime.mode import set_workers
-from tests.helpers.layer_cases import REFERENCE
+from tests.helpers.absent import each
+from tests.helpers.reference import found, reference
 from tests.helpers.running import net
 
-RECORD = REFERENCE / "runtime" / "data_layers.h5"
-NETS = list(h5py.File(RECORD)["net"]) if RECORD.exists() else []
+NETS = [name for path in found("runtime/data_layers.h5") for name in h5py.File(path)["net"]]
 
 
-@pytest.mark.parametrize("name", NETS)
+@each("name", NETS, "runtime/")
 def test_recorded(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(REFERENCE / "runtime" / "data")
-    with h5py.File(RECORD) as file:
+    for path in found("runtime/data/*"):
+        (shutil.copytree if path.is_dir() else shutil.copy)(path, tmp_path / path.name)
+    monkeypatch.chdir(tmp_path)
+    with h5py.File(reference("runtime/data_layers.h5")) as file:
         group = file["net"][name]
         made = net(tmp_path, group.attrs["prototxt"])
         for k in range(5):

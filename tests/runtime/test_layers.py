@@ -5,15 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from caffe2py.proto.net import parse_net
 from caffe2py.runtime.nets.net import RunningNet
-from tests.helpers.layer_cases import REFERENCE, Case, read_cases, relative
+from tests.helpers.absent import each
+from tests.helpers.layer_cases import Case, cases, relative
+from tests.helpers.recorded_nets import recorded_nets
 
 # As tests/layers/test_layers.py: float32 sums in another order; gradients sum once more.
 FORWARD, BACKWARD = 2e-5, 1e-4
-CASES = list(read_cases(REFERENCE / "layers"))
+CASES = cases("layers/*")
 
 
 def running(case: Case, folder: Path) -> RunningNet:
@@ -26,7 +27,7 @@ def running(case: Case, folder: Path) -> RunningNet:
     return made
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda c: c.id)
+@each("case", CASES, "layers/", ids=lambda c: c.id)
 def test_recorded(case: Case, tmp_path: Path) -> None:
     made = running(case, tmp_path)
     assert [(op.name, op.type) for op in made.operators] == case.layers
@@ -53,11 +54,11 @@ def test_all_cases_are_there() -> None:
     assert len(CASES) >= 150 and {c.phase for c in CASES} == {"TRAIN", "TEST"}
 
 
-def test_quick_and_slow_passes_leave_the_same_blobs(reference: Path, tmp_path: Path) -> None:
+def test_quick_and_slow_passes_leave_the_same_blobs(tmp_path: Path) -> None:
     """Fused steps against single ones, on a net of BatchNorm, Scale and ReLU in place."""
-    folder = reference / "tiny"
-    made = RunningNet(parse_net((folder / "SENet-154.prototxt").read_text()))
-    made.load_weights(folder / "SENet-154.caffemodel")
+    net = next(n for n in recorded_nets("tiny") if "SENet-154" in n.id)
+    made = RunningNet(parse_net(net.prototxt.read_text()))
+    made.load_weights(net.caffemodel(tmp_path))
     made.named_blobs["data"].data[...] = np.random.default_rng(0).uniform(-100, 100, made.named_blobs["data"].shape)
     made.run_forward()
     quick = {name: blob.data.copy() for name, blob in made.named_blobs.items()}

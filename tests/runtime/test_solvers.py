@@ -16,11 +16,12 @@ from caffe2py.errors import CaffeError
 from caffe2py.proto.schema import message_class
 from caffe2py.runtime.solvers.rates import learning_rate
 from caffe2py.runtime.solvers.snapshots import read_state
-from tests.helpers.layer_cases import REFERENCE, relative
+from tests.helpers.absent import each
+from tests.helpers.layer_cases import relative
+from tests.helpers.reference import found, reference
 from tests.helpers.running import SMALL, write
 
-RECORD = REFERENCE / "solvers.h5"
-CASES = [name for name, group in h5py.File(RECORD).items() if "solver" in group.attrs] if RECORD.exists() else []
+CASES = [name for path in found("solvers.h5") for name, group in h5py.File(path).items() if "solver" in group.attrs]
 CLOSE = 1e-4  # twelve steps, each on rounded gradients
 # A bias before a BatchNorm has no gradient but rounding, which these divide by its own size: Caffe does not repeat it.
 NOISE = {"adagrad", "rmsprop", "adam"}, {"conv/1", "bn/0"}
@@ -30,7 +31,7 @@ NOISE = {"adagrad", "rmsprop", "adam"}, {"conv/1", "bn/0"}
 def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[h5py.File]:
     """The record, in a folder with the files that its solvers name."""
     monkeypatch.chdir(tmp_path)
-    with h5py.File(RECORD) as file:
+    with h5py.File(reference("solvers.h5")) as file:
         Path("net.prototxt").write_text(file.attrs["net"])
         Path("list.txt").write_text("data.h5")
         Path("before.caffemodel").write_bytes(bytes(file["before"][()]))
@@ -54,7 +55,7 @@ def check(made: caffe.SGDSolver, record: h5py.File, name: str) -> None:
                 assert relative(made.net.params[layer][int(i)].data, expected[()]) < CLOSE, f"{layer}/{i}"
 
 
-@pytest.mark.parametrize("name", CASES)
+@each("name", CASES, "solvers.h5")
 def test_recorded(record: h5py.File, name: str) -> None:
     made = solver(record, name)
     losses = []
