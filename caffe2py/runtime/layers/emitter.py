@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -25,7 +26,7 @@ Function = Callable[..., Sequence[Tensor]]
 @cache
 def helpers() -> Mapping[str, Any]:
     """The functions that layers' texts may call, by name, and torch's own names."""
-    found: dict[str, Any] = {"torch": torch, "F": F, "nn": nn, "Tensor": Tensor}
+    found: dict[str, Any] = {"torch": torch, "F": F, "nn": nn, "Tensor": Tensor, "inf": math.inf, "nan": math.nan}
     for file in pkgutil.iter_modules(functions.__path__, f"{functions.__name__}."):
         module = importlib.import_module(file.name)
         found |= {name: value for name, value in vars(module).items() if callable(value)}

@@ -89,7 +89,7 @@ class _Maker:
         if shares_memory(node):
             return Shared(*parts)
         text = RecurrentText if isinstance(node.layer, Recurrent) and not node.layer.expose_hidden else Text
-        return text(*parts, [self._parameter(node, i) for i in range(len(blobs))], self.graph.phase == "TRAIN")
+        return text(*parts, [self._parameter(node, i) for i in range(len(blobs))], node.message.phase == 0)
 
     def _top(self, node: Node, index: int, value: Value) -> Blob:
         if value.blob not in self.blobs or value.version == 1:

@@ -43,7 +43,7 @@ class RunningNet:
         self._runs_backward = parts.flow.layers
         self._needs_backward = any(self._runs_backward)
         self._prepare(parts)
-        self._quick = Quick(self.graph, self.operators)
+        self._quick = Quick(self.operators)
 
     def _prepare(self, parts: Parts) -> None:
         """Tell each layer what its backward pass is for, and set the weights that gradients start from."""

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 import torch
 import torch.nn.functional as F
 
-from caffe2py.graph import Graph
 from caffe2py.layers.activation.relu import ReLU
 from caffe2py.layers.activation.scale import Scale
 from caffe2py.layers.normalization.batch_norm import BatchNorm
@@ -15,6 +14,7 @@ from caffe2py.runtime.blobs.memory import Memory
 from caffe2py.runtime.layers.operator import Operator
 from caffe2py.runtime.layers.text import Text
 
+PHASES = ("TRAIN", "TEST")
 Step = Callable[[], None]
 
 
@@ -25,13 +25,13 @@ class Quick:
     Scale behind it are one call of torch, and a ReLU in place writes where its bottom is.
     """
 
-    def __init__(self, graph: Graph, operators: Sequence[Operator]) -> None:
+    def __init__(self, operators: Sequence[Operator]) -> None:
         self._steps: list[tuple[Step, list[Memory]]] = []  # each with what it makes anew
         self._losses = [op for op in operators if any(op.node.loss_weights)]
         rest = list(operators)
         while rest:
             op = rest.pop(0)
-            if not _stored(op, graph.phase):
+            if not _stored(op):
                 self._steps.append((_relu(op) if _in_place_relu(op) else _plain(op), _made(op)))
                 continue
             scale = rest.pop(0) if rest and _scales(op, rest[0]) else None
@@ -73,8 +73,8 @@ def _relu(op: Operator) -> Step:
     return run
 
 
-def _stored(op: Operator, phase: str) -> bool:
-    layer = op.node.layer
+def _stored(op: Operator) -> bool:
+    layer, phase = op.node.layer, PHASES[op.node.message.phase]
     return isinstance(layer, BatchNorm) and layer.uses_stored(phase) and 2 <= len(op.bottoms[0].shape) <= 5
 
 
