@@ -7,6 +7,7 @@ for that process. What is not said here is as in the documentation of BVLC Caffe
 from caffe2py.pycaffe import io
 from caffe2py.pycaffe.classifier import Classifier
 from caffe2py.pycaffe.detector import Detector
+from caffe2py.pycaffe.nccl import NCCL
 from caffe2py.pycaffe.net import Net
 from caffe2py.pycaffe.net_spec import NetSpec, layers, params, to_proto
 from caffe2py.pycaffe.process import (
@@ -40,6 +41,7 @@ from caffe2py.runtime.layers.python import PythonLayer as Layer
 __version__ = "1.0.0"  # the release of Caffe whose interface this is
 
 __all__ = [
+    "NCCL",
     "TEST",
     "TRAIN",
     "AdaDeltaSolver",

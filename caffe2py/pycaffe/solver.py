@@ -65,8 +65,10 @@ class Solver(RunningSolver[PycaffeNet]):
         """Train the weights of another net."""
         self.train_net.share_with(net)
 
-    def add_callback(self, on_start: Callable[[], object], on_gradients_ready: Callable[[], object]) -> None:
-        """Have these called before each iteration, and before each update."""
+    def add_callback(self, on_start: Any, on_gradients_ready: Callable[[], object] | None = None) -> None:
+        """Have these called before each iteration, and before each update; a `caffe.NCCL` alone brings both."""
+        if on_gradients_ready is None:
+            on_start, on_gradients_ready = on_start.on_start, on_start.on_gradients_ready
         self.add_callbacks(on_start, on_gradients_ready)
 
 

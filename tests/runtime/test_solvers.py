@@ -257,14 +257,49 @@ leave()
 """
 
 
-def test_two_processes_are_one_with_iter_size_two(record: h5py.File) -> None:
+BY_NCCL = """
+import json
+import multiprocessing
+import caffe2py.pycaffe as caffe
+
+def train(rank, uid):
+    caffe.set_solver_count(2)
+    caffe.set_solver_rank(rank)
+    caffe.set_multiprocess(True)
+    solver = caffe.SGDSolver("two.prototxt")
+    if rank == 0:
+        solver.net.copy_from("before.caffemodel")
+    nccl = caffe.NCCL(solver, uid)
+    nccl.bcast()
+    solver.add_callback(nccl)
+    solver.net.after_backward(nccl)
+    solver.step(6)
+    if rank == 0:
+        json.dump({n: [b.data.tolist() for b in bs] for n, bs in solver.net.params.items()}, open("two.json", "w"))
+
+if __name__ == "__main__":
+    assert caffe.has_nccl()
+    uid = caffe.NCCL.new_uid()
+    assert isinstance(uid, bytes)
+    started = [multiprocessing.get_context("spawn").Process(target=train, args=(r, uid)) for r in (0, 1)]
+    for process in started:
+        process.start()
+    for process in started:
+        process.join()
+    assert all(process.exitcode == 0 for process in started)
+"""
+
+
+@pytest.mark.parametrize("way", ["torchrun", "NCCL"])
+def test_two_processes_are_one_with_iter_size_two(record: h5py.File, way: str) -> None:
     """Each takes every other row; the net has no BatchNorm, whose statistics are each process's own."""
     net = Path("net.prototxt").read_text().splitlines()
     Path("net.prototxt").write_text("\n".join(line for line in net if '"bn"' not in line and '"scale"' not in line))
     text = record["sgd_fixed"].attrs["solver"]
     write(Path(), text, "two.prototxt")
-    Path("train.py").write_text(TOGETHER)
-    command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "train.py"]
+    Path("train.py").write_text(TOGETHER if way == "torchrun" else BY_NCCL)
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command = [*(torchrun if way == "torchrun" else []), "train.py"]
     python = [__import__("sys").executable]
     root = str(Path(__file__).resolve().parents[2])
     environment = {**__import__("os").environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1"}

@@ -9,7 +9,7 @@ import sys
 
 import tools.bench
 
-NO_BENCHMARK = {"__main__", "measure"}
+NO_BENCHMARK = {"__main__", "measure", "nets"}
 
 
 def main() -> int:

@@ -1,0 +1,98 @@
+"""`net.forward()` against the bare module, and a solver's iteration against the same net in plain torch."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+FORWARD, TRAIN = 1.15, 1.2
+SOLVER = 'net: "{net}" base_lr: 0.001 momentum: 0.9 weight_decay: 0.0005 lr_policy: "fixed" max_iter: 100000'
+
+
+def main() -> None:
+    os.environ["GLOG_minloglevel"] = "2"  # noqa: SIM112  the log is not what is measured
+    import torch
+
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    with tempfile.TemporaryDirectory(prefix="caffe2py-bench-") as name:
+        folder = Path(name)
+        _report("forward SE-ResNet-50", *_forward(folder), FORWARD, rounds=20)
+        for net, batch, rounds in (("lenet", 64, 40), ("caffenet", 16, 6)):
+            _report(f"train {net}, batch {batch}", *_training(folder, net, batch), TRAIN, rounds)
+
+
+def _report(what: str, ours: Callable[[], object], bare: Callable[[], object], limit: float, rounds: int) -> None:
+    """Each round against itself, for other work on the machine slows all of a round."""
+    walls, busy = [], []
+    for number in range(rounds + 2):
+        costs = [_cost(bare), _cost(ours)]
+        if number > 1:  # the first two rounds warm up
+            walls.append((costs[1][0] / costs[0][0], costs[1][0], costs[0][0]))
+            busy.append(costs[1][1] / costs[0][1])
+    ratio = statistics.median(wall[0] for wall in walls)
+    mine, theirs = (1000 * statistics.median(wall[i] for wall in walls) for i in (1, 2))
+    kept = "kept" if ratio <= limit else "NOT KEPT"
+    spread = f"{min(w[0] for w in walls):.2f} to {max(w[0] for w in walls):.2f}"
+    print(
+        f"  {what:<24} {mine:7.1f} ms / {theirs:7.1f} ms = {ratio:5.3f} ({spread}; processor time "
+        f"{statistics.median(busy):5.3f})  limit {limit}  {kept}",
+        flush=True,
+    )
+
+
+def _cost(run: Callable[[], object]) -> tuple[float, float]:
+    start, busy = time.perf_counter(), time.process_time()
+    run()
+    return time.perf_counter() - start, time.process_time() - busy
+
+
+def _forward(folder: Path) -> tuple[Callable[[], object], Callable[[], object]]:
+    import torch
+
+    import caffe2py
+    import caffe2py.pycaffe as caffe
+
+    subprocess.run([sys.executable, "-m", "tools.make_net", "SE-ResNet-50", str(folder)], check=True)
+    files = str(folder / "net.prototxt"), str(folder / "net.caffemodel")
+    module = caffe2py.to_torch(caffe2py.load(*files))
+    net = caffe.Net(files[0], caffe.TEST, weights=files[1])
+    image = torch.randn(1, 3, 224, 224)
+    net.blobs["data"].data[...] = image
+
+    def bare() -> None:
+        with torch.inference_mode():
+            module(image)
+
+    return net.forward, bare
+
+
+def _training(folder: Path, name: str, batch: int) -> tuple[Callable[[], object], Callable[[], object]]:
+    import torch
+
+    import caffe2py
+    import caffe2py.pycaffe as caffe
+    from tools.bench import nets
+
+    prototxt = folder / f"{name}.prototxt"
+    prototxt.write_text(getattr(nets, name)(batch))
+    (folder / "solver.prototxt").write_text(SOLVER.format(net=prototxt))
+    solver = caffe.SGDSolver(str(folder / "solver.prototxt"))
+    module = caffe2py.to_torch(caffe2py.load(prototxt, phase="TRAIN", fill=0))
+    learning = torch.optim.SGD(module.parameters(), lr=0.001, momentum=0.9, weight_decay=0.0005)
+
+    def bare() -> None:
+        learning.zero_grad()
+        module().backward()
+        learning.step()
+
+    return lambda: solver.step(1), bare
+
+
+if __name__ == "__main__":
+    main()
