@@ -18,9 +18,9 @@ def flag(name: str, *more: str, **settings: Any) -> Callable[[F], F]:
 def net_flags(function: F) -> F:
     """--gpu, --level and --stage."""
     for option in (
-        flag("stage", default="", metavar="A,B", help="Stages, for rules with stage or not_stage; commas between."),
+        flag("stage", default="", metavar="NAME", help="Stages, for rules with stage or not_stage; commas between."),
         flag("level", type=int, default=0, help="The level, for rules with min_level or max_level."),
-        flag("gpu", default="", metavar="ID", help='Compute on this GPU, or on "all"; on the CPU if not given.'),
+        flag("gpu", default="", metavar="N", help='Compute on this GPU, or on "all"; on the CPU if not given.'),
     ):
         function = option(function)
     return function

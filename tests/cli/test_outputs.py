@@ -36,6 +36,8 @@ LINES = {
         "--all MODELS -o =.d",
     ],
     "archive extract": ["BUNDLE -o =.d"],
+    "data compute_image_mean": ["BUNDLE =.binaryproto .npy"],
+    "data convert_imageset": ["IMAGES LABELS =.d"],
     "evaluate": [
         "NET WEIGHTS --plugin PLUGIN --images IMAGES --labels LABELS --mean MEAN --transform NET --registry CARD -o =.d"
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from caffe2py.cli.common import json_option, print_json, progress
+from caffe2py.cli.files import Command, Input, Output
 from caffe2py.cli.running import flag, use_device
 
 backend_flag = flag(
@@ -21,10 +22,10 @@ def command() -> None:
     """Caffe's small tools, with their arguments and flags."""
 
 
-@command.command("convert_imageset", short_help="Pictures and labels to a database that Data layers read")
-@click.argument("rootfolder")
-@click.argument("listfile")
-@click.argument("db_name")
+@command.command("convert_imageset", cls=Command, short_help="Pictures and labels to a database that Data layers read")
+@click.argument("rootfolder", type=Input())
+@click.argument("listfile", type=Input())
+@click.argument("db_name", type=Output())
 @backend_flag
 @flag("gray", is_flag=True, help="Read pictures as gray ones.")
 @flag("shuffle", is_flag=True, help="Shuffle the pictures and their labels.")
@@ -33,7 +34,7 @@ def command() -> None:
 @flag("resize_height", type=int, default=0, help="The height to resize pictures to.")
 @flag("check_size", is_flag=True, help="Check that all records have one size.")
 @flag("encoded", is_flag=True, help="Save encoded pictures, not their pixels.")
-@flag("encode_type", default="", metavar="TYPE", help="As what to encode them: png, jpg; as they are if not given.")
+@flag("encode_type", default="", metavar="TEXT", help="As what to encode them: png, jpg; as they are if not given.")
 @json_option
 def convert_imageset(
     rootfolder: str,
@@ -66,9 +67,11 @@ def convert_imageset(
         print_json({"file": db_name, "records": count})
 
 
-@command.command("compute_image_mean", short_help="The mean of a database's samples, as a .binaryproto or .npy")
-@click.argument("input_db")
-@click.argument("output_file", required=False)
+@command.command(
+    "compute_image_mean", cls=Command, short_help="The mean of a database's samples, as .binaryproto or .npy"
+)
+@click.argument("input_db", type=Input())
+@click.argument("output_file", type=Output(), required=False)
 @backend_flag
 @json_option
 def compute_image_mean(input_db: str, output_file: str | None, backend: str, as_json: bool) -> None:
@@ -80,9 +83,9 @@ def compute_image_mean(input_db: str, output_file: str | None, backend: str, as_
         print_json({"file": output_file, "shape": mean.shape, "means": mean.mean((1, 2)).tolist()})
 
 
-@command.command("extract_features", short_help="Blobs of a net over its own data, as databases")
-@click.argument("pretrained_net_param")
-@click.argument("feature_extraction_proto_file")
+@command.command("extract_features", cls=Command, short_help="Blobs of a net over its own data, as databases")
+@click.argument("pretrained_net_param", type=Input())
+@click.argument("feature_extraction_proto_file", type=Input())
 @click.argument("extract_feature_blob_names")
 @click.argument("save_feature_dataset_names")
 @click.argument("num_mini_batches", type=click.IntRange(1))

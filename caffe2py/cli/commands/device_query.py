@@ -5,11 +5,12 @@ from __future__ import annotations
 import click
 
 from caffe2py.cli.common import json_option, print_json
+from caffe2py.cli.files import Command
 from caffe2py.cli.running import flag
 
 
-@click.command(short_help="Tell which GPUs torch can use")
-@flag("gpu", default="all", metavar="ID", help='The GPU to tell of, or "all".')
+@click.command(cls=Command, short_help="Tell which GPUs torch can use")
+@flag("gpu", default="all", metavar="N", help='The GPU to tell of, or "all".')
 @json_option
 def command(gpu: str, as_json: bool) -> None:
     """Print the properties of the GPUs. It is an error where torch finds none."""

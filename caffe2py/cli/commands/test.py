@@ -5,12 +5,13 @@ from __future__ import annotations
 import click
 
 from caffe2py.cli.common import json_option, print_json
+from caffe2py.cli.files import Command, Input
 from caffe2py.cli.running import flag, net_flags, stages, use_device
 
 
-@click.command(short_help="Score a net on its own data as the command caffe does, with its log lines")
-@flag("model", required=True, metavar="NET.prototxt", help="The net, with its data layers.")
-@flag("weights", required=True, metavar="NET.caffemodel", help="Its weights.")
+@click.command(cls=Command, short_help="Score a net on its own data as the command caffe does, with its log lines")
+@flag("model", type=Input(), required=True, metavar="NET.prototxt", help="The net, with its data layers.")
+@flag("weights", type=Input(), required=True, metavar="NET.caffemodel", help="Its weights.")
 @flag("iterations", type=click.IntRange(1), default=50, show_default=True, help="How many batches.")
 @net_flags
 @json_option

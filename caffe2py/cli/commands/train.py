@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from caffe2py.cli.common import progress
+from caffe2py.cli.files import Command, Input
 from caffe2py.cli.running import flag, net_flags, stages, use_device
 
 if TYPE_CHECKING:
@@ -17,10 +18,10 @@ if TYPE_CHECKING:
 EFFECTS = click.Choice(["stop", "snapshot", "none"])
 
 
-@click.command(short_help="Train a net as the command caffe does, with its log lines")
-@flag("solver", required=True, metavar="SOLVER.prototxt", help="The solver definition.")
-@flag("snapshot", metavar="FILE.solverstate", help="Go on from this state.")
-@flag("weights", metavar="FILE[,FILE]", help="Start from these weights: fine-tuning.")
+@click.command(cls=Command, short_help="Train a net as the command caffe does, with its log lines")
+@flag("solver", type=Input(), required=True, metavar="SOLVER.prototxt", help="The solver definition.")
+@flag("snapshot", type=Input(), metavar="FILE.solverstate", help="Go on from this state.")
+@flag("weights", type=Input(), metavar="FILE", help="Start from these weights; commas between several: fine-tuning.")
 @net_flags
 @flag("sigint_effect", type=EFFECTS, default="stop", show_default=True, help="What the signal SIGINT does.")
 @flag("sighup_effect", type=EFFECTS, default="snapshot", show_default=True, help="What the signal SIGHUP does.")
