@@ -34,7 +34,7 @@ def softmax_loss(
     counted = torch.ones_like(target, dtype=torch.bool) if ignore_label is None else target != ignore_label
     rows, chosen = classes_last(x, axis), torch.where(counted, target, 0)[:, None]
     log_p = F.log_softmax(rows, 1).gather(1, chosen)[:, 0]
-    p = torch.softmax(rows.detach(), 1).gather(1, chosen)[:, 0].clamp(min=1.17549435e-38)
+    p = torch.softmax(rows.detach(), 1).gather(1, chosen)[:, 0].clamp(min=1.1754943508222875e-38)
     return normalised(-(log_p + (p.log() - log_p).detach()), counted, x.shape[:axis].numel(), normalization)
 
 
