@@ -1,6 +1,6 @@
-"""Compile protos/caffe.proto to caffe2py/proto/caffe.desc, which is committed and read at import.
+"""Compile protos/ to caffe2py/proto/caffe.desc, read at import, and forks.desc, read when it is needed.
 
-Run it after every change of the schema: ``python tools/compile_protos.py``. Needs grpcio-tools (in the dev extra).
+Run it after every change of a schema: ``python tools/compile_protos.py``. Needs grpcio-tools (in the dev extra).
 """
 
 from __future__ import annotations
@@ -10,29 +10,33 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-SOURCE = ROOT / "protos" / "caffe.proto"
-TARGET = ROOT / "caffe2py" / "proto" / "caffe.desc"
+PROTOS = ROOT / "protos"
+SOURCES = {"caffe": [PROTOS / "caffe.proto"], "forks": sorted((PROTOS / "forks").glob("*.proto"))}
 
 
-def compile_proto(source: Path) -> bytes:
-    """The serialized FileDescriptorSet of a .proto file, without its comments."""
+def target(name: str) -> Path:
+    return ROOT / "caffe2py" / "proto" / f"{name}.desc"
+
+
+def compile_protos(sources: list[Path]) -> bytes:
+    """The serialized FileDescriptorSet of .proto files, without their comments."""
     from grpc_tools import protoc
 
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out.desc"
-        arguments = ["protoc", f"--proto_path={source.parent}", f"--descriptor_set_out={out}", str(source)]
-        if protoc.main(arguments) != 0:
-            raise SystemExit(f"{source}: protoc refuses it")
+        if protoc.main(["protoc", f"--proto_path={PROTOS}", f"--descriptor_set_out={out}", *map(str, sources)]) != 0:
+            raise SystemExit("protoc refuses it")
         return out.read_bytes()
 
 
 def main() -> None:
-    try:
-        data = compile_proto(SOURCE)
-    except ImportError:
-        sys.exit("compile_protos.py needs the protobuf compiler: pip install grpcio-tools")
-    TARGET.write_bytes(data)
-    print(f"{TARGET}: {len(data)} bytes")
+    for name, sources in SOURCES.items():
+        try:
+            data = compile_protos(sources)
+        except ImportError:
+            sys.exit("compile_protos.py needs the protobuf compiler: pip install grpcio-tools")
+        target(name).write_bytes(data)
+        print(f"{target(name)}: {len(data)} bytes")
 
 
 if __name__ == "__main__":

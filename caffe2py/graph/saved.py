@@ -14,7 +14,7 @@ from caffe2py.errors import CaffemodelError, Place
 from caffe2py.layers.base import Misfit, Params, Shape, find_layer
 from caffe2py.layers.utility.python import Python
 from caffe2py.proto.filter import filter_net
-from caffe2py.proto.net import net_from_message
+from caffe2py.proto.net import net_of
 from caffe2py.proto.schema import LayerParameter
 from caffe2py.proto.text.prototxt import LayerText, NetText
 from caffe2py.proto.weights.layers import Weights
@@ -27,7 +27,7 @@ def saved_net(weights: Weights, phase: str = "TEST", level: int = 0, stages: Seq
     before: data (Data), conv, conv_conv_0_split (Split), ip, loss (SoftmaxWithLoss), accuracy (Accuracy)
     after:  data (Input), conv, ip         TRAIN keeps the losses; what only makes labels goes where they go
     """
-    net = net_from_message(weights.net(), weights.file)
+    net = net_of(weights)
     if not any(layer.message.bottom for layer in net.layers):
         raise CaffemodelError(
             "holds weights, and does not say what its layers read; give the prototxt too", weights.file

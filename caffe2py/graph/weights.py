@@ -91,9 +91,7 @@ class WeightSource:
     def _fit(self, spec: LayerText, label: str, shape: Shape, blob: Blob) -> np.ndarray:
         """The blob's values in the layer's shape. A legacy blob (num, channels, height, width) fits from the right."""
         have = tuple(blob.data.shape)
-        fits = have == shape or (
-            blob.legacy and len(shape) <= 4 and (1,) * (4 - len(shape)) + shape == (1,) * (4 - len(have)) + have
-        )
+        fits = have == shape or (blob.legacy and (1,) * (len(have) - len(shape)) + shape == have)
         if not fits:
             raise self._error(spec, f"{label} is {text(have)} in {self._file()}; want {text(shape)}")
         return blob.data.reshape(shape)

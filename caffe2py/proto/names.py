@@ -1,4 +1,7 @@
-"""Names of nets, layers and blobs as text. Caffe never asked for UTF-8, so old files hold other bytes."""
+"""Names as text: of nets, layers and blobs, and of the layer types of 2014 as they are called today.
+
+Caffe never asked for UTF-8, so old files hold other bytes.
+"""
 
 from __future__ import annotations
 
@@ -6,3 +9,34 @@ from __future__ import annotations
 def decode_name(raw: bytes) -> str:
     r"""The name as text: UTF-8, and each byte that is not as ``\xNN``, so that it can be printed and looked up."""
     return raw.decode("utf-8", "backslashreplace")
+
+
+# V1 types, the forks' among them, whose name today is not their words in capitals: INNER_PRODUCT is InnerProduct, but
+V1_TYPES = {
+    "NONE": "",
+    "ABSVAL": "AbsVal",
+    "ARGMAX": "ArgMax",
+    "BN": "BN",
+    "BNLL": "BNLL",
+    "CONVOLUTION3D": "Convolution3D",
+    "DECONVOLUTION3D": "Deconvolution3D",
+    "HDF5_DATA": "HDF5Data",
+    "HDF5_OUTPUT": "HDF5Output",
+    "LRN": "LRN",
+    "MVN": "MVN",
+    "POOLING3D": "Pooling3D",
+    "PRELU": "PReLU",
+    "RELU": "ReLU",
+    "RELU6": "ReLU6",
+    "ROIPOOLING": "ROIPooling",
+    "ROI_POOLING": "ROIPooling",
+    "SMOOTH_L1": "SmoothL1Loss",
+    "SMOOTH_L1_LOSS": "SmoothL1Loss",
+    "SOFTMAX_LOSS": "SoftmaxWithLoss",
+    "TANH": "TanH",
+}
+
+
+def v1_type_name(word: str) -> str:
+    """Today's name of a V1 layer type: ``v1_type_name("SOFTMAX_LOSS")`` is ``"SoftmaxWithLoss"``."""
+    return V1_TYPES.get(word, "".join(part.capitalize() for part in word.split("_")))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from caffe2py.errors import FileError, NetError, Place, PrototxtError
+from caffe2py.proto.dialects.naming import dialects_of
 from caffe2py.proto.disk.looks import BINARY, looks_like
 from caffe2py.proto.names import decode_name
 from caffe2py.proto.schema import LayerParameter, NetParameter, SolverParameter, V1LayerParameter
@@ -15,7 +17,10 @@ from caffe2py.proto.text.tokens import BLOCK, MAX_BYTES, Field, Source, decode_t
 from caffe2py.proto.text.values import close_names
 from caffe2py.proto.upgrade.v1 import upgrade_net
 
-__all__ = ["LayerText", "NetText", "net_from_message", "parse_net", "read_net", "read_prototxt"]
+if TYPE_CHECKING:
+    from caffe2py.proto.weights.layers import Weights
+
+__all__ = ["LayerText", "NetText", "net_from_message", "net_of", "parse_net", "read_net", "read_prototxt"]
 
 LAYER_FIELDS: dict[str, Any] = {"layer": LayerParameter, "layers": V1LayerParameter}
 
@@ -43,7 +48,21 @@ def parse_net(text: str | bytes, file: str = "<text>") -> NetText:
         raise PrototxtError(f'input "{top.message.input[0]}" has no size; {wish}', top.places["input"])
     notes = unknown_notes(top, layers)
     net = NetText(top.message.name, tuple(layers), top.message, notes, file, source.text, top.unknown)
-    return upgrade_net(net, top.places)
+    net = upgrade_net(net, top.places)
+    return replace(net, dialects=dialects_of(net.layers, net.unknown))
+
+
+def net_of(weights: Weights, dialect: str | None = None) -> NetText:
+    """The net that a caffemodel describes, upgraded to today's format, whichever fork wrote it.
+
+    `dialect` names the fork, where somebody knows it. Raises CaffemodelError where the layers do not parse, or may mean
+    several things; UnsupportedError for HDF5, which holds weights only.
+    """
+    from caffe2py.proto.dialects.binding import bound  # here, so that a prototxt can be read without numpy
+
+    message = weights.net()
+    found = bound(weights, message, dialect)
+    return net_from_message(message, weights.file) if found is None else upgrade_net(found)
 
 
 def net_from_message(message: Any, file: str) -> NetText:

@@ -20,13 +20,13 @@ PACKAGE = "caffe"
 _pool = descriptor_pool.DescriptorPool()
 
 
-def _load(path: Path) -> None:
-    """Add the files of a serialized FileDescriptorSet to the pool."""
-    for file in descriptor_pb2.FileDescriptorSet.FromString(path.read_bytes()).file:
-        _pool.Add(file)
+def file_descriptor() -> descriptor_pb2.FileDescriptorProto:
+    """A copy of the compiled schema."""
+    data = Path(__file__).with_name("caffe.desc").read_bytes()
+    return descriptor_pb2.FileDescriptorSet.FromString(data).file[0]
 
 
-_load(Path(__file__).with_name("caffe.desc"))
+_pool.Add(file_descriptor())
 
 
 @cache

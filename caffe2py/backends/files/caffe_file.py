@@ -9,9 +9,9 @@ import numpy as np
 
 from caffe2py.errors import CaffeError
 from caffe2py.graph import Graph
+from caffe2py.proto.dialects.encoding import blob_kind, message_of
 from caffe2py.proto.disk.files import written_whole
 from caffe2py.proto.filter import without_rules
-from caffe2py.proto.schema import NetParameter
 from caffe2py.proto.text.writer import format_net
 from caffe2py.proto.weights.caffemodel import write_caffemodel
 from caffe2py.proto.weights.hdf5 import write_caffemodel_h5
@@ -22,20 +22,18 @@ def save(
 ) -> None:
     """Write a graph back as Caffe files: the net as text, its weights as `.caffemodel` or `.h5`.
 
-    The net is the one that was loaded: upgraded to today's format, and only the layers of its phase. Raises
-    `CaffeError` for a graph that a pass has changed, `WeightError` where the weights are asked for and not there.
+    The net is the one that was loaded: upgraded to today's format, and only the layers of its phase. In a caffemodel a
+    fork's fields have the numbers that the fork gave them. Raises `CaffeError` for a graph that a pass has changed, `WeightError` where the weights are asked for and not there.
     """
     if graph.net is None:
         raise CaffeError(f'graph "{graph.name}" holds no net to write; save the graph that was loaded')
     net = without_rules(graph.net)
     if caffemodel is not None:
-        message = NetParameter()
-        message.CopyFrom(net.message)
-        message.name = net.name
-        message.layer.extend(layer.message for layer in net.layers)
         blobs = _blobs(graph)
-        write_blobs = write_caffemodel_h5 if Path(caffemodel).suffix == ".h5" else write_caffemodel
-        write_blobs(caffemodel, message, blobs)
+        if Path(caffemodel).suffix == ".h5":
+            write_caffemodel_h5(caffemodel, message_of(net), blobs)
+        else:
+            write_caffemodel(caffemodel, message_of(net), blobs, blob_kind(net))
     if prototxt is not None:
         text = format_net(net)
         with written_whole(prototxt) as temporary:

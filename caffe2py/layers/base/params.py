@@ -27,6 +27,8 @@ class Params:
     def get(self, path: str, default: Any = None) -> Any:
         """The value of a singular field: the one given, else the schema's default, else `default`."""
         values = self._walk(path)
+        if len(values) > 1 and is_single(path):
+            raise Misfit(f"{path} is given {len(values)} times; want it once")
         if values:
             return values[-1]
         return default if default is not None else schema_default(path)
@@ -36,27 +38,38 @@ class Params:
         return tuple(self._walk(path))
 
     def _walk(self, path: str) -> list[Any]:
+        """The values that the message has, then those that only a fork's schema allows: another word, more of them."""
+        return [*self._own(path), *(u.value for u in self.unknown if u.path == path)]
+
+    def _own(self, path: str) -> list[Any]:
         message = self.message
         *parents, last = path.split(".")
         for parent in parents:
-            field = message.DESCRIPTOR.fields_by_name.get(parent)
-            if field is None:
-                return [u.value for u in self.unknown if u.path == path]
-            if not message.HasField(parent):
-                message = None
-                break
+            if parent not in message.DESCRIPTOR.fields_by_name or not message.HasField(parent):
+                return []
             message = getattr(message, parent)
-        if message is not None:
-            field = message.DESCRIPTOR.fields_by_name.get(last)
-            if field is not None:
-                if field.is_repeated:
-                    values = list(getattr(message, last))
-                else:
-                    values = [getattr(message, last)] if message.HasField(last) else []
-                if field.enum_type is not None:
-                    values = [field.enum_type.values_by_number[v].name for v in values]
-                return [_float32(v) if isinstance(v, float) else v for v in values]
-        return [u.value for u in self.unknown if u.path == path]
+        field = message.DESCRIPTOR.fields_by_name.get(last)
+        if field is None:
+            return []
+        if field.is_repeated:
+            values = list(getattr(message, last))
+        else:
+            values = [getattr(message, last)] if message.HasField(last) else []
+        if field.enum_type is not None:
+            values = [field.enum_type.values_by_number[v].name for v in values]
+        return [_float32(v) if isinstance(v, float) else v for v in values]
+
+
+def is_single(path: str) -> bool:
+    """Does Caffe's schema have this field, and only once in a layer?"""
+    message: Any = LAYER
+    repeated = True
+    for name in path.split("."):
+        field = message.fields_by_name.get(name) if message is not None else None
+        if field is None:
+            return False
+        message, repeated = field.message_type, field.is_repeated
+    return not repeated
 
 
 def schema_default(path: str) -> Any:

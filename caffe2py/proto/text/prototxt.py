@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any
@@ -10,18 +10,20 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor
 
 from caffe2py.errors import Place, PrototxtError
+from caffe2py.proto.forks import OWN, fields_of
 from caffe2py.proto.schema import message_class
 from caffe2py.proto.text.tokens import BLOCK, Field, Source, decode_text, read_fields
-from caffe2py.proto.text.values import Convert, Misfit, converter, plain_value, said
+from caffe2py.proto.text.values import Convert, Misfit, Word, converter, plain_value, said
 
 
 @dataclass(frozen=True)
 class Unknown:
-    """A value of a field that the schema does not know, such as a custom layer's own parameter.
+    """A value that Caffe's own schema has no field for: a fork's parameter, or a custom layer's own.
 
     `path` is relative to the layer (or the net): ``my_param.alpha``. The second block of a name is
     ``my_param[1].alpha``; a field given several times is as many Unknowns of one path. `value` is an int, a float, a
-    bool (the words true and false), else a str: quoted text, or a `Word` such as an enum's. None: an empty block.
+    bool (the words true and false), else a str: quoted text, or a `Word` such as an enum's. None: an empty block. What
+    a fork's schema knows has the type that it has there: a ``min_size: 60`` is 60.0, a ``code_type: 2`` its word.
     """
 
     path: str
@@ -48,6 +50,7 @@ class NetText:
 
     `notes` tell what the reader did or left aside: upgrades, fields that the schema does not know. `text` is the
     original text, "" for a net out of a caffemodel. `unknown` are fields of the net itself; a layer has its own.
+    `dialects` are the schemas that know what the net says: Caffe's own ("bvlc"), or a fork's.
     """
 
     name: str
@@ -57,6 +60,7 @@ class NetText:
     file: str = ""
     text: str = ""
     unknown: tuple[Unknown, ...] = ()
+    dialects: tuple[str, ...] = (OWN,)
 
 
 class Places(Mapping[str, Place]):
@@ -139,12 +143,18 @@ def _fill(message: Any, fields: list[Field], source: Source, place: Place, prefi
             continue
         if not slot.repeated:
             if name in first or f.listed:
-                raise _not_repeated(f, first.get(name), source)
+                if slot.convert is None or not _is_list_of_a_fork(message.DESCRIPTOR.name, f):
+                    raise _not_repeated(f, first.get(name), source)
+                strangers.append(f)
+                continue
             first[name] = f
         if slot.convert is not None:
             try:
                 value = slot.convert(f)
             except Misfit as error:
+                if _forks_value({message.DESCRIPTOR.name}, f) is not None:
+                    strangers.append(f)
+                    continue
                 raise PrototxtError(str(error), source.place(f.value_at)) from None
             if slot.repeated:
                 getattr(message, name).append(value)
@@ -164,7 +174,7 @@ def _fill(message: Any, fields: list[Field], source: Source, place: Place, prefi
             inner.SetInParent()
             _fill(inner, f.fields, source, source.place(f.at), f"{prefix}{name}.", unknown)
     if strangers:
-        _keep(strangers, source, prefix, unknown)
+        _keep(strangers, source, prefix, unknown, {message.DESCRIPTOR.name})
     for missing in _required(message.DESCRIPTOR):
         if missing not in first:
             raise PrototxtError(f"{message.DESCRIPTOR.name} has no {missing}; want it set", place)
@@ -177,18 +187,45 @@ def _not_repeated(f: Field, first: Field | None, source: Source) -> PrototxtErro
     return PrototxtError(f"{f.name} is given twice, first at line {line}; want it once", source.place(f.at))
 
 
-def _keep(fields: list[Field], source: Source, prefix: str, unknown: list[Unknown]) -> None:
-    """Add fields that the schema does not know, down to their values."""
+def _keep(fields: list[Field], source: Source, prefix: str, unknown: list[Unknown], messages: Set[str]) -> None:
+    """Add fields that the schema does not know, down to their values. `messages` are what forks call the block."""
     for path, f in with_paths(prefix, fields):
         if f.kind == BLOCK and f.fields:
-            _keep(f.fields, source, f"{path}.", unknown)
+            found = [known.message_type for m in messages for _, known in fields_of(m, f.name)]
+            inside = {message.name for message in found if message is not None}
+            _keep(f.fields, source, f"{path}.", unknown, inside)
         else:
             place = source.place(f.at)
             try:
-                value = None if f.kind == BLOCK else plain_value(f)
+                value = None if f.kind == BLOCK else _forks_value(messages, f)
+                if value is None and f.kind != BLOCK:
+                    value = plain_value(f)
             except Misfit as error:
                 raise PrototxtError(str(error), source.place(f.value_at)) from None
             unknown.append(Unknown(path if f.kind == BLOCK else f"{prefix}{f.name}", value, place))
+
+
+def _forks_value(messages: Set[str], f: Field) -> object:
+    """What is written as the type that the forks give the field; None where none takes it, or they differ."""
+    values = []
+    for message in messages:
+        for _, known in fields_of(message, f.name):
+            convert = converter(known)
+            if convert is None:
+                continue
+            try:
+                value = convert(f)
+            except Misfit:
+                continue
+            enum: Any = known.enum_type
+            values.append(Word(enum.values_by_number[value].name) if enum is not None else value)
+    same = bool(values) and all(type(v) is type(values[0]) and v == values[0] for v in values)
+    return values[0] if same else None
+
+
+def _is_list_of_a_fork(message: str, f: Field) -> bool:
+    """Does a fork take several values where Caffe takes one, as V-Net's poolings do?"""
+    return any(known.is_repeated for _, known in fields_of(message, f.name))
 
 
 @cache

@@ -20,6 +20,12 @@ class Word(str):
     __slots__ = ()
 
 
+class Raw(bytes):
+    """A field of a binary that no schema explains: its bytes, the tag among them."""
+
+    __slots__ = ()
+
+
 class Misfit(Exception):
     """What is written does not fit the field; the reader adds the place."""
 

@@ -10,7 +10,7 @@ from typing import Any
 from google.protobuf.descriptor import FieldDescriptor
 
 from caffe2py.proto.text.prototxt import NetText, Unknown
-from caffe2py.proto.text.values import Word
+from caffe2py.proto.text.values import Raw, Word
 
 Stranger = tuple[str, object]  # the path of a field outside the schema, and its value
 
@@ -49,7 +49,9 @@ def _lines(message: Any | None, strangers: Sequence[Stranger], indent: str) -> I
     for head, within in inside.items():
         name = head.partition("[")[0]
         for rest, value in within:
-            if not rest and value is not None:
+            if not rest and isinstance(value, Raw):
+                yield f"{indent}# field {name}, which no schema explains: {value.hex(' ')}"
+            elif not rest and value is not None:
                 yield f"{indent}{name}: {_plain(value)}"
         if any(rest or value is None for rest, value in within):
             yield f"{indent}{name} {{"
@@ -64,7 +66,7 @@ def _scalar(field: FieldDescriptor, value: Any) -> str:
         name: str = enum.values_by_number[value].name
         return name
     if kind == FieldDescriptor.CPPTYPE_FLOAT:
-        return _float32(value)
+        return float32_text(value)
     return _plain(value)
 
 
@@ -78,7 +80,7 @@ def _plain(value: object) -> str:
     return repr(value)
 
 
-def _float32(value: float) -> str:
+def float32_text(value: float) -> str:
     """The shortest decimal that is read as the same float32."""
     if not math.isfinite(value):
         return str(value)

@@ -75,7 +75,7 @@ def _upgraded_solver(text: bytes, name: str) -> tuple[Upgraded, str]:
 
 
 def _upgrade_caffemodel(old: Path, out: Path) -> Upgraded:
-    from caffe2py.proto.net import net_from_message
+    from caffe2py.proto.net import net_of
     from caffe2py.proto.weights.caffemodel import write_caffemodel
     from caffe2py.proto.weights.read import read_weights
 
@@ -84,9 +84,7 @@ def _upgrade_caffemodel(old: Path, out: Path) -> Upgraded:
         raise UnsupportedError(
             "HDF5 weights hold no net, and have had one format only: nothing to upgrade", weights.file
         )
-    net = net_from_message(weights.net(), weights.file)
-    message = NetParameter()
-    message.CopyFrom(net.message)
-    message.layer.extend(layer.message for layer in net.layers)
-    write_caffemodel(out, message, {layer.name: layer.blobs for layer in weights.layers if layer.blobs})
+    net = net_of(weights, dialect)
+    blobs = {layer.name: layer.blobs for layer in weights.layers if layer.blobs}
+    write_caffemodel(out, message_of(net), blobs, blob_kind(net))
     return Upgraded("caffemodel", (*weights.notes, *net.notes))

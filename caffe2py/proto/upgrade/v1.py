@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from caffe2py.errors import CaffeError, NetError, Place
+from caffe2py.proto.names import v1_type_name
 from caffe2py.proto.schema import LayerParameter, SolverParameter, V1LayerParameter
 from caffe2py.proto.text.prototxt import LayerText, NetText, moved
 from caffe2py.proto.upgrade.v0 import fold_padding, upgrade_v0_layer
@@ -21,21 +22,6 @@ V1_DATA_BLOCKS = {"DATA": "data_param", "IMAGE_DATA": "image_data_param", "WINDO
 
 # A V1 list with one entry for each blob: the field of `param` that it fills.
 V1_PARAMS = {"param": "name", "blob_share_mode": "share_mode", "blobs_lr": "lr_mult", "weight_decay": "decay_mult"}
-
-# V1 types whose name today is not their words in capitals: INNER_PRODUCT is InnerProduct, but
-V1_TYPES = {
-    "NONE": "",
-    "ABSVAL": "AbsVal",
-    "ARGMAX": "ArgMax",
-    "BNLL": "BNLL",
-    "HDF5_DATA": "HDF5Data",
-    "HDF5_OUTPUT": "HDF5Output",
-    "LRN": "LRN",
-    "MVN": "MVN",
-    "RELU": "ReLU",
-    "SOFTMAX_LOSS": "SoftmaxWithLoss",
-    "TANH": "TanH",
-}
 
 SOLVER_TYPES = {
     "SGD": "SGD",
@@ -114,6 +100,8 @@ def upgrade_v1_layer(layer: LayerText) -> LayerText:
     old = layer.message
     new = LayerParameter()
     moves = {}
+    for word in (u.value for u in layer.unknown if u.path == "type"):
+        new.type = v1_type_name(str(word))
     for field, value in old.ListFields():
         name = field.name
         if name == "type":
@@ -131,18 +119,14 @@ def upgrade_v1_layer(layer: LayerText) -> LayerText:
             setattr(new, name, value)
         elif name != "layer":
             getattr(new, name).CopyFrom(value)
-    return replace(layer, message=new, places=moved(layer.places, moves))
+    unknown = tuple(u for u in layer.unknown if u.path != "type")
+    return replace(layer, message=new, unknown=unknown, places=moved(layer.places, moves))
 
 
 def _v1_type(message: Any) -> str:
     """The word for a V1 layer's type."""
     word: str = type(message).LayerType.Name(message.type)
     return word
-
-
-def v1_type_name(word: str) -> str:
-    """Today's name of a V1 layer type: ``v1_type_name("SOFTMAX_LOSS")`` is ``"SoftmaxWithLoss"``."""
-    return V1_TYPES.get(word, "".join(part.capitalize() for part in word.split("_")))
 
 
 def freeze_batch_norm(layer: LayerText) -> LayerText:

@@ -1,0 +1,146 @@
+"""What each layer type reads, and what can be: the knowledge that tells one fork's numbers from another's.
+
+A field's number means what the layer's type has a use for: 137 in an Upsample is no embed_param. Values must be ones
+that Caffe would run with, blobs as many as the fork's layer has, of the kind that the fork writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence, Set
+from functools import cache
+
+from google.protobuf.descriptor import FieldDescriptor
+
+from caffe2py.proto.forks import C3D, PACKED, PLAIN, RAW, dialect, dialects
+from caffe2py.proto.schema import LAYER
+
+# Up to this number the forks all agree on what Caffe's fields of a layer are. C3D v1.0 alone does not, and its blobs
+# tell. In the format of 2014 all of Caffe's are of one meaning.
+COMMON = 131
+
+SHARED = {"loss_param", "transform_param"}  # read by many types
+
+# Blocks that types read beside the one that bears their name (`prior_box_param`, PriorBox).
+READS: Mapping[str, tuple[str, ...]] = {
+    "AnnotatedData": ("data_param",),
+    "BoxOutput": ("bbox_reg_param",),
+    "ConvolutionDepthwise": ("convolution_param",),
+    "Correlation1D": ("correlation_param",),
+    "CuDNNBatchNorm": ("batch_norm_param", "cudnn_batch_norm_param"),
+    "DataAugmentation": ("augmentation_param", "coeff_schedule_param"),
+    "DecodeBBox": ("bbox_reg_param",),
+    "DepthwiseConvolution": ("convolution_param",),
+    "DetectionLoss": ("bbox_reg_param",),
+    "DownSampling": ("down_sampling_param",),
+    "FlowAugmentation": ("augmentation_param", "coeff_schedule_param"),
+    "GenerateAugmentationParameters": ("augmentation_param", "coeff_schedule_param"),
+    "LSTM": ("recurrent_param",),
+    "Normalize": ("norm_param", "normalize_param"),
+    "RNN": ("recurrent_param",),
+    "ROIAlign": ("roi_pooling_param",),
+    "ReLU6": ("relu_param",),
+    "SegConsensus": ("batch_reduction_param",),
+    "SmoothL1LossOHEM": ("smooth_l1_loss_param",),
+    "SpatialTransformer": ("st_param",),
+    "RandomSamplingSoftmaxLoss": ("rss_loss_param",),
+    "VideoData": ("image_data_param",),
+}
+
+# Caffe's own types without a block that bears their name.
+WITHOUT_BLOCK = frozenset(
+    """AbsVal BatchReindex BNLL Deconvolution EuclideanLoss Filter Im2col LSTMUnit MultinomialLogisticLoss
+    SigmoidCrossEntropyLoss Silence SoftmaxWithLoss Split""".split()
+)
+
+# How many blobs a type has in the forks that give it another number of them than their neighbours.
+BLOBS: Mapping[str, Mapping[int, tuple[str, ...]]] = {
+    "BN": {2: ("segnet", "segnet_cudnn5", "deconvnet"), 4: ("yjxiong", "pspnet")},
+    "BatchNorm": {5: ("nvcaffe014", "nvcaffe", "nvcaffe017")},
+}
+
+# Forks whose convolutions are flat, from before Caffe's went over any number of axes.
+FLAT = ("yjxiong", "parsenet")
+
+# The kinds of blobs that a fork may write; all others write plain ones alone.
+BLOB_KINDS: Mapping[str, tuple[str, ...]] = {
+    "c3d": (C3D,),
+    "nvcaffe": (PLAIN, RAW),
+    "nvcaffe017": (PLAIN, RAW),
+    "opencl": (PLAIN, PACKED),
+    "opencv": (RAW,),
+}
+
+# Blocks that only training reads, and words for how a layer is computed: that two forks differ there stops nobody.
+UNHEEDED = ("loss_param", "transform_param", "accuracy_param", "engine")
+
+
+def reads(type_: str, block: str) -> bool:
+    """Has a layer type a use for a block of that name?"""
+    name = block.removesuffix("_param")
+    return name.replace("_", "") == type_.lower() or block in READS.get(type_, ()) or block in SHARED
+
+
+def expected(type_: str, field: FieldDescriptor, common: Set[int]) -> bool:
+    """Does this type of layer have such a field? `common` are the numbers that all types may have.
+
+    A value that stands in the layer itself, and not in a block, may be in any.
+    """
+    return field.number in common or field.message_type is None or reads(type_, field.name)
+
+
+def is_unheeded(block: str) -> bool:
+    return block in UNHEEDED or block.endswith("data_param")
+
+
+@cache
+def knows(dialect_name: str, type_: str) -> bool:
+    """Has the fork such a layer type? Types that no fork has are anybody's."""
+    return type_ in dialect(dialect_name).types or is_own_type(type_) or type_ not in _all_types()
+
+
+@cache
+def is_own_type(type_: str) -> bool:
+    """Is this one of Caffe's own types?"""
+    blocks = [f.name for f in LAYER.fields if f.message_type is not None and f.name not in SHARED]
+    return type_ in WITHOUT_BLOCK or any(reads(type_, block) for block in blocks)
+
+
+@cache
+def _all_types() -> frozenset[str]:
+    return frozenset().union(*(d.types for d in dialects()))
+
+
+Values = Mapping[str, Sequence[object]]  # the values of a layer by their paths
+
+
+def oddities(values: Values) -> int:
+    """How many settings are there that Caffe would not run with."""
+    return _odd_window("pooling_param", values) + _odd_window("convolution_param", values)
+
+
+def _odd_window(block: str, values: Values) -> int:
+    """A window wants a size, and a stride; pairs come in pairs; a pooling's padding is smaller than its window."""
+    found = {path.removeprefix(f"{block}."): value for path, value in values.items() if path.startswith(f"{block}.")}
+    if not found:
+        return 0
+    size, pad, stride = (_sizes(found, *names) for names in WINDOW)
+    odd = sum((f"{name}_h" in found) != (f"{name}_w" in found) for name in ("kernel", "pad", "stride", "dilation"))
+    odd += sum((f"{name}_h" in found) != (f"{name}_w" in found) for name in ("filter_stride", "hole"))
+    free = found.get("global_pooling") == [True] or "kernel_shape" in {name.partition(".")[0] for name in found}
+    odd += not size and not free
+    odd += 0 in size or 0 in stride
+    if block == "pooling_param" and size and pad:
+        odd += any(p >= s for p, s in zip(_like(pad, size), size, strict=False))
+    return odd
+
+
+WINDOW = (("kernel_size", "kernel_h", "kernel_w"), ("pad", "pad_h", "pad_w"), ("stride", "stride_h", "stride_w"))
+
+
+def _sizes(found: Values, name: str, height: str, width: str) -> list[int]:
+    values = [*found.get(name, ()), *found.get(height, ()), *found.get(width, ())]
+    return [v for v in values if isinstance(v, int)]
+
+
+def _like(values: list[int], other: list[int]) -> list[int]:
+    return values * len(other) if len(values) == 1 else values
