@@ -54,6 +54,7 @@ class NetFiles:
     inputs: dict[str, tuple[int, ...]]
     plugins: tuple[str, ...]
     fill: int | None
+    dialect: str | None = None
 
     def load(self) -> Graph:
         """The graph; what the reader has to tell goes to stderr."""
@@ -68,11 +69,16 @@ class NetFiles:
             inputs=self.inputs,
             plugins=self.plugins,
             fill=self.fill,
+            dialect=self.dialect,
         )
         for line in graph.notes:
             note(line)
         return graph
 
+
+dialect_option = click.option(
+    "--dialect", metavar="NAME", help="The fork that wrote a caffemodel, where the file alone does not tell."
+)
 
 OPTIONS = (
     click.option(
@@ -99,6 +105,7 @@ OPTIONS = (
         metavar="FILE",
         help="A Python file of your layers; it is run.",
     ),
+    dialect_option,
 )
 
 
@@ -134,10 +141,11 @@ def net_files(weights: bool = False) -> Callable[[F], F]:
             stages: tuple[str, ...],
             inputs: tuple[tuple[str, tuple[int, ...]], ...],
             plugins: tuple[str, ...],
+            dialect: str | None,
             fill: int | None = None,
             **settings: Any,
         ) -> Any:
-            files = NetFiles(prototxt, caffemodel, phase.upper(), level, stages, dict(inputs), plugins, fill)
+            files = NetFiles(prototxt, caffemodel, phase.upper(), level, stages, dict(inputs), plugins, fill, dialect)
             return function(files, *args, **settings)
 
         return command  # type: ignore[return-value]

@@ -27,6 +27,7 @@ def load(
     inputs: Mapping[str, Shape] | None = None,
     fill: int | None = None,
     plugins: Sequence[Path] = (),
+    dialect: str | None = None,
 ) -> Graph:
     """Read a net, and its weights where they are given, as a checked `Graph`.
 
@@ -34,13 +35,14 @@ def load(
 
     `phase`, `level` and `stages` choose the layers, as in Caffe's NetState. `inputs` gives the shapes of input
     blobs, instead of those in the file. `fill` is a seed, for a net without a caffemodel: its weights are made as
-    the layers' fillers say. `plugins` are Python files with layers of your own; they are run. Raises `CaffeError`
-    with the place and the fact for every bad file.
+    the layers' fillers say. `plugins` are Python files with layers of your own; they are run. `dialect` names the fork
+    of Caffe that wrote a caffemodel ("ssd"), where its bytes may mean several things. Raises `CaffeError` with the
+    place and the fact for every bad file.
     """
     for plugin in plugins:
         load_plugin(plugin)
     if caffemodel is None and _holds_weights(prototxt):
-        return _saved(prototxt, phase, level, stages, inputs)
+        return _saved(prototxt, phase, level, stages, inputs, dialect)
     net = filter_net(read_net(prototxt), phase=phase, level=level, stages=tuple(stages))
     if caffemodel is None:
         graph = build(net, phase=phase, inputs=inputs)
@@ -63,12 +65,19 @@ def _holds_weights(path: Path) -> bool:
     return kind == "an HDF5 file" or (kind is None and not head.startswith((b"\xff\xfe", b"\xfe\xff")))  # UTF-16
 
 
-def _saved(path: Path, phase: str, level: int, stages: Sequence[str], inputs: Mapping[str, Shape] | None) -> Graph:
+def _saved(
+    path: Path,
+    phase: str,
+    level: int,
+    stages: Sequence[str],
+    inputs: Mapping[str, Shape] | None,
+    dialect: str | None,
+) -> Graph:
     from caffe2py.graph.saved import saved_net  # here, so that a net can be shown without numpy
     from caffe2py.proto.weights.read import read_weights
 
     weights = read_weights(path)
-    return build(saved_net(weights, phase, level, stages), weights, phase=phase, inputs=inputs)
+    return build(saved_net(weights, phase, level, stages, dialect), weights, phase=phase, inputs=inputs)
 
 
 def _filled(graph: Graph, seed: int) -> Graph:

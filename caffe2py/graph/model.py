@@ -14,6 +14,7 @@ from caffe2py.errors import CaffeError
 from caffe2py.graph.node import Node, Value, Weight
 from caffe2py.graph.table import Row, Totals, table_text
 from caffe2py.layers.base import Shape
+from caffe2py.proto.forks import OWN
 from caffe2py.proto.text.prototxt import NetText
 
 
@@ -31,6 +32,11 @@ class Graph:
     notes: tuple[str, ...] = ()
     weights_file: str | None = None
     net: NetText | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def dialects(self) -> tuple[str, ...]:
+        """The schemas that know the net's fields: Caffe's own ("bvlc"), or forks' ("ssd")."""
+        return self.net.dialects if self.net else (OWN,)
 
     def node(self, name: str) -> Node:
         """The layer of that name (the first, where several have it)."""

@@ -20,14 +20,16 @@ from caffe2py.proto.text.prototxt import LayerText, NetText
 from caffe2py.proto.weights.layers import Weights
 
 
-def saved_net(weights: Weights, phase: str = "TEST", level: int = 0, stages: Sequence[str] = ()) -> NetText:
+def saved_net(
+    weights: Weights, phase: str = "TEST", level: int = 0, stages: Sequence[str] = (), dialect: str | None = None
+) -> NetText:
     """The net that a caffemodel holds, filtered for `phase`. Raises `UnsupportedError` for HDF5, which holds none,
     and `CaffemodelError` for a file of bare weights.
 
     before: data (Data), conv, conv_conv_0_split (Split), ip, loss (SoftmaxWithLoss), accuracy (Accuracy)
     after:  data (Input), conv, ip         TRAIN keeps the losses; what only makes labels goes where they go
     """
-    net = net_of(weights)
+    net = net_of(weights, dialect)
     if not any(layer.message.bottom for layer in net.layers):
         raise CaffemodelError(
             "holds weights, and does not say what its layers read; give the prototxt too", weights.file

@@ -19,6 +19,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from caffe2py.errors import CaffeError
+from caffe2py.proto.names import v1_type_name
 from caffe2py.proto.schema import PACKAGE, file_descriptor
 
 OWN = "bvlc"  # Caffe's own schema, as a dialect among the others
@@ -48,8 +49,10 @@ class Dialect:
 
     @cached_property
     def types(self) -> frozenset[str]:
-        """The layer types that the fork has and Caffe has not."""
-        return frozenset(v.name for f in self._chain for e in f.enum_type if e.name == LAYERS for v in e.value)
+        """The layer types that the fork adds to Caffe's, in today's format or in that of 2014."""
+        today = {v.name for f in self._chain for e in f.enum_type if e.name == LAYERS for v in e.value}
+        old = (m for f in self._chain for m in f.message_type if m.name == "V1LayerParameter")
+        return frozenset(today | {v1_type_name(v.name) for m in old for e in m.enum_type for v in e.value})
 
     @cached_property
     def size(self) -> int:
@@ -59,6 +62,8 @@ class Dialect:
     @cached_property
     def _pool(self) -> descriptor_pool.DescriptorPool:
         merged = file_descriptor()
+        if self.name != OWN:
+            _remove_newer(merged)
         for file in self._chain:
             _merge(merged, file)
         pool = descriptor_pool.DescriptorPool()
@@ -111,21 +116,22 @@ def dialects() -> Iterator[Dialect]:
     return map(_dialect, names())
 
 
-def fields_of(message: str, field: str) -> Iterator[tuple[str, FieldDescriptor]]:
+@cache
+def fields_of(message: str, field: str) -> tuple[tuple[str, FieldDescriptor], ...]:
     """That field in each schema whose own file says something about it, with the schema's name; Caffe's own first.
 
     A fork that grew from another is not asked for what the other says.
     """
     own = _dialect(OWN).message(message)
-    found = own.fields_by_name.get(field) if own is not None else None
+    known = own.fields_by_name.get(field) if own is not None else None
     forks = _index().get((message, field), ())
-    if found is not None:
-        yield OWN, found
-        if found.enum_type is not None:
-            forks = (*forks, *_index().get((message, found.enum_type.name), ()))
+    found = [] if known is None else [(OWN, known)]
+    if known is not None and known.enum_type is not None:
+        forks = (*forks, *_index().get((message, known.enum_type.name), ()))
     for name in forks:
         theirs: Any = _dialect(name).message(message)
-        yield name, theirs.fields_by_name[field]
+        found.append((name, theirs.fields_by_name[field]))
+    return tuple(found)
 
 
 @cache
@@ -145,6 +151,13 @@ def _index() -> dict[tuple[str, str], tuple[str, ...]]:
 def _files() -> dict[str, descriptor_pb2.FileDescriptorProto]:
     data = Path(__file__).with_name("forks.desc").read_bytes()
     return {file.package: file for file in descriptor_pb2.FileDescriptorSet.FromString(data).file}
+
+
+def _remove_newer(own: descriptor_pb2.FileDescriptorProto) -> None:
+    """Take out what Caffe got in 2018, when the forks had long left: the round_mode of poolings."""
+    (pooling,) = (m for m in own.message_type if m.name == "PoolingParameter")
+    for parts, name in ((pooling.field, "round_mode"), (pooling.enum_type, "RoundMode")):
+        del parts[[part.name for part in parts].index(name)]
 
 
 def _merge(own: descriptor_pb2.FileDescriptorProto, fork: descriptor_pb2.FileDescriptorProto) -> None:

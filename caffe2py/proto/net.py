@@ -8,13 +8,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from caffe2py.errors import FileError, NetError, Place, PrototxtError
-from caffe2py.proto.dialects.naming import dialects_of
+from caffe2py.proto.dialects.naming import dialects_of, is_a_forks
 from caffe2py.proto.disk.looks import BINARY, looks_like
+from caffe2py.proto.forks import OWN
 from caffe2py.proto.names import decode_name
 from caffe2py.proto.schema import LayerParameter, NetParameter, SolverParameter, V1LayerParameter
 from caffe2py.proto.text.prototxt import LayerText, NetText, Unknown, bind
 from caffe2py.proto.text.tokens import BLOCK, MAX_BYTES, Field, Source, decode_text, read_fields, shown
-from caffe2py.proto.text.values import close_names
+from caffe2py.proto.text.values import Raw, close_names
 from caffe2py.proto.upgrade.v1 import upgrade_net
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def parse_net(text: str | bytes, file: str = "<text>") -> NetText:
     notes = unknown_notes(top, layers)
     net = NetText(top.message.name, tuple(layers), top.message, notes, file, source.text, top.unknown)
     net = upgrade_net(net, top.places)
-    return replace(net, dialects=dialects_of(net.layers, net.unknown))
+    net = replace(net, dialects=dialects_of(net.layers, net.unknown))
+    return replace(net, notes=(*dialect_notes(net), *net.notes))
 
 
 def net_of(weights: Weights, dialect: str | None = None) -> NetText:
@@ -60,9 +62,9 @@ def net_of(weights: Weights, dialect: str | None = None) -> NetText:
     """
     from caffe2py.proto.dialects.binding import bound  # here, so that a prototxt can be read without numpy
 
-    message = weights.net()
-    found = bound(weights, message, dialect)
-    return net_from_message(message, weights.file) if found is None else upgrade_net(found)
+    found = bound(weights, dialect)
+    net = net_from_message(weights.net(), weights.file) if found is None else upgrade_net(found)
+    return replace(net, notes=(*dialect_notes(net), *net.notes))
 
 
 def net_from_message(message: Any, file: str) -> NetText:
@@ -147,33 +149,56 @@ def _check(fields: Sequence[Field], source: Source) -> None:
     raise PrototxtError('this net has no layer; want "layer { ... }"', source.file)
 
 
+def dialect_notes(net: NetText) -> tuple[str, ...]:
+    """A line on a net with a fork's fields: whose they are."""
+    if net.dialects == (OWN,):
+        return ()
+    whose = f"dialect is {net.dialects[0]}" if len(net.dialects) == 1 else f"dialects are {', '.join(net.dialects)}"
+    fields = ((layer, u) for layer in net.layers for u in layer.unknown if not isinstance(u.value, Raw))
+    blocks = {_stranger(layer.message, u.path) for layer, u in fields if is_a_forks(layer, u)}
+    return (f"{net.file}: the {whose}{f' ({listed(sorted(blocks))})' if blocks else ''}",)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names for a message, the first four where there are many."""
+    return ", ".join(names) if len(names) < 6 else f"{', '.join(names[:4])} and {len(names) - 4} more"
+
+
 def unknown_notes(top: LayerText, layers: Sequence[LayerText]) -> tuple[str, ...]:
-    """One line for each field that the schema does not know, however many layers have it; a block counts as one."""
-    found: dict[str, tuple[Unknown, str, set[int]]] = {}
+    """One line for each field that no schema knows, however many layers have it; a block counts as one."""
+    found: dict[str, tuple[Any, Unknown, set[int]]] = {}
     for bound in (top, *layers):
         for unknown in bound.unknown:
-            path, hint = _stranger(bound.message, unknown.path)
-            found.setdefault(path, (unknown, hint, set()))[2].add(id(bound))
+            if not is_a_forks(bound, unknown):
+                path = _stranger(bound.message, unknown.path)
+                found.setdefault(path, (bound.message, unknown, set()))[2].add(id(bound))
     notes = []
-    for path, (unknown, hint, users) in found.items():
+    for path, (message, unknown, users) in found.items():
         many = f" ({len(users)} layers have it)" if len(users) > 1 else ""
-        notes.append(
-            f"{unknown.place}: Caffe's schema has no {path}{many}; only a layer type that reads it heeds it{hint}"
-        )
+        fact = f"Caffe's schema has no {path}{many}; only a layer type that reads it heeds it"
+        notes.append(f"{unknown.place}: {fact}{_hint(message, path)}")
     return tuple(notes)
 
 
-def _stranger(message: Any, path: str) -> tuple[str, str]:
-    """The first name on a path that the schema does not know, as a path, and what it may be a misspelling of."""
+def _stranger(message: Any, path: str) -> str:
+    """A path as far as the first name on it that the schema does not know."""
     descriptor = message.DESCRIPTOR
     known: list[str] = []
     for step in path.split("."):
-        name = step.split("[")[0]
-        field = descriptor.fields_by_name.get(name)
-        known.append(name)
+        known.append(step.partition("[")[0])
+        field = descriptor.fields_by_name.get(known[-1])
         if field is None:
-            stems = {n.removesuffix("_param"): n for n in descriptor.fields_by_name}
-            close = close_names(name.removesuffix("_param"), list(stems), cutoff=0.8)
-            return ".".join(known), f"; did you mean {stems[close[0]]}?" if close else ""
+            break
         descriptor = field.message_type
-    return path, ""
+    return ".".join(known)
+
+
+def _hint(message: Any, path: str) -> str:
+    """What the last name on a path may be a misspelling of."""
+    descriptor = message.DESCRIPTOR
+    *blocks, name = path.split(".")
+    for block in blocks:
+        descriptor = descriptor.fields_by_name[block].message_type
+    stems = {n.removesuffix("_param"): n for n in descriptor.fields_by_name}
+    close = close_names(name.removesuffix("_param"), list(stems), cutoff=0.8)
+    return f"; did you mean {stems[close[0]]}?" if close else ""

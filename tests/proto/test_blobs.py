@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from caffe2py.errors import CaffemodelError, UnsupportedError
+from caffe2py.proto.forks import C3D, PLAIN, RAW
+from caffe2py.proto.weights.blobs import Blob, encode_blob, parse_blob
 from caffe2py.proto.weights.caffemodel import parse_weights
 from tests.helpers.encode import integer, layer, legacy, number, packed, shape, tag, text, unpacked
 
@@ -51,6 +53,21 @@ BLOBS = {
     ),
     "data beats NVCaffe's": (packed(5, SIX) + integer(10, 1) + packed(12, [9.0] * 6) + shape(6), "f4", (6,), SIX),
     "doubles of NVCaffe": (integer(10, 0) + packed(12, SIX, "d") + shape(6), "f8", (6,), SIX),
+    "floats of OpenCL": (text(10, integer(1, 1)) + packed(11, SIX) + integer(13, 0) + shape(6), "f4", (6,), SIX),
+    "doubles of OpenCL": (packed(11, SIX, "d") + integer(13, 1) + shape(6), "f8", (6,), SIX),
+    "half floats of OpenCL": (
+        text(11, np.float16([1.5, -2]).tobytes()) + integer(13, 2) + shape(2),
+        "f4",
+        (2,),
+        [1.5, -2],
+    ),
+}
+
+# C3D v1.0: num, channels, length, height, width; data is 6.
+C3D_BLOBS = {
+    "five": (legacy(1, 2, 1, 3, 1) + packed(6, SIX) + packed(7, SIX), (1, 2, 1, 3, 1)),
+    "a bias": (legacy(1, 1, 1, 1, 6) + packed(6, SIX), (1, 1, 1, 1, 6)),
+    "unpacked": (legacy(6, 1, 1, 1, 1) + unpacked(6, SIX), (6, 1, 1, 1, 1)),
 }
 
 LEGACY_BLOBS = {
@@ -115,14 +132,36 @@ def test_bad_blob(blob, message):
         read(layer("data", "Input"), layer("conv", "Convolution", packed(5, [1.0]), blob), AFTER)
 
 
+@pytest.mark.parametrize("blob, dims", C3D_BLOBS.values(), ids=C3D_BLOBS)
+def test_blob_of_c3d(blob, dims):
+    (got,) = read(layer("conv", "Convolution3D", blob)).layers[0].blobs
+    assert (got.data.shape, got.legacy, got.kind) == (dims, True, "c3d")
+    assert got.data.tobytes() == np.array(SIX, "f4").tobytes()
+
+
 @pytest.mark.parametrize(
     "blob, message",
     [
-        pytest.param(legacy(1, 2, 3, 4, 5) + packed(6, SIX), "C3D", id="C3D"),
-        pytest.param(text(10, integer(1, 2)) + text(11, b"1"), "OpenCL", id="OpenCL"),
         pytest.param(integer(10, 3) + text(12, b"1234"), "raw_data of type 3", id="NVCaffe integers"),
+        pytest.param(
+            shape(4) + text(11, b"1234") + integer(13, 3), "packed_data of type 3, 4 bytes for 4", id="OpenCL"
+        ),
+        pytest.param(shape(1) + text(11, b"1234") + integer(13, 1), "packed_data of type 1, 4 bytes for 1", id="size"),
     ],
 )
-def test_blob_of_a_fork(blob, message):
+def test_blob_of_a_fork_that_is_not_read(blob, message):
     with pytest.raises(UnsupportedError, match=f"^net.caffemodel: byte .*{message}"):
         read(layer("conv", "Convolution", blob))
+
+
+@pytest.mark.parametrize("kind", [PLAIN, RAW, C3D])
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_blob_is_written_as_its_kind(kind, dtype):
+    data = np.array(SIX, dtype).reshape(1, 2, 3)
+    length, pieces = encode_blob(Blob(data), kind)
+    written = b"".join(bytes(piece) for piece in pieces)
+    assert len(written) == length
+    got = parse_blob(written, 0, length)
+    assert got.kind == kind
+    assert got.data.shape == ((1, 1, 1, 2, 3) if kind == C3D else (1, 2, 3))
+    assert np.array_equal(got.data.reshape(-1), np.array(SIX, "f4" if kind == C3D else dtype))

@@ -15,11 +15,15 @@ from tests.helpers.absent import needs_module
 from tests.helpers.reference import reference
 
 ROOT = Path(__file__).resolve().parents[2]
-DESCRIPTOR = ROOT / "caffe2py" / "proto" / "caffe.desc"
+
+
+def descriptors(name: str) -> descriptor_pb2.FileDescriptorSet:
+    data = (ROOT / "caffe2py" / "proto" / f"{name}.desc").read_bytes()
+    return descriptor_pb2.FileDescriptorSet.FromString(data)
 
 
 def file_descriptor() -> descriptor_pb2.FileDescriptorProto:
-    return descriptor_pb2.FileDescriptorSet.FromString(DESCRIPTOR.read_bytes()).file[0]
+    return descriptors("caffe").file[0]
 
 
 def enum_rows(enum: descriptor_pb2.EnumDescriptorProto, name: str) -> list[tuple[str, ...]]:
@@ -56,15 +60,16 @@ def test_every_field_is_caffes() -> None:
     assert len(ours) == len(theirs)
 
 
-def test_compiled_descriptor_is_current() -> None:
+@pytest.mark.parametrize("name", ["caffe", "forks"])
+def test_compiled_descriptor_is_current(name: str) -> None:
     needs_module("grpc_tools", "the protobuf compiler (grpcio-tools)")
     program = (
         "import sys; sys.path.insert(0, 'tools'); import compile_protos as c;"
-        "sys.stdout.buffer.write(c.compile_proto(c.SOURCE))"
+        f"sys.stdout.buffer.write(c.compile_protos(c.SOURCES['{name}']))"
     )
     # In a process of its own: the compiler warns on import with some protobuf releases.
     compiled = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, check=True).stdout
-    assert descriptor_pb2.FileDescriptorSet.FromString(compiled).file[0] == file_descriptor()
+    assert descriptor_pb2.FileDescriptorSet.FromString(compiled) == descriptors(name)
 
 
 @pytest.mark.parametrize(

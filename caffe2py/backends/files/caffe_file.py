@@ -23,7 +23,8 @@ def save(
     """Write a graph back as Caffe files: the net as text, its weights as `.caffemodel` or `.h5`.
 
     The net is the one that was loaded: upgraded to today's format, and only the layers of its phase. In a caffemodel a
-    fork's fields have the numbers that the fork gave them. Raises `CaffeError` for a graph that a pass has changed, `WeightError` where the weights are asked for and not there.
+    fork's fields have the numbers that the fork gave them. Raises `CaffeError` for a graph that a pass has changed,
+    `WeightError` where the weights are asked for and not there.
     """
     if graph.net is None:
         raise CaffeError(f'graph "{graph.name}" holds no net to write; save the graph that was loaded')

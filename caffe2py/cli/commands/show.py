@@ -8,6 +8,7 @@ import click
 
 from caffe2py.cli.common import NetFiles, json_option, lines_of, net_files, note, print_json, say
 from caffe2py.cli.files import Command, Output
+from caffe2py.proto.forks import OWN
 
 
 @click.command(cls=Command, short_help="Print a net as a table: layers, shapes, parameters, multiply-adds")
@@ -46,6 +47,7 @@ def command(net: NetFiles, svg: str | None, html: str | None, as_json: bool) -> 
             {
                 "net": graph.name,
                 "phase": graph.phase,
+                "dialects": graph.dialects,
                 "inputs": graph.inputs,
                 "outputs": graph.outputs,
                 "layers": [dataclasses.asdict(row) for row in graph.rows()],
@@ -55,3 +57,5 @@ def command(net: NetFiles, svg: str | None, html: str | None, as_json: bool) -> 
         )
     else:
         say(*lines_of(graph.totals() if svg or html else graph))
+        if graph.dialects != (OWN,):
+            say(f"dialect: {', '.join(graph.dialects)}")

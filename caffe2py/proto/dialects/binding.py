@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import DecodeError
 
-from caffe2py.errors import Place
+from caffe2py.errors import CaffemodelError, Place
 from caffe2py.proto.dialects.choice import choose
 from caffe2py.proto.dialects.paths import inside, step
 from caffe2py.proto.dialects.reading import Leaf
@@ -18,21 +19,26 @@ from caffe2py.proto.forks import OWN, PLAIN, dialect
 from caffe2py.proto.text.prototxt import LayerText, NetText, Unknown
 from caffe2py.proto.text.values import Raw, Word
 from caffe2py.proto.weights.layers import Weights
+from caffe2py.proto.weights.wire import WireError
 
 
-def bound(weights: Weights, net: Any, said: str | None = None) -> NetText | None:
-    """The net that the file describes, in the format that it has there; `net` is what Caffe's own schema makes of it.
+def bound(weights: Weights, said: str | None = None) -> NetText | None:
+    """The net that the file describes, in the format that it has there. None: as Caffe's own schema reads it.
 
-    None: that is right. `said` is the dialect, where somebody knows it. What no schema explains stays, as `Raw` values.
-    Raises CaffemodelError where the layers may mean several things, CaffeError for a dialect that there is not.
+    `said` is the dialect, where somebody knows it. What no schema explains stays, as `Raw` values. Raises
+    CaffemodelError where the layers do not parse, or may mean several things, CaffeError for a dialect that there is
+    not, UnsupportedError for HDF5, which holds no net.
     """
     if said is not None:
         dialect(said)
     kinds = {blob.kind for layer in weights.layers for blob in layer.blobs}
-    if said in (None, OWN) and kinds <= {PLAIN} and is_plain(net):
+    if weights.version == "HDF5" or (said in (None, OWN) and kinds <= {PLAIN} and is_plain(weights)):
         return None
-    parts = subjects(weights)
-    choice = choose(weights.file, parts, kinds, said)
+    try:
+        parts = subjects(weights)
+        choice = choose(weights.file, parts, kinds, said)
+    except (WireError, DecodeError) as error:
+        raise CaffemodelError(f"the layers' parameters do not parse ({error})", weights.file) from None
     top, *layers = (
         _bound(subject, word, leaves, weights.file)
         for subject, word, leaves in zip(parts, choice.words, choice.leaves, strict=True)
@@ -41,13 +47,19 @@ def bound(weights: Weights, net: Any, said: str | None = None) -> NetText | None
     return replace(found, unknown=top.unknown, dialects=choice.names)
 
 
-def is_plain(net: Any) -> bool:
+def is_plain(weights: Weights) -> bool:
     """Is this a net of Caffe's own that no fork could have meant otherwise? Known without a look at the forks."""
-    size = net.ByteSize()
+    try:
+        net: Any = weights.net()
+    except CaffemodelError:
+        return False  # what one fork means by a number may not even parse as what Caffe means
+    if not net.IsInitialized() or (net.layers and not any(layer.blobs for layer in weights.layers)):
+        return False  # the blobs tell C3D's layers of 2014 from Caffe's
     known = type(net)()
     known.CopyFrom(net)
     known.DiscardUnknownFields()
-    return size == known.ByteSize() and all(map(_is_plain_layer, (*net.layer, *net.layers)))
+    same: bool = net.ByteSize() == known.ByteSize()
+    return same and all(map(_is_plain_layer, (*net.layer, *net.layers)))
 
 
 def _is_plain_layer(layer: Any) -> bool:
@@ -82,26 +94,24 @@ def _bound(subject: Subject, word: str, leaves: Sequence[Leaf], file: str) -> La
     unknown = [
         Unknown(leaf.path, leaf.value, place)
         for leaf in (*given, *leaves)
-        if isinstance(leaf.value, Raw) or not _assign(message, leaf.path, leaf.value)
+        if not _assign(message, leaf.path, leaf.value)
     ]
     return LayerText(message, place, tuple(unknown))
 
 
 def _assign(message: Any, path: str, value: object) -> bool:
-    """Set a field of Caffe's own; False where it has none that takes the value."""
+    """Set a field of Caffe's own; False where it has none that takes the value. Its blocks are there all the same."""
     *blocks, last = path.split(".")
-    descriptor = message.DESCRIPTOR
     for block in blocks:
-        field = descriptor.fields_by_name.get(block.partition("[")[0])
+        name, index = step(block)
+        field = message.DESCRIPTOR.fields_by_name.get(name)
         if field is None or field.message_type is None:
             return False
-        descriptor = field.message_type
+        message = inside(message, name, index)
     name, index = step(last)
-    field = descriptor.fields_by_name.get(name)
-    if field is None or not _takes(field, value):
+    field = message.DESCRIPTOR.fields_by_name.get(name)
+    if isinstance(value, Raw) or field is None or not _takes(field, value):
         return False
-    for block in blocks:
-        message = inside(message, *step(block))
     if field.message_type is not None:
         inside(message, name, index).SetInParent()
         return True

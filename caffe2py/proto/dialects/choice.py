@@ -8,7 +8,7 @@ forks took layers from each other, is read by whoever makes sense of it, if all 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -16,17 +16,18 @@ from google.protobuf.descriptor import FieldDescriptor
 from caffe2py.errors import CaffemodelError
 from caffe2py.proto.dialects.reading import Leaf, Reading, form, read_field
 from caffe2py.proto.dialects.rules import (
-    BLOB_KINDS,
-    BLOBS,
     COMMON,
     FLAT,
+    NEEDS,
     expected,
+    has_blobs,
     is_unheeded,
     knows,
     oddities,
+    writes,
 )
 from caffe2py.proto.dialects.subject import Record, Subject
-from caffe2py.proto.forks import PLAIN, Dialect, dialects
+from caffe2py.proto.forks import OWN, Dialect, dialects
 from caffe2py.proto.schema import LAYER, V1LayerParameter
 from caffe2py.proto.text.values import Raw
 
@@ -66,12 +67,18 @@ class _Reader:
         found = [self._record(subject, record, type_) for record in subject.records]
         strange = sum(1 if reading is None else reading.strange for reading in found)
         if subject.message in ALIKE:
-            strange += type_ is None or not knows(self.dialect.name, type_)
-            owners = BLOBS.get(type_ or "", {}).get(len(subject.blobs))
-            strange += owners is not None and self.dialect.name not in owners
-            flat = self.dialect.name in FLAT and type_ in ("Convolution", "Deconvolution")
-            strange += flat and subject.blobs[:1] not in ((), (4,))
+            strange += self._oddness(subject, type_, found)
         return found, strange
+
+    def _oddness(self, subject: Subject, type_: str | None, found: Sequence[Reading | None]) -> int:
+        """What is strange about a layer as a whole: its type, its blobs, what it lacks."""
+        mine = self.dialect.name
+        if type_ is None or not knows(mine, type_):
+            return 1
+        flat = mine in FLAT and type_ in ("Convolution", "Deconvolution") and subject.blobs[:1] not in ((), (4,))
+        blocks = {leaf.path.partition(".")[0] for reading in found if reading for leaf in reading.leaves}
+        lacking = type_ in NEEDS and NEEDS[type_] not in blocks
+        return flat + lacking + (not has_blobs(mine, type_, len(subject.blobs)))
 
     def _record(self, subject: Subject, record: Record, type_: str | None) -> Reading | None:
         message = self.dialect.message(subject.message)
@@ -103,18 +110,15 @@ def choose(file: str, subjects: Sequence[Subject], kinds: Iterable[str], forced:
     Raises CaffemodelError where several dialects are as likely and differ.
     """
     memo: dict[tuple[object, ...], Reading] = {}
-    found = set(kinds) - {PLAIN} or {PLAIN}
-    able = (d for d in dialects() if d.name == forced or found <= set(BLOB_KINDS.get(d.name, (PLAIN,))))
-    readers = [_Reader(d, memo) for d in able]
+    readers = [_Reader(d, memo) for d in dialects() if d.name == forced or writes(d.name, set(kinds))]
     scores = {r.dialect.name: sum(r.read(s)[1] for s in subjects) * 2 + _unlikely(r, subjects) for r in readers}
     best = min(scores.values())
     likely = [r for r in readers if (r.dialect.name == forced if forced else scores[r.dialect.name] == best)]
     likely.sort(key=lambda r: r.dialect.size)
     binder = _Binder(file, likely, [] if forced else readers)
-    bound = [binder.bind(subject) for subject in subjects]
-    names = dict.fromkeys([likely[0].dialect.name, *binder.helpers])
-    words = tuple(subject.word(likely[0].dialect) or str(subject.number) for subject in subjects)
-    return Choice(tuple(names), words, tuple(bound), tuple(binder.notes))
+    words = tuple(map(binder.word, subjects))
+    leaves = tuple(map(binder.leaves, subjects))
+    return Choice((likely[0].dialect.name, *binder.helpers), words, leaves, tuple(binder.notes))
 
 
 def _unlikely(reader: _Reader, subjects: Sequence[Subject]) -> int:
@@ -132,49 +136,68 @@ class _Binder:
     helpers: dict[str, None] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
-    def bind(self, subject: Subject) -> tuple[Leaf, ...]:
-        leaves: list[Leaf] = []
-        for i, record in enumerate(subject.records):
-            leaves += self._decide(subject, i, record).leaves
-        return tuple(leaves)
+    def word(self, subject: Subject) -> str:
+        """The type of a layer, which in the format of 2014 is a number, and forks went on counting."""
+        words: dict[str, list[str]] = {}
+        for reader in self.likely:
+            words.setdefault(subject.word(reader.dialect) or str(subject.number), []).append(reader.dialect.name)
+        if len(words) > 1:
+            raise self._undecided(subject, {f"type {word}": names for word, names in words.items()})
+        return next(iter(words))
+
+    def leaves(self, subject: Subject) -> tuple[Leaf, ...]:
+        """What the records of a layer say."""
+        decided = (self._decide(subject, i, record) for i, record in enumerate(subject.records))
+        return tuple(leaf for reading in decided for leaf in reading.leaves)
 
     def _decide(self, subject: Subject, i: int, record: Record) -> Reading:
         for readers in (self.likely, self.others):
             good = [(r.dialect.name, reading) for r in readers if (reading := r.read(subject)[0][i]) is not None]
             sound = [(name, reading) for name, reading in good if not reading.strange]
-            if sound:
-                if len({reading.meaning for _, reading in sound}) > 1 and not self._yields(sound):
-                    raise self._undecided(subject, sound)
+            if not sound:
+                continue
+            ways = _ways(sound)
+            if len(ways) == 1:
                 if readers is self.others:
                     self.helpers[sound[0][0]] = None
                 return sound[0][1]
+            if not all(is_unheeded(leaf.path) for _, reading in sound for leaf in reading.leaves):
+                raise self._undecided(subject, ways)
+            if sound[0][0] == OWN:
+                self._note(subject, f"{_listed(ways)}: taken as Caffe's own, since only training reads it")
+                return sound[0][1]
+            self._note(subject, f"{_listed(ways)}: left undecided, since only training reads it")
+            return Reading((Leaf(str(record.number), Raw(record.data)),))
         partly = [reading for r in self.likely if (reading := r.read(subject)[0][i]) is not None]
-        best = min(partly, key=lambda reading: reading.strange, default=None)
-        if best is None:
-            best = Reading((Leaf(str(record.number), Raw(record.data)),), 1)
-        where = f'layer "{subject.name}"' if subject.message in ALIKE else "the net"
+        whole = Reading((Leaf(str(record.number), Raw(record.data)),))
+        best = min(partly, key=lambda reading: reading.strange, default=whole)
         for leaf in best.leaves:
             if isinstance(leaf.value, Raw):
-                fact = f"no schema explains field {leaf.path} ({len(leaf.value)} bytes); it is kept"
-                self.notes.append(f"{self.file}: {where}: {fact}")
+                self._note(subject, f"no schema explains field {leaf.path} ({len(leaf.value)} bytes); it is kept")
         return best
 
-    def _yields(self, sound: Sequence[tuple[str, Reading]]) -> bool:
-        """That dialects differ matters to nobody where only training reads the block: the plainest is taken."""
-        paths = {leaf.path for _, reading in sound for leaf in reading.leaves}
-        return all(is_unheeded(path.partition(".")[0]) for path in paths)
+    def _note(self, subject: Subject, fact: str) -> None:
+        where = f'layer "{subject.name}"' if subject.message in ALIKE else "the net"
+        self.notes.append(f"{self.file}: {where}: {fact}")
 
-    def _undecided(self, subject: Subject, sound: Sequence[tuple[str, Reading]]) -> CaffemodelError:
-        shared = frozenset.intersection(*(reading.meaning for _, reading in sound))
-        said: dict[str, list[str]] = {}
-        for name, reading in sound:
-            own = sorted(f"{path}: {value}" for path, value in reading.meaning - shared)
-            said.setdefault(", ".join(own) or "the defaults", []).append(name)
-        ways = "; ".join(f"{what} in {_some(names)}" for what, names in said.items())
-        fact = f'layer "{subject.name}": its bytes mean several things: {ways}'
-        names = ", ".join(dict.fromkeys(n for ns in said.values() for n in ns[:1]))
-        return CaffemodelError(f"{fact}; want the prototxt too, or the dialect ({names})", self.file)
+    def _undecided(self, subject: Subject, ways: Mapping[str, Sequence[str]]) -> CaffemodelError:
+        fact = f'layer "{subject.name}": its bytes mean several things: {_listed(ways)}'
+        wish = ", ".join(names[0] for names in ways.values())
+        return CaffemodelError(f"{fact}; want the prototxt too, or the dialect ({wish})", self.file)
 
 
-def _some(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+def _ways(sound: Sequence[tuple[str, Reading]]) -> dict[str, list[str]]:
+    """What readings say where they differ: the dialects by what they take the bytes for."""
+    shared = frozenset.intersection(*(reading.meaning for _, reading in sound))
+    ways: dict[str, list[str]] = {}
+    for name, reading in sound:
+        own = sorted(f"{path}: {value}" for path, value in reading.meaning - shared)
+        ways.setdefault(", ".join(own) or "the defaults", []).append(name)
+    return ways
+
+
+def _listed(ways: Mapping[str, Sequence[str]]) -> str:
+    return "; ".join(
+        f"{what} in {names[0] if len(names) == 1 else f'{names[0]} and {len(names) - 1} more'}"
+        for what, names in ways.items()
+    )

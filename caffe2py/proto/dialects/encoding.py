@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 
 from caffe2py.proto.dialects.paths import inside, step
 from caffe2py.proto.dialects.rules import BLOB_KINDS
-from caffe2py.proto.forks import PLAIN, Dialect, dialect
+from caffe2py.proto.forks import OWN, PLAIN, Dialect, dialect
 from caffe2py.proto.schema import NetParameter
 from caffe2py.proto.text.prototxt import LayerText, NetText, Unknown
 from caffe2py.proto.text.values import Raw, Word
@@ -21,16 +21,16 @@ def message_of(net: NetText) -> Message:
     What no schema explained goes back byte for byte. A field that has no number in any of the net's dialects, as a
     custom layer's own has not, is left out; `without_number` tells which.
     """
-    if not net.unknown and not any(layer.unknown for layer in net.layers):
-        made = NetParameter()
-        made.CopyFrom(net.message)
-        made.name = net.name
-        made.layer.extend(layer.message for layer in net.layers)
-        return made
+    own = NetParameter()
+    own.CopyFrom(net.message)
+    if net.name:
+        own.name = net.name
+    if net.dialects == (OWN,) and not net.unknown and not any(layer.unknown for layer in net.layers):
+        own.layer.extend(layer.message for layer in net.layers)
+        return own
     schemas = [dialect(name) for name in net.dialects]
     message: Any = schemas[0].message_class("NetParameter")()
-    _copy(net.message, message)
-    message.name = net.name
+    _copy(own, message)
     _add(message, net.unknown, schemas)
     for layer in net.layers:
         made = message.layer.add()

@@ -3,45 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 
 from caffe2py.proto.dialects.rules import is_own_type
 from caffe2py.proto.forks import OWN, dialect, fields_of, names
-from caffe2py.proto.text.prototxt import LayerText, Unknown
+from caffe2py.proto.text.prototxt import Bound, Unknown
+from caffe2py.proto.text.values import Word
 
 
-def dialects_of(layers: Iterable[LayerText], top: Iterable[Unknown] = ()) -> tuple[str, ...]:
+def dialects_of(layers: Iterable[Bound], top: Iterable[Unknown] = ()) -> tuple[str, ...]:
     """The dialects that a net's fields and layer types are from: the fewest that know the most of them.
 
     Caffe's own ("bvlc") where no fork knows anything that Caffe does not.
     """
-    wanted: dict[tuple[str, str], None] = {}
+    wanted: dict[frozenset[str], None] = {}
     for layer in layers:
         if not is_own_type(layer.message.type):
-            wanted[("", layer.message.type)] = None
+            wanted[_have_type(layer.message.type)] = None
         for u in layer.unknown:
-            wanted[(layer.message.DESCRIPTOR.name, u.path)] = None
-    wanted.update({("NetParameter", u.path): None for u in top})
-    if not wanted:
-        return (OWN,)
-    knowers = {key: found for key in wanted if (found := _knowers(*key))}
+            wanted[_know(layer.message.DESCRIPTOR.name, u.path, _word(u))] = None
+    wanted.update({_know("NetParameter", u.path, _word(u)): None for u in top})
+    rest = [forks for forks in wanted if forks]
     chosen: list[str] = []
-    while knowers:
-        counts = {name: sum(name in found for found in knowers.values()) for name in names()}
-        best = max(counts, key=lambda name: (counts[name], -dialect(name).size))
-        chosen.append(best)
-        knowers = {key: found for key, found in knowers.items() if best not in found}
+    while rest:
+        counts = {name: sum(name in forks for forks in rest) for name in names()}
+        chosen.append(max(counts, key=lambda name: (counts[name], -dialect(name).size)))
+        rest = [forks for forks in rest if chosen[-1] not in forks]
     return tuple(chosen) or (OWN,)
 
 
-def _knowers(message: str, path: str) -> frozenset[str]:
-    """The forks that know a layer type (`message` is "" then), or each step of a path below a message."""
-    if not message:
-        return frozenset(name for name in names() if path in dialect(name).types)
+def is_a_forks(bound: Bound, unknown: Unknown) -> bool:
+    """Does a fork know this field, so that it is no misspelling?"""
+    return bool(_know(bound.message.DESCRIPTOR.name, unknown.path, _word(unknown)))
+
+
+def _word(unknown: Unknown) -> str:
+    return unknown.value if isinstance(unknown.value, Word) else ""
+
+
+@cache
+def _have_type(type_: str) -> frozenset[str]:
+    return frozenset(name for name in names() if type_ in dialect(name).types)
+
+
+@cache
+def _know(message: str, path: str, word: str) -> frozenset[str]:
+    """The dialects that know each step of a path below a message, and the word of an enum at its end."""
     known = frozenset(names())
     messages = {message}
+    found = []
     for step in path.split("."):
         found = [each for m in messages for each in fields_of(m, step.partition("[")[0])]
-        who = {name for name, _ in found}
-        known &= frozenset(name for name in names() if OWN in who or not who.isdisjoint(dialect(name).ancestors))
+        known &= _heirs({name for name, _ in found})
         messages = {field.message_type.name for _, field in found if field.message_type is not None}
+    enums = [(name, field.enum_type) for name, field in found if field.enum_type is not None]
+    if word and enums:
+        known &= _heirs({name for name, enum in enums if word in enum.values_by_name})
     return known
+
+
+def _heirs(origins: set[str]) -> frozenset[str]:
+    """The dialects that grew from one of these, as all did from Caffe's own."""
+    return frozenset(name for name in names() if OWN in origins or not origins.isdisjoint(dialect(name).ancestors))

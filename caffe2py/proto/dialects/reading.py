@@ -39,7 +39,8 @@ class Reading(NamedTuple):
     @property
     def meaning(self) -> frozenset[tuple[str, str]]:
         """The values that are not there anyway: readings of one meaning do not differ."""
-        return frozenset((leaf.path, repr(leaf.value)) for leaf in self.leaves if not leaf.default)
+        values = ((leaf.path, leaf.value) for leaf in self.leaves if not leaf.default)
+        return frozenset((path, value if isinstance(value, Word) else repr(value)) for path, value in values)
 
 
 def read_block(data: bytes, start: int, end: int, message: Descriptor, prefix: str = "", depth: int = 0) -> Reading:

@@ -52,10 +52,18 @@ WITHOUT_BLOCK = frozenset(
     SigmoidCrossEntropyLoss Silence SoftmaxWithLoss Split""".split()
 )
 
-# How many blobs a type has in the forks that give it another number of them than their neighbours.
+# Types that do nothing without their block.
+NEEDS: Mapping[str, str] = {
+    "Convolution": "convolution_param",
+    "InnerProduct": "inner_product_param",
+    "Pooling": "pooling_param",
+    "Reshape": "reshape_param",
+}
+
+# How many blobs types have that bear one name and are several things: by their number, the forks whose they are.
 BLOBS: Mapping[str, Mapping[int, tuple[str, ...]]] = {
     "BN": {2: ("segnet", "segnet_cudnn5", "deconvnet"), 4: ("yjxiong", "pspnet")},
-    "BatchNorm": {5: ("nvcaffe014", "nvcaffe", "nvcaffe017")},
+    "BatchNorm": {3: (), 5: ("nvcaffe014", "nvcaffe", "nvcaffe017")},
 }
 
 # Forks whose convolutions are flat, from before Caffe's went over any number of axes.
@@ -88,7 +96,8 @@ def expected(type_: str, field: FieldDescriptor, common: Set[int]) -> bool:
     return field.number in common or field.message_type is None or reads(type_, field.name)
 
 
-def is_unheeded(block: str) -> bool:
+def is_unheeded(path: str) -> bool:
+    block = path.partition(".")[0]
     return block in UNHEEDED or block.endswith("data_param")
 
 
@@ -108,6 +117,20 @@ def is_own_type(type_: str) -> bool:
 @cache
 def _all_types() -> frozenset[str]:
     return frozenset().union(*(d.types for d in dialects()))
+
+
+def writes(dialect_name: str, kinds: Set[str]) -> bool:
+    """May a file with blobs of these kinds be in this dialect? One without blobs may be C3D's as well as anybody's."""
+    mine = BLOB_KINDS.get(dialect_name, (PLAIN,))
+    return (kinds - {PLAIN} or {PLAIN}) <= set(mine) or (not kinds and C3D in mine)
+
+
+def has_blobs(dialect_name: str, type_: str, count: int) -> bool:
+    """May a layer of this type have so many blobs in this dialect? A net without weights has none at all."""
+    counts = BLOBS.get(type_)
+    if counts is None or not count:
+        return True
+    return count in counts and (not counts[count] or dialect_name in counts[count])
 
 
 Values = Mapping[str, Sequence[object]]  # the values of a layer by their paths

@@ -26,14 +26,16 @@ class Upgraded:
     notes: tuple[str, ...]
 
 
-def upgrade(old: Path, out: Path) -> Upgraded:
+def upgrade(old: Path, out: Path, dialect: str | None = None) -> Upgraded:
     """Write a prototxt, a solver or a binary caffemodel of any age as `out`, in today's format, as Caffe upgrades it.
 
     What a file is is told by its content. Blobs go over bit for bit and are never all in memory. Comments of a text
-    are not kept. Raises `CaffeError` with the place for what cannot be read; `out` appears whole or not at all.
+    are not kept. A caffemodel of a fork keeps the fork's numbers, and what no schema explains; `dialect` names the fork
+    where the file alone does not tell. Raises `CaffeError` with the place for what cannot be read; `out` appears whole
+    or not at all.
     """
     if _is_binary(old):
-        return _upgrade_caffemodel(old, out)
+        return _upgrade_caffemodel(old, out, dialect)
     name, text = os.fspath(old), read_prototxt(old)
     made, written = _upgraded_solver(text, name) if _is_solver(text, name) else _upgraded_net(text, name)
     with written_whole(out) as temporary:
@@ -74,7 +76,8 @@ def _upgraded_solver(text: bytes, name: str) -> tuple[Upgraded, str]:
     return Upgraded("solver", notes), format_message(new, bound.unknown)
 
 
-def _upgrade_caffemodel(old: Path, out: Path) -> Upgraded:
+def _upgrade_caffemodel(old: Path, out: Path, dialect: str | None) -> Upgraded:
+    from caffe2py.proto.dialects.encoding import blob_kind, message_of
     from caffe2py.proto.net import net_of
     from caffe2py.proto.weights.caffemodel import write_caffemodel
     from caffe2py.proto.weights.read import read_weights

@@ -70,9 +70,9 @@ def write_caffemodel(
 ) -> None:
     """Write a net (today's format, without blobs) and its blobs, by layer name, as one binary file.
 
-    float32 arrays are written as ``data``, float64 as ``double_data``; a ``Blob`` keeps a legacy shape. The bytes are
-    streamed, so only the disk limits the size; Caffe itself reads up to 2 GB. `kind` is that of a fork's blobs. Raises WeightError for other arrays and
-    for names that the net lacks, FileError where the file cannot be written.
+    float32 arrays are written as ``data``, float64 as ``double_data``; a ``Blob`` keeps its legacy shape. `kind` is of
+    a fork's blobs. The bytes are streamed, so only the disk limits the size; Caffe itself reads up to 2 GB. Raises
+    WeightError for other arrays and for names that the net lacks, FileError where the file cannot be written.
     """
     check_blobs(path, net, blobs)
     layers: Sequence[Any] = net.layer  # type: ignore[attr-defined]
