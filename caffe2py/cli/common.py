@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -42,6 +42,19 @@ class InputShape(click.ParamType):
         return blob, shape
 
 
+class Variable(click.ParamType):
+    """`NAME=VALUE` as (name, value)."""
+
+    name = "NAME=VALUE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        name, equals, given = str(value).partition("=")
+        name = name.strip("$")
+        if not equals or not name.isidentifier():
+            self.fail(f'"{value}" sets no variable; want NAME=VALUE such as ADAPTED_WIDTH=1024', param, ctx)
+        return name, given
+
+
 @dataclass(frozen=True)
 class NetFiles:
     """The files of a net and the choices that `caffe2py.load` takes."""
@@ -55,6 +68,7 @@ class NetFiles:
     plugins: tuple[str, ...]
     fill: int | None
     dialect: str | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def load(self) -> Graph:
         """The graph; what the reader has to tell goes to stderr."""
@@ -70,6 +84,7 @@ class NetFiles:
             plugins=self.plugins,
             fill=self.fill,
             dialect=self.dialect,
+            variables=self.variables,
         )
         for line in graph.notes:
             note(line)
@@ -78,6 +93,10 @@ class NetFiles:
 
 dialect_option = click.option(
     "--dialect", metavar="NAME", help="The fork that wrote a caffemodel, where the file alone does not tell."
+)
+
+set_option = click.option(
+    "--set", "variables", multiple=True, type=Variable(), help="A variable of a template such as $ADAPTED_WIDTH$."
 )
 
 OPTIONS = (
@@ -106,6 +125,7 @@ OPTIONS = (
         help="A Python file of your layers; it is run.",
     ),
     dialect_option,
+    set_option,
 )
 
 
@@ -142,10 +162,12 @@ def net_files(weights: bool = False) -> Callable[[F], F]:
             inputs: tuple[tuple[str, tuple[int, ...]], ...],
             plugins: tuple[str, ...],
             dialect: str | None,
+            variables: tuple[tuple[str, str], ...],
             fill: int | None = None,
             **settings: Any,
         ) -> Any:
-            files = NetFiles(prototxt, caffemodel, phase.upper(), level, stages, dict(inputs), plugins, fill, dialect)
+            choices = (phase.upper(), level, stages, dict(inputs), plugins, fill, dialect, dict(variables))
+            files = NetFiles(prototxt, caffemodel, *choices)
             return function(files, *args, **settings)
 
         return command  # type: ignore[return-value]

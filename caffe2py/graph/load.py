@@ -10,6 +10,7 @@ from caffe2py.graph.build import build
 from caffe2py.graph.model import Graph
 from caffe2py.layers.base import Shape
 from caffe2py.layers.base.plugins import load_plugin
+from caffe2py.proto.coordinates import with_offsets
 from caffe2py.proto.disk.looks import looks_like
 from caffe2py.proto.filter import filter_net
 from caffe2py.proto.net import read_net
@@ -28,6 +29,7 @@ def load(
     fill: int | None = None,
     plugins: Sequence[Path] = (),
     dialect: str | None = None,
+    variables: Mapping[str, object] | None = None,
 ) -> Graph:
     """Read a net, and its weights where they are given, as a checked `Graph`.
 
@@ -36,14 +38,15 @@ def load(
     `phase`, `level` and `stages` choose the layers, as in Caffe's NetState. `inputs` gives the shapes of input
     blobs, instead of those in the file. `fill` is a seed, for a net without a caffemodel: its weights are made as
     the layers' fillers say. `plugins` are Python files with layers of your own; they are run. `dialect` names the fork
-    of Caffe that wrote a caffemodel ("ssd"), where its bytes may mean several things. Raises `CaffeError` with the
-    place and the fact for every bad file.
+    of Caffe that wrote a caffemodel ("ssd"), where its bytes may mean several things. `variables` are the values of a
+    template's variables, such as FlowNet's `$ADAPTED_WIDTH$`. Raises `CaffeError` with the place and the fact for every
+    bad file.
     """
     for plugin in plugins:
         load_plugin(plugin)
     if caffemodel is None and _holds_weights(prototxt):
         return _saved(prototxt, phase, level, stages, inputs, dialect)
-    net = filter_net(read_net(prototxt), phase=phase, level=level, stages=tuple(stages))
+    net = with_offsets(filter_net(read_net(prototxt, variables), phase=phase, level=level, stages=tuple(stages)))
     if caffemodel is None:
         graph = build(net, phase=phase, inputs=inputs)
         return graph if fill is None else _filled(graph, fill)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from caffe2py.proto.forks import OWN
 from caffe2py.proto.names import decode_name
 from caffe2py.proto.schema import LayerParameter, NetParameter, SolverParameter, V1LayerParameter
 from caffe2py.proto.text.prototxt import LayerText, NetText, Unknown, bind
+from caffe2py.proto.text.template import fill_template
 from caffe2py.proto.text.tokens import BLOCK, MAX_BYTES, Field, Source, decode_text, read_fields, shown
 from caffe2py.proto.text.values import Raw, close_names
 from caffe2py.proto.upgrade.v1 import upgrade_net
@@ -26,18 +27,18 @@ __all__ = ["LayerText", "NetText", "net_from_message", "net_of", "parse_net", "r
 LAYER_FIELDS: dict[str, Any] = {"layer": LayerParameter, "layers": V1LayerParameter}
 
 
-def read_net(path: str | os.PathLike[str]) -> NetText:
+def read_net(path: str | os.PathLike[str], variables: Mapping[str, object] | None = None) -> NetText:
     """Read a prototxt, upgraded to today's format; layers of every phase are in it.
 
-    Raises FileError for a file that cannot be read or is no prototxt, PrototxtError
-    and NetError for what Caffe refuses.
+    `variables` are the values of a template's, such as FlowNet's ``$ADAPTED_WIDTH$``. Raises FileError for a file that
+    cannot be read or is no prototxt, PrototxtError and NetError for what Caffe refuses.
     """
-    return parse_net(read_prototxt(path), os.fspath(path))
+    return parse_net(read_prototxt(path), os.fspath(path), variables)
 
 
-def parse_net(text: str | bytes, file: str = "<text>") -> NetText:
+def parse_net(text: str | bytes, file: str = "<text>", variables: Mapping[str, object] | None = None) -> NetText:
     """As `read_net`, from the text itself; `file` is the name for messages."""
-    source = Source(file, decode_text(text))
+    source = Source(file, fill_template(decode_text(text), file, variables or {}))
     fields = read_fields(source)
     _check(fields, source)
     layers = [

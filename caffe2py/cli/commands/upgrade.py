@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from caffe2py.cli.common import dialect_option, json_option, note, print_json, say, working
+from caffe2py.cli.common import dialect_option, json_option, note, print_json, say, set_option, working
 from caffe2py.cli.files import Command, Input, Output
 
 
@@ -12,8 +12,9 @@ from caffe2py.cli.files import Command, Input, Output
 @click.argument("old", type=Input(), metavar="OLD")
 @click.option("-o", "--output", "out", type=Output(), required=True, metavar="NEW", help="The file to write.")
 @dialect_option
+@set_option
 @json_option
-def command(old: str, out: str, dialect: str | None, as_json: bool) -> None:
+def command(old: str, out: str, dialect: str | None, variables: tuple[tuple[str, str], ...], as_json: bool) -> None:
     """Write OLD, in whatever format of Caffe's it is, as NEW in today's.
 
     OLD is a net (.prototxt), a solver (.prototxt) or weights (.caffemodel); which of them is told by its content. V0
@@ -23,7 +24,7 @@ def command(old: str, out: str, dialect: str | None, as_json: bool) -> None:
     from caffe2py.proto.upgrade.file import upgrade
 
     with working(f"reading {old}"):
-        done = upgrade(old, out, dialect)
+        done = upgrade(old, out, dialect, dict(variables))
     if as_json:
         print_json({"file": out, "kind": done.kind, "notes": done.notes})
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from caffe2py.errors import CaffeError, PrototxtError, UnsupportedError
@@ -11,6 +12,7 @@ from caffe2py.proto.disk.looks import looks_like
 from caffe2py.proto.net import parse_net, read_prototxt, unknown_notes
 from caffe2py.proto.schema import NetParameter, SolverParameter
 from caffe2py.proto.text.prototxt import parse_text
+from caffe2py.proto.text.template import fill_template
 from caffe2py.proto.text.tokens import Source, decode_text, read_fields
 from caffe2py.proto.text.writer import format_message, format_net
 from caffe2py.proto.upgrade.v1 import upgrade_solver
@@ -26,17 +28,20 @@ class Upgraded:
     notes: tuple[str, ...]
 
 
-def upgrade(old: Path, out: Path, dialect: str | None = None) -> Upgraded:
+def upgrade(
+    old: Path, out: Path, dialect: str | None = None, variables: Mapping[str, object] | None = None
+) -> Upgraded:
     """Write a prototxt, a solver or a binary caffemodel of any age as `out`, in today's format, as Caffe upgrades it.
 
     What a file is is told by its content. Blobs go over bit for bit and are never all in memory. Comments of a text
     are not kept. A caffemodel of a fork keeps the fork's numbers, and what no schema explains; `dialect` names the fork
-    where the file alone does not tell. Raises `CaffeError` with the place for what cannot be read; `out` appears whole
-    or not at all.
+    where the file alone does not tell, `variables` are a template's. Raises `CaffeError` with the place for what cannot
+    be read; `out` appears whole or not at all.
     """
     if _is_binary(old):
         return _upgrade_caffemodel(old, out, dialect)
-    name, text = os.fspath(old), read_prototxt(old)
+    name = os.fspath(old)
+    text = fill_template(decode_text(read_prototxt(old)), name, variables or {})
     made, written = _upgraded_solver(text, name) if _is_solver(text, name) else _upgraded_net(text, name)
     with written_whole(out) as temporary:
         temporary.write_bytes(written.encode("utf-8", "surrogateescape"))
@@ -52,19 +57,19 @@ def _is_binary(path: Path) -> bool:
     return bool(head) and looks_like(head) in (None, "an HDF5 file") and head[:2] not in (b"\xff\xfe", b"\xfe\xff")
 
 
-def _is_solver(text: bytes, name: str) -> bool:
+def _is_solver(text: str, name: str) -> bool:
     """Has the text no layers, but a field that only solvers have?"""
-    found = {f.name for f in read_fields(Source(name, decode_text(text)))}
+    found = {f.name for f in read_fields(Source(name, text))}
     own = set(SolverParameter.DESCRIPTOR.fields_by_name) - set(NetParameter.DESCRIPTOR.fields_by_name)
     return not found & {"layer", "layers"} and bool(found & own)
 
 
-def _upgraded_net(text: bytes, name: str) -> tuple[Upgraded, str]:
+def _upgraded_net(text: str, name: str) -> tuple[Upgraded, str]:
     net = parse_net(text, name)
     return Upgraded("net", net.notes), format_net(net)
 
 
-def _upgraded_solver(text: bytes, name: str) -> tuple[Upgraded, str]:
+def _upgraded_solver(text: str, name: str) -> tuple[Upgraded, str]:
     bound = parse_text(text, name, "SolverParameter")
     try:
         new = upgrade_solver(bound.message)
