@@ -70,8 +70,8 @@ class NetFiles:
     dialect: str | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
 
-    def load(self) -> Graph:
-        """The graph; what the reader has to tell goes to stderr."""
+    def load(self, deploy: bool = False) -> Graph:
+        """The graph; what the reader has to tell goes to stderr. `deploy`: without what only training needs."""
         from caffe2py.graph.load import load
 
         graph = load(
@@ -85,6 +85,7 @@ class NetFiles:
             fill=self.fill,
             dialect=self.dialect,
             variables=self.variables,
+            deploy=deploy,
         )
         for line in graph.notes:
             note(line)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from caffe2py.errors import CaffeError
 from caffe2py.graph.build import build
+from caffe2py.graph.deploy import deployed, is_source, reads_data, told_inputs
 from caffe2py.graph.model import Graph
 from caffe2py.layers.base import Shape
 from caffe2py.layers.base.plugins import load_plugin
@@ -30,6 +32,7 @@ def load(
     plugins: Sequence[Path] = (),
     dialect: str | None = None,
     variables: Mapping[str, object] | None = None,
+    deploy: bool = False,
 ) -> Graph:
     """Read a net, and its weights where they are given, as a checked `Graph`.
 
@@ -39,22 +42,33 @@ def load(
     blobs, instead of those in the file. `fill` is a seed, for a net without a caffemodel: its weights are made as
     the layers' fillers say. `plugins` are Python files with layers of your own; they are run. `dialect` names the fork
     of Caffe that wrote a caffemodel ("ssd"), where its bytes may mean several things. `variables` are the values of a
-    template's variables, such as FlowNet's `$ADAPTED_WIDTH$`. Raises `CaffeError` with the place and the fact for every
-    bad file.
+    template's variables, such as FlowNet's `$ADAPTED_WIDTH$`. With `deploy` a training file, which reads its data
+    itself, becomes a net to run: without labels, losses and what else only training and evaluation need, in phase TEST.
+
+    Where a data layer leaves the size of its pictures to the data, the channels are taken from the first layer's
+    weights; the graph's notes tell it. Raises `CaffeError` with the place and the fact for every bad file.
     """
     for plugin in plugins:
         load_plugin(plugin)
     if caffemodel is None and _holds_weights(prototxt):
         return _saved(prototxt, phase, level, stages, inputs, dialect)
-    net = with_offsets(filter_net(read_net(prototxt, variables), phase=phase, level=level, stages=tuple(stages)))
-    if caffemodel is None:
-        graph = build(net, phase=phase, inputs=inputs)
-        return graph if fill is None else _filled(graph, fill)
-    if fill is not None:
+    whole = read_net(prototxt, variables)
+    net = with_offsets(filter_net(whole, phase=phase, level=level, stages=tuple(stages)))
+    if caffemodel is not None and fill is not None:
         raise CaffeError(f"load takes a caffemodel or fill, and was given both: {os.fspath(caffemodel)} and {fill}")
-    from caffe2py.proto.weights.read import read_weights  # here, so that a net can be shown without numpy
+    weights = None
+    if caffemodel is not None:
+        from caffe2py.proto.weights.read import read_weights  # here, so that a net can be shown without numpy
 
-    return build(net, read_weights(caffemodel), phase=phase, inputs=inputs)
+        weights = read_weights(caffemodel)
+    stored = weights.by_name if weights else {}
+    if deploy and phase == "TEST" and reads_data(whole):
+        net = deployed(net, (layer for layer in whole.layers if is_source(layer)), stored)
+    elif stored:
+        told, notes = told_inputs(net, stored)
+        inputs, net = {**told, **(inputs or {})}, replace(net, notes=(*net.notes, *notes))
+    graph = build(net, weights, phase=phase, inputs=inputs)
+    return graph if fill is None else _filled(graph, fill)
 
 
 def _holds_weights(path: Path) -> bool:

@@ -25,6 +25,8 @@ from caffe2py.cli.files import Command, Output
 if TYPE_CHECKING:
     from caffe2py.graph import Graph
 
+KEEPING = (".caffemodel", ".h5", ".safetensors")  # files of weights: what training needs is kept
+
 
 @click.command(cls=Command, short_help="Translate a net: .pt .pt2 .py .onnx .safetensors .caffemodel .h5")
 @net_files()
@@ -56,7 +58,9 @@ if TYPE_CHECKING:
 def command(net: NetFiles, out: str, no_check: bool | None, as_json: bool, **settings: Any) -> None:
     """Translate NET.prototxt, with the weights of NET.caffemodel, into OUT.
 
-    A caffemodel alone, in place of the prototxt, is translated as the net that is saved in it.
+    A caffemodel alone, in place of the prototxt, is translated as the net that is saved in it. A training file is
+    translated as the net to run: without labels, losses and accuracies, its input of crop_size or new_height and
+    new_width, with the channels that the first layer's weights take. Caffe's formats and .safetensors keep all.
 
     \b
     OUT.pt           for caffe2py.load_torch; a plain dict that torch.load(weights_only=True) opens
@@ -81,7 +85,7 @@ def command(net: NetFiles, out: str, no_check: bool | None, as_json: bool, **set
     if net.caffemodel and out.endswith(".onnx"):
         digest_ahead(net.caffemodel)  # for the file's metadata
     with working(f"reading {net.prototxt}"):
-        graph = net.load()
+        graph = net.load(deploy=not out.endswith(KEEPING))
     with working(f"writing {out}"):
         files = convert(graph, out, **options)
     checked = {} if no_check or not out.endswith(".onnx") else _check(files[0], graph, bool(options.get("float16")))
