@@ -108,7 +108,7 @@ def _dialect(name: str) -> Dialect:
 @cache
 def names() -> tuple[str, ...]:
     """The names of all dialects, Caffe's own first."""
-    return (OWN, *_files())
+    return (OWN, *sorted(_files()))
 
 
 def dialects() -> Iterator[Dialect]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from caffe2py.errors import CaffeError
@@ -171,3 +173,8 @@ def test_a_fork_keeps_what_it_does_not_change(fork: str) -> None:
 def test_no_such_dialect() -> None:
     with pytest.raises(CaffeError, match='no dialect "sdd"; want one of bvlc, '):
         forks.dialect("sdd")
+
+
+def test_every_dialect_is_in_the_docs() -> None:
+    rows = (Path(__file__).resolve().parents[3] / "docs" / "dialects.md").read_text().splitlines()
+    assert tuple(row.split("`")[1] for row in rows if row.startswith("| `")) == forks.names()[1:]
