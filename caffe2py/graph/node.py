@@ -27,13 +27,17 @@ class Value:
 
 @dataclass(frozen=True)
 class Weight:
-    """A learned blob. `data` is None where no weights were given; `owner` is the (layer, index) it is kept at."""
+    """A learned blob. `data` is None where no weights were given; `owner` is the (layer, index) it is kept at.
+
+    `extra` are fields of its caffemodel that no schema explains, to be written back.
+    """
 
     name: str
     shape: Shape
     data: np.ndarray | None
     owner: tuple[str, int]
     learned: bool = True
+    extra: bytes = field(default=b"", compare=False, repr=False)
 
     @property
     def count(self) -> int:

@@ -66,7 +66,7 @@ class WeightSource:
         found = []
         for i, (label, shape) in enumerate(wanted.items()):
             data = self._fit(spec, label, shape, given[i]) if i in given else None
-            weight = Weight(label, shape, data, (name, i), learned)
+            weight = Weight(label, shape, data, (name, i), learned, given[i].extra if i in given else b"")
             if shared[i]:
                 weight = self._share(spec, weight, shared[i], permissive=specs[i].share_mode == 1)
             found.append(weight)

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from caffe2py.errors import CaffeError
-from caffe2py.graph import Graph
+from caffe2py.graph import Graph, Weight
 from caffe2py.proto.dialects.encoding import blob_kind, message_of
 from caffe2py.proto.disk.files import written_whole
 from caffe2py.proto.filter import without_rules
 from caffe2py.proto.text.writer import format_net
+from caffe2py.proto.weights.blobs import Blob
 from caffe2py.proto.weights.caffemodel import write_caffemodel
 from caffe2py.proto.weights.hdf5 import write_caffemodel_h5
 
@@ -30,10 +31,11 @@ def save(
         raise CaffeError(f'graph "{graph.name}" holds no net to write; save the graph that was loaded')
     net = without_rules(graph.net)
     if caffemodel is not None:
-        blobs = _blobs(graph)
+        layers = [node for node in graph.nodes if node.weights]
         if Path(caffemodel).suffix == ".h5":
-            write_caffemodel_h5(caffemodel, message_of(net), blobs)
+            write_caffemodel_h5(caffemodel, message_of(net), {node.name: node.blobs() for node in layers})
         else:
+            blobs = {node.name: [*map(_blob, node.blobs(), node.weights)] for node in layers}
             write_caffemodel(caffemodel, message_of(net), blobs, blob_kind(net))
     if prototxt is not None:
         text = format_net(net)
@@ -47,5 +49,5 @@ def write(graph: Graph, path: Path) -> list[Path]:
     return [path]
 
 
-def _blobs(graph: Graph) -> dict[str, list[np.ndarray]]:
-    return {node.name: node.blobs() for node in graph.nodes if node.weights}
+def _blob(data: np.ndarray, weight: Weight) -> np.ndarray | Blob:
+    return Blob(data, extra=weight.extra) if weight.extra else data

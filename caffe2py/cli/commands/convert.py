@@ -97,10 +97,19 @@ def command(net: NetFiles, out: str, no_check: bool | None, as_json: bool, **set
             say(f"{f}  {file_size(f.stat().st_size)}")
         if checked.get("ok"):
             say(checked["said"])
+        for line in _lost(graph) if out.endswith(".caffemodel") else ():
+            note(line)
         note(f"{graph.name}: {len(graph.nodes)} layers, {graph.parameter_count():,} parameters")
     if checked and not checked["ok"]:
         say(*lines_of(f"caffe2py: {checked['said']}"), err=True)
         fail()
+
+
+def _lost(graph: Graph) -> tuple[str, ...]:
+    """What a caffemodel cannot hold of a net."""
+    from caffe2py.proto.dialects.encoding import without_number
+
+    return without_number(graph.net) if graph.net is not None else ()
 
 
 def _check(path: Path, graph: Graph, float16: bool) -> dict[str, Any]:

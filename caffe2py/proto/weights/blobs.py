@@ -35,14 +35,14 @@ from caffe2py.proto.weights.wire import (
 
 MOST_AXES = 32
 MOST_VALUES = 2**31 - 1
+MOST_UNKNOWN = 1 << 26  # bytes of fields that no fork is known to have
 
 FLOAT, DOUBLE, HALF = np.dtype("<f4"), np.dtype("<f8"), np.dtype("<f2")
 LEGACY = (1, 2, 3, 4)  # num, channels, height, width
 DATA, DIFF, SHAPE, DOUBLE_DATA, DOUBLE_DIFF = 5, 6, 7, 8, 9
-RAW_TYPE, RAW_DATA = 10, 12  # NVCaffe
-PACKED_STRIDE, PACKED_DATA, PACKED_TYPE = 10, 11, 13  # OpenCL Caffe
-C3D_LEGACY, C3D_DATA = (1, 2, 3, 4, 5), 6  # num, channels, length, height, width
-LAST = 13
+RAW_TYPE, RAW_DIFF_TYPE, RAW_DATA, RAW_DIFF = 10, 11, 12, 13  # NVCaffe
+PACKED_STRIDE, PACKED_DATA, PACKED_DIFF, PACKED_TYPE = 10, 11, 12, 13  # OpenCL Caffe
+C3D_LEGACY, C3D_DATA, C3D_DIFF = (1, 2, 3, 4, 5), 6, 7  # num, channels, length, height, width
 WIRES = {
     **dict.fromkeys(LEGACY, (VARINT,)),
     DATA: (LEN, I32),
@@ -51,10 +51,18 @@ WIRES = {
     DOUBLE_DATA: (LEN, I64),
     DOUBLE_DIFF: (LEN, I64),
     RAW_TYPE: (VARINT,),
+    RAW_DIFF_TYPE: (VARINT,),
     RAW_DATA: (LEN,),
+    RAW_DIFF: (LEN,),
 }
-PACKED_WIRES = {**WIRES, PACKED_STRIDE: (LEN,), PACKED_DATA: (LEN,), PACKED_TYPE: (VARINT,)}
-C3D_WIRES = {**dict.fromkeys(C3D_LEGACY, (VARINT,)), C3D_DATA: (LEN, I32)}
+PACKED_WIRES = {
+    **WIRES,
+    PACKED_STRIDE: (LEN,),
+    PACKED_DATA: (LEN,),
+    PACKED_DIFF: (LEN,),
+    PACKED_TYPE: (VARINT,),
+}
+C3D_WIRES = {**dict.fromkeys(C3D_LEGACY, (VARINT,)), C3D_DATA: (LEN, I32), C3D_DIFF: (LEN, I32)}
 RAW_TYPES = (DOUBLE, FLOAT, HALF)
 PACKED_TYPES = (FLOAT, DOUBLE, HALF)  # the first of OpenCL Caffe's; the others are quantized
 
@@ -67,26 +75,32 @@ class Blob:
     writable view on its private map (the file is never changed), not necessarily aligned. ``legacy`` tells that the
     shape was given as num, channels, height, width (C3D: five numbers), the leading ones of which may be padding.
     ``absent`` marks a blob that an HDF5 file holds only at the layer that owns it; ``data`` is empty then. ``kind`` is
-    PLAIN, or that of the fork which wrote it.
+    PLAIN, or that of the fork which wrote it; ``extra`` are fields that nobody knows, as they stand in the file.
     """
 
     data: np.ndarray
     legacy: bool = False
     absent: bool = False
     kind: str = PLAIN
+    extra: bytes = b""
 
 
 def parse_blob(buf: Buffer, start: int, end: int) -> Blob:
     """The BlobProto in ``buf[start:end]``, of any kind. Raises WireError, UnsupportedError for quantized values."""
-    items = [field for field in fields(buf, start, end) if field.number <= LAST]
-    kind = _kind(items)
+    known: list[Field] = []
+    unknown: list[Field] = []
+    for field in fields(buf, start, end):
+        (known if field.number in PACKED_WIRES else unknown).append(field)
+    kind = _kind(known)
     wires = {C3D: C3D_WIRES, PACKED: PACKED_WIRES}.get(kind, WIRES)
     found: dict[int, list[Field]] = {}
-    for field in items:
-        if field.number in wires:
-            if field.wire not in wires[field.number]:
-                raise WireError(field.at, f"field {field.number} of a blob has wire type {field.wire}")
-            found.setdefault(field.number, []).append(field)
+    for field in known:
+        if field.number not in wires:
+            unknown.append(field)
+            continue
+        if field.wire not in wires[field.number]:
+            raise WireError(field.at, f"field {field.number} of a blob has wire type {field.wire}")
+        found.setdefault(field.number, []).append(field)
     sizes = C3D_LEGACY if kind == C3D else LEGACY
     legacy = not found.keys().isdisjoint(sizes)
     shape = _legacy_shape(buf, found, sizes) if legacy else _shape(buf, found.get(SHAPE, []))
@@ -94,7 +108,13 @@ def parse_blob(buf: Buffer, start: int, end: int) -> Blob:
     values = _join(buf, found.get(C3D_DATA, []), FLOAT) if kind == C3D else _values(buf, found, kind, count)
     if values.size != count:
         raise WireError(start, f"a blob of shape {shape} holds {count} values, the file has {values.size}")
-    return Blob(values.reshape(shape), legacy, kind=kind)
+    return Blob(values.reshape(shape), legacy, kind=kind, extra=_cut(buf, start, unknown))
+
+
+def _cut(buf: Buffer, start: int, unknown: list[Field]) -> bytes:
+    if sum(field.end - field.at for field in unknown) > MOST_UNKNOWN:
+        raise WireError(start, f"a blob with more than {MOST_UNKNOWN} bytes of fields that nobody knows")
+    return b"".join(buf[field.at : field.end] for field in unknown)
 
 
 def _kind(items: list[Field]) -> str:
@@ -125,6 +145,7 @@ def encode_blob(blob: Blob, kind: str = PLAIN) -> tuple[int, Iterator[bytes | me
         before, after = _encode_sizes(LEGACY, data.shape), b""
     else:
         before, after = (b"", shape) if number < SHAPE else (shape, b"")
+    after += blob.extra
     payload = data.size * dtype.itemsize
     head = before + (encode_head(number, payload) if payload else b"")
 

@@ -72,7 +72,7 @@ def test_fields_of_two_forks_go_back_as_they_came() -> None:
 def strange(tmp_path: Path) -> Path:
     """A convolution with weights, fields that no schema knows in it, in its block, and in the net."""
     block = encode.integer(1, 2) + encode.integer(4, 3) + encode.integer(999, 1)
-    weights = encode.packed(5, [0.5] * 54) + encode.shape(2, 3, 3, 3)
+    weights = encode.packed(5, [0.5] * 54) + encode.shape(2, 3, 3, 3) + encode.integer(90, 4)
     bias = encode.packed(5, [0.25, 1]) + encode.shape(2)
     conv = encode.text(1, "c") + encode.text(2, "Convolution") + encode.text(3, "data") + encode.text(4, "c")
     conv += encode.text(7, weights) + encode.text(7, bias) + encode.text(106, block) + STRANGE
@@ -99,6 +99,8 @@ def test_what_nobody_explains_goes_back(strange: Path, tmp_path: Path, way: str)
         assert np.array_equal(graph.node("c").blobs()[1], np.float32([0.25, 1]))
         caffe2py.save(graph, caffemodel=out)
     assert layers_of(out) == layers_of(strange)
+    blobs = [[blob.extra for blob in layer.blobs] for layer in read_weights(out).layers]
+    assert blobs == [[], [encode.integer(90, 4), b""]]
     assert raw_of(net_of(read_weights(out))) == ["convolution_param.999", "777", "778"]
 
 
