@@ -8,14 +8,13 @@ from dataclasses import replace
 
 from caffe2py.errors import CaffeError
 from caffe2py.graph.build import build
-from caffe2py.graph.deploy import deployed, is_source, reads_data, told_inputs
 from caffe2py.graph.model import Graph
 from caffe2py.layers.base import Shape
 from caffe2py.layers.base.plugins import load_plugin
-from caffe2py.proto.coordinates import with_offsets
 from caffe2py.proto.disk.looks import looks_like
 from caffe2py.proto.filter import filter_net
 from caffe2py.proto.net import read_net
+from caffe2py.proto.text.prototxt import NetText
 
 Path = str | os.PathLike[str]
 
@@ -52,18 +51,37 @@ def load(
         load_plugin(plugin)
     if caffemodel is None and _holds_weights(prototxt):
         return _saved(prototxt, phase, level, stages, inputs, dialect)
-    whole = read_net(prototxt, variables)
-    net = with_offsets(filter_net(whole, phase=phase, level=level, stages=tuple(stages)))
     if caffemodel is not None and fill is not None:
         raise CaffeError(f"load takes a caffemodel or fill, and was given both: {os.fspath(caffemodel)} and {fill}")
-    weights = None
-    if caffemodel is not None:
-        from caffe2py.proto.weights.read import read_weights  # here, so that a net can be shown without numpy
+    whole = read_net(prototxt, variables)
+    net = filter_net(whole, phase=phase, level=level, stages=tuple(stages))
+    if any(layer.message.type == "Crop" for layer in net.layers):
+        from caffe2py.proto.coordinates import with_offsets
 
-        weights = read_weights(caffemodel)
+        net = with_offsets(net)
+    if caffemodel is None and not deploy:
+        graph = build(net, phase=phase, inputs=inputs)
+        return graph if fill is None else _filled(graph, fill)
+    return _with_weights(whole, net, caffemodel, phase, inputs, fill, deploy)
+
+
+def _with_weights(
+    whole: NetText,
+    net: NetText,
+    caffemodel: Path | None,
+    phase: str,
+    inputs: Mapping[str, Shape] | None,
+    fill: int | None,
+    deploy: bool,
+) -> Graph:
+    """The graph of a net whose weights tell more of it, or which is to be deployed; `whole` has layers of any phase."""
+    from caffe2py.graph.deploy import deployed, is_source, reads_data, told_inputs
+    from caffe2py.proto.weights.read import read_weights  # here, so that a net can be shown without numpy
+
+    weights = None if caffemodel is None else read_weights(caffemodel)
     stored = weights.by_name if weights else {}
     if deploy and phase == "TEST" and reads_data(whole):
-        net = deployed(net, (layer for layer in whole.layers if is_source(layer)), stored)
+        net = deployed(net, filter(is_source, whole.layers), stored)
     elif stored:
         told, notes = told_inputs(net, stored)
         inputs, net = {**told, **(inputs or {})}, replace(net, notes=(*net.notes, *notes))

@@ -9,7 +9,6 @@ a fork adds. Nothing here is loaded before a net holds something that Caffe's ow
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -27,11 +26,11 @@ LAYERS = "Layers"
 PLAIN, RAW, PACKED, C3D = "", "raw", "packed", "c3d"  # the kinds of blobs: Caffe's own, and those of three forks
 
 
-@dataclass(frozen=True)
 class Dialect:
     """One schema under which nets were written: Caffe's own, or a fork's."""
 
-    name: str
+    def __init__(self, name: str) -> None:
+        self.name = name
 
     @cached_property
     def _chain(self) -> tuple[descriptor_pb2.FileDescriptorProto, ...]:

@@ -8,11 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from caffe2py.errors import FileError, NetError, Place, PrototxtError
-from caffe2py.proto.dialects.naming import dialects_of, is_a_forks
 from caffe2py.proto.disk.looks import BINARY, looks_like
 from caffe2py.proto.forks import OWN
 from caffe2py.proto.names import decode_name
-from caffe2py.proto.schema import LayerParameter, NetParameter, SolverParameter, V1LayerParameter
+from caffe2py.proto.schema import LayerParameter, NetParameter, SolverParameter, V1LayerParameter, is_own_type
 from caffe2py.proto.text.prototxt import LayerText, NetText, Unknown, bind
 from caffe2py.proto.text.template import fill_template
 from caffe2py.proto.text.tokens import BLOCK, MAX_BYTES, Field, Source, decode_text, read_fields, shown
@@ -51,7 +50,10 @@ def parse_net(text: str | bytes, file: str = "<text>", variables: Mapping[str, o
     notes = unknown_notes(top, layers)
     net = NetText(top.message.name, tuple(layers), top.message, notes, file, source.text, top.unknown)
     net = upgrade_net(net, top.places)
-    net = replace(net, dialects=dialects_of(net.layers, net.unknown))
+    if top.unknown or any(layer.unknown or not is_own_type(layer.message.type) for layer in net.layers):
+        from caffe2py.proto.dialects.naming import dialects_of  # here, so that a net of Caffe's own needs no forks
+
+        net = replace(net, dialects=dialects_of(net.layers, net.unknown))
     return replace(net, notes=(*dialect_notes(net), *net.notes))
 
 
@@ -154,6 +156,8 @@ def dialect_notes(net: NetText) -> tuple[str, ...]:
     """A line on a net with a fork's fields: whose they are."""
     if net.dialects == (OWN,):
         return ()
+    from caffe2py.proto.dialects.naming import is_a_forks
+
     whose = f"dialect is {net.dialects[0]}" if len(net.dialects) == 1 else f"dialects are {', '.join(net.dialects)}"
     fields = ((layer, u) for layer in net.layers for u in layer.unknown if not isinstance(u.value, Raw))
     blocks = {_stranger(layer.message, u.path) for layer, u in fields if is_a_forks(layer, u)}
@@ -167,12 +171,16 @@ def listed(names: Sequence[str]) -> str:
 
 def unknown_notes(top: LayerText, layers: Sequence[LayerText]) -> tuple[str, ...]:
     """One line for each field that no schema knows, however many layers have it; a block counts as one."""
+    strangers = [(bound, unknown) for bound in (top, *layers) for unknown in bound.unknown]
+    if not strangers:
+        return ()
+    from caffe2py.proto.dialects.naming import is_a_forks
+
     found: dict[str, tuple[Any, Unknown, set[int]]] = {}
-    for bound in (top, *layers):
-        for unknown in bound.unknown:
-            if not is_a_forks(bound, unknown):
-                path = _stranger(bound.message, unknown.path)
-                found.setdefault(path, (bound.message, unknown, set()))[2].add(id(bound))
+    for bound, unknown in strangers:
+        if not is_a_forks(bound, unknown):
+            path = _stranger(bound.message, unknown.path)
+            found.setdefault(path, (bound.message, unknown, set()))[2].add(id(bound))
     notes = []
     for path, (message, unknown, users) in found.items():
         many = f" ({len(users)} layers have it)" if len(users) > 1 else ""

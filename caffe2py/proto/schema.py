@@ -85,3 +85,20 @@ else:
     V1LayerParameter = message_class("V1LayerParameter")
 
 LAYER: Descriptor = _pool.FindMessageTypeByName(f"{PACKAGE}.LayerParameter")
+
+# Layer types without a block that bears their name.
+_WITHOUT_BLOCK = frozenset(
+    """AbsVal BatchReindex BNLL Deconvolution EuclideanLoss Filter Im2col LSTM LSTMUnit MultinomialLogisticLoss RNN
+    SigmoidCrossEntropyLoss Silence SoftmaxWithLoss Split""".split()
+)
+
+
+@cache
+def is_own_type(type_: str) -> bool:
+    """Is this one of Caffe's own layer types?"""
+    return type_ in _WITHOUT_BLOCK or f"{type_.lower()}param" in _blocks()
+
+
+@cache
+def _blocks() -> frozenset[str]:
+    return frozenset(f.name.replace("_", "") for f in LAYER.fields if f.name.endswith("_param"))

@@ -39,7 +39,8 @@ class Params:
 
     def _walk(self, path: str) -> list[Any]:
         """The values that the message has, then those that only a fork's schema allows: another word, more of them."""
-        return [*self._own(path), *(u.value for u in self.unknown if u.path == path)]
+        own = self._own(path)
+        return own + [u.value for u in self.unknown if u.path == path] if self.unknown else own
 
     def _own(self, path: str) -> list[Any]:
         message = self.message

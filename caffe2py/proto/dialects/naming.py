@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cache
 
-from caffe2py.proto.dialects.rules import is_own_type
 from caffe2py.proto.forks import OWN, dialect, fields_of, names
+from caffe2py.proto.schema import is_own_type
 from caffe2py.proto.text.prototxt import Bound, Unknown
 from caffe2py.proto.text.values import Word
 

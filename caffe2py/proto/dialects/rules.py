@@ -12,7 +12,7 @@ from functools import cache
 from google.protobuf.descriptor import FieldDescriptor
 
 from caffe2py.proto.forks import C3D, PACKED, PLAIN, RAW, dialect, dialects
-from caffe2py.proto.schema import LAYER
+from caffe2py.proto.schema import is_own_type
 
 # Up to this number the forks all agree on what Caffe's fields of a layer are. C3D v1.0 alone does not, and its blobs
 # tell. In the format of 2014 all of Caffe's are of one meaning.
@@ -45,12 +45,6 @@ READS: Mapping[str, tuple[str, ...]] = {
     "RandomSamplingSoftmaxLoss": ("rss_loss_param",),
     "VideoData": ("image_data_param",),
 }
-
-# Caffe's own types without a block that bears their name.
-WITHOUT_BLOCK = frozenset(
-    """AbsVal BatchReindex BNLL Deconvolution EuclideanLoss Filter Im2col LSTMUnit MultinomialLogisticLoss
-    SigmoidCrossEntropyLoss Silence SoftmaxWithLoss Split""".split()
-)
 
 # Types that do nothing without their block.
 NEEDS: Mapping[str, str] = {
@@ -105,13 +99,6 @@ def is_unheeded(path: str) -> bool:
 def knows(dialect_name: str, type_: str) -> bool:
     """Has the fork such a layer type? Types that no fork has are anybody's."""
     return type_ in dialect(dialect_name).types or is_own_type(type_) or type_ not in _all_types()
-
-
-@cache
-def is_own_type(type_: str) -> bool:
-    """Is this one of Caffe's own types?"""
-    blocks = [f.name for f in LAYER.fields if f.message_type is not None and f.name not in SHARED]
-    return type_ in WITHOUT_BLOCK or any(reads(type_, block) for block in blocks)
 
 
 @cache

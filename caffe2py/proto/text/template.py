@@ -9,8 +9,8 @@ from caffe2py.errors import PrototxtError
 from caffe2py.proto.text.tokens import Source
 
 # A comment, a text in quotes, or a variable.
-_PIECE = re.compile(r"""\#[^\n]*|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|\$([A-Za-z_]\w*)\$""")
-_VARIABLE = re.compile(r"\$([A-Za-z_]\w*)\$")
+_PIECE = r"""\#[^\n]*|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|\$([A-Za-z_]\w*)\$"""
+_VARIABLE = r"\$([A-Za-z_]\w*)\$"
 
 
 def fill_template(text: str, file: str, values: Mapping[str, object]) -> str:
@@ -21,11 +21,11 @@ def fill_template(text: str, file: str, values: Mapping[str, object]) -> str:
     """
     bare: dict[str, int] = {}  # a variable outside of quotes, without which the text cannot be read: where it stands
     quoted: dict[str, int] = {}
-    for piece in _PIECE.finditer(text) if "$" in text else ():
+    for piece in re.finditer(_PIECE, text) if "$" in text else ():
         if piece[1]:
             bare.setdefault(piece[1], piece.start())
         elif piece[0][0] != "#":
-            for m in _VARIABLE.finditer(piece[0]):
+            for m in re.finditer(_VARIABLE, piece[0]):
                 quoted.setdefault(m[1], piece.start() + m.start())
     if missing := [name for name in bare if name not in values]:
         names = ", ".join(bare)
@@ -42,4 +42,4 @@ def fill_template(text: str, file: str, values: Mapping[str, object]) -> str:
     def value(m: re.Match[str]) -> str:
         return str(values.get(m[1], m[0]))
 
-    return _PIECE.sub(lambda m: m[0] if m[0][0] == "#" else _VARIABLE.sub(value, m[0]), text)
+    return re.sub(_PIECE, lambda m: m[0] if m[0][0] == "#" else re.sub(_VARIABLE, value, m[0]), text)
