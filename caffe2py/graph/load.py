@@ -76,6 +76,7 @@ def _with_weights(
 ) -> Graph:
     """The graph of a net whose weights tell more of it, or which is to be deployed; `whole` has layers of any phase."""
     from caffe2py.graph.deploy import deployed, is_source, reads_data, told_inputs
+    from caffe2py.graph.differences import differences
     from caffe2py.proto.weights.read import read_weights  # here, so that a net can be shown without numpy
 
     weights = None if caffemodel is None else read_weights(caffemodel)
@@ -85,6 +86,8 @@ def _with_weights(
     elif stored:
         told, notes = told_inputs(net, stored)
         inputs, net = {**told, **(inputs or {})}, replace(net, notes=(*net.notes, *notes))
+    if weights is not None:
+        net = replace(net, notes=(*net.notes, *differences(net, weights)))
     graph = build(net, weights, phase=phase, inputs=inputs)
     return graph if fill is None else _filled(graph, fill)
 

@@ -8,7 +8,7 @@ own, NVCaffe's and OpenCL Caffe's hold their values as bytes.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,19 +50,13 @@ WIRES = {
     SHAPE: (LEN,),
     DOUBLE_DATA: (LEN, I64),
     DOUBLE_DIFF: (LEN, I64),
-    RAW_TYPE: (VARINT,),
-    RAW_DIFF_TYPE: (VARINT,),
-    RAW_DATA: (LEN,),
-    RAW_DIFF: (LEN,),
 }
-PACKED_WIRES = {
-    **WIRES,
-    PACKED_STRIDE: (LEN,),
-    PACKED_DATA: (LEN,),
-    PACKED_DIFF: (LEN,),
-    PACKED_TYPE: (VARINT,),
+KINDS: Mapping[str, Mapping[int, tuple[int, ...]]] = {
+    PLAIN: WIRES,
+    RAW: {**WIRES, RAW_TYPE: (VARINT,), RAW_DIFF_TYPE: (VARINT,), RAW_DATA: (LEN,), RAW_DIFF: (LEN,)},
+    PACKED: {**WIRES, PACKED_STRIDE: (LEN,), PACKED_DATA: (LEN,), PACKED_DIFF: (LEN,), PACKED_TYPE: (VARINT,)},
+    C3D: {**dict.fromkeys(C3D_LEGACY, (VARINT,)), C3D_DATA: (LEN, I32), C3D_DIFF: (LEN, I32)},
 }
-C3D_WIRES = {**dict.fromkeys(C3D_LEGACY, (VARINT,)), C3D_DATA: (LEN, I32), C3D_DIFF: (LEN, I32)}
 RAW_TYPES = (DOUBLE, FLOAT, HALF)
 PACKED_TYPES = (FLOAT, DOUBLE, HALF)  # the first of OpenCL Caffe's; the others are quantized
 
@@ -87,20 +81,13 @@ class Blob:
 
 def parse_blob(buf: Buffer, start: int, end: int) -> Blob:
     """The BlobProto in ``buf[start:end]``, of any kind. Raises WireError, UnsupportedError for quantized values."""
-    known: list[Field] = []
-    unknown: list[Field] = []
-    for field in fields(buf, start, end):
-        (known if field.number in PACKED_WIRES else unknown).append(field)
-    kind = _kind(known)
-    wires = {C3D: C3D_WIRES, PACKED: PACKED_WIRES}.get(kind, WIRES)
-    found: dict[int, list[Field]] = {}
-    for field in known:
-        if field.number not in wires:
-            unknown.append(field)
-            continue
-        if field.wire not in wires[field.number]:
+    found, other = _sorted(buf, start, end, WIRES)
+    kind = _kind(other) if other else PLAIN
+    if kind != PLAIN:
+        found, other = _sorted(buf, start, end, KINDS[kind])
+    for field in other:
+        if field.number in KINDS[kind]:
             raise WireError(field.at, f"field {field.number} of a blob has wire type {field.wire}")
-        found.setdefault(field.number, []).append(field)
     sizes = C3D_LEGACY if kind == C3D else LEGACY
     legacy = not found.keys().isdisjoint(sizes)
     shape = _legacy_shape(buf, found, sizes) if legacy else _shape(buf, found.get(SHAPE, []))
@@ -108,7 +95,21 @@ def parse_blob(buf: Buffer, start: int, end: int) -> Blob:
     values = _join(buf, found.get(C3D_DATA, []), FLOAT) if kind == C3D else _values(buf, found, kind, count)
     if values.size != count:
         raise WireError(start, f"a blob of shape {shape} holds {count} values, the file has {values.size}")
-    return Blob(values.reshape(shape), legacy, kind=kind, extra=_cut(buf, start, unknown))
+    return Blob(values.reshape(shape), legacy, kind=kind, extra=_cut(buf, start, other) if other else b"")
+
+
+def _sorted(
+    buf: Buffer, start: int, end: int, wires: Mapping[int, tuple[int, ...]]
+) -> tuple[dict[int, list[Field]], list[Field]]:
+    """The fields that are as they should be, by their numbers, and all others."""
+    found: dict[int, list[Field]] = {}
+    other: list[Field] = []
+    for field in fields(buf, start, end):
+        if field.wire in wires.get(field.number, ()):
+            found.setdefault(field.number, []).append(field)
+        else:
+            other.append(field)
+    return found, other
 
 
 def _cut(buf: Buffer, start: int, unknown: list[Field]) -> bytes:
