@@ -54,9 +54,10 @@ class Dialect:
         return frozenset(today | {v1_type_name(v.name) for m in old for e in m.enum_type for v in e.value})
 
     @cached_property
-    def size(self) -> int:
-        """How much the fork adds to Caffe: the least is the likeliest where several explain a file."""
-        return sum(len(m.field) for f in self._chain for m in f.message_type)
+    def rank(self) -> tuple[int, int]:
+        """Where several dialects explain a file, the least is named: one that others grew from, else a small one."""
+        heirs = sum(self.name in other.ancestors for other in dialects()) if self.name != OWN else len(names())
+        return -heirs, sum(len(m.field) for f in self._chain for m in f.message_type)
 
     @cached_property
     def _pool(self) -> descriptor_pool.DescriptorPool:

@@ -114,7 +114,7 @@ def choose(file: str, subjects: Sequence[Subject], kinds: Iterable[str], forced:
     scores = {r.dialect.name: sum(r.read(s)[1] for s in subjects) * 2 + _unlikely(r, subjects) for r in readers}
     best = min(scores.values())
     likely = [r for r in readers if (r.dialect.name == forced if forced else scores[r.dialect.name] == best)]
-    likely.sort(key=lambda r: r.dialect.size)
+    likely.sort(key=lambda r: r.dialect.rank)
     binder = _Binder(file, likely, [] if forced else readers)
     words = tuple(map(binder.word, subjects))
     leaves = tuple(map(binder.leaves, subjects))

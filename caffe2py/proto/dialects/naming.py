@@ -27,7 +27,7 @@ def dialects_of(layers: Iterable[Bound], top: Iterable[Unknown] = ()) -> tuple[s
     chosen: list[str] = []
     while rest:
         counts = {name: sum(name in forks for forks in rest) for name in names()}
-        chosen.append(max(counts, key=lambda name: (counts[name], -dialect(name).size)))
+        chosen.append(min(counts, key=lambda name: (-counts[name], dialect(name).rank)))
         rest = [forks for forks in rest if chosen[-1] not in forks]
     return tuple(chosen) or (OWN,)
 
