@@ -162,7 +162,7 @@ def test_a_deploy_file_stays_as_it_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix, whole", [("onnx", False), ("py", False), ("caffemodel", True), ("safetensors", True)])
 def test_convert(tmp_path: Path, suffix: str, whole: bool) -> None:
     paths = files(tmp_path, train(DATA.format(CROP)), first=((6, 3, 3, 3), (6,)), ip=((5, 96), (5,)))
-    out = tmp_path / f"net.{suffix}"
+    out = tmp_path / f"deployed.{suffix}"
     done = command("convert", *paths, "-o", out, "--json")
     assert done.status == 0, done.err
     assert "3 channels from the weights of first, 6x6 from crop_size of layer source" in done.out
