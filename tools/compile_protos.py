@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PROTOS = ROOT / "protos"
-SOURCES = {"caffe": [PROTOS / "caffe.proto"], "forks": sorted((PROTOS / "forks").glob("*.proto"))}
+SOURCES = {"caffe": [PROTOS / "caffe.proto"], "forks": sorted((PROTOS / "forks").rglob("*.proto"))}
 
 
 def target(name: str) -> Path:

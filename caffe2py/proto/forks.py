@@ -1,9 +1,10 @@
 """The schemas of Caffe's forks: Caffe's own, and what each fork adds to it or numbers otherwise.
 
-``forks.desc`` is what ``protos/forks/*.proto`` compile to (``tools/compile_protos.py``). A fork's file names its
+``forks.desc`` is what ``protos/forks/`` compile to (``tools/compile_protos.py``). A fork's file names its
 differences only: a message that Caffe has too gets the fork's fields, in place of those with their number or their
-name. A file that a fork imports publicly is the fork that it grew from. The enum ``Layers`` lists the layer types that
-a fork adds. Nothing here is loaded before a net holds something that Caffe's own schema does not know.
+name. A file that a fork imports publicly is the fork that it grew from; one of ``parts/`` holds messages that several
+forks have in common. The enum ``Layers`` lists the layer types that a fork adds. Nothing here is loaded before a net
+holds something that Caffe's own schema does not know.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from caffe2py.proto.schema import PACKAGE, file_descriptor
 
 OWN = "bvlc"  # Caffe's own schema, as a dialect among the others
 LAYERS = "Layers"
+PARTS = "parts."  # the packages of what forks have in common
 PLAIN, RAW, PACKED, C3D = "", "raw", "packed", "c3d"  # the kinds of blobs: Caffe's own, and those of three forks
 
 
@@ -39,12 +41,13 @@ class Dialect:
             return ()
         file = _files()[self.name]
         grown = [file.dependency[i] for i in file.public_dependency]
-        return (*(part for path in grown for part in dialect(Path(path).stem)._chain), file)
+        before = [part for path in grown for part in _dialect(Path(path).stem)._chain]
+        return (*before, *_parts_of(file), file)
 
     @cached_property
     def ancestors(self) -> frozenset[str]:
         """The forks that it grew from, and itself."""
-        return frozenset((self.name, *(file.package for file in self._chain)))
+        return frozenset((self.name, *(file.package for file in self._chain if file.package in _files())))
 
     @cached_property
     def types(self) -> frozenset[str]:
@@ -139,18 +142,29 @@ def _index() -> dict[tuple[str, str], tuple[str, ...]]:
     """The forks whose own file has a field or an enum, by the names of its message and of itself."""
     found: dict[tuple[str, str], tuple[str, ...]] = {}
     for fork, file in _files().items():
-        for message in file.message_type:
+        for message in (m for part in (*_parts_of(file), file) for m in part.message_type):
             each: Any
             for each in (*message.field, *message.enum_type):
                 key = (message.name, each.name)
-                found[key] = (*found.get(key, ()), fork)
+                found[key] = tuple(dict.fromkeys((*found.get(key, ()), fork)))
     return found
 
 
 @cache
-def _files() -> dict[str, descriptor_pb2.FileDescriptorProto]:
+def _all_files() -> dict[str, descriptor_pb2.FileDescriptorProto]:
     data = Path(__file__).with_name("forks.desc").read_bytes()
-    return {file.package: file for file in descriptor_pb2.FileDescriptorSet.FromString(data).file}
+    return {file.name: file for file in descriptor_pb2.FileDescriptorSet.FromString(data).file}
+
+
+@cache
+def _files() -> dict[str, descriptor_pb2.FileDescriptorProto]:
+    """The files of the forks, by their names."""
+    return {file.package: file for file in _all_files().values() if not file.package.startswith(PARTS)}
+
+
+def _parts_of(file: descriptor_pb2.FileDescriptorProto) -> list[descriptor_pb2.FileDescriptorProto]:
+    files = (_all_files().get(path) for path in file.dependency)
+    return [part for part in files if part is not None and part.package.startswith(PARTS)]
 
 
 def _remove_newer(own: descriptor_pb2.FileDescriptorProto) -> None:
@@ -175,8 +189,8 @@ def _merge(own: descriptor_pb2.FileDescriptorProto, fork: descriptor_pb2.FileDes
 def _merge_message(own: descriptor_pb2.DescriptorProto, fork: descriptor_pb2.DescriptorProto) -> None:
     for field in _replace(own.field, fork.field):
         if field.type_name:
-            _, _, *rest = field.type_name.split(".")  # ".ssd.ResizeParameter", which is ours now
-            field.type_name = ".".join(("", PACKAGE, *rest))
+            words = field.type_name.split(".")  # ".ssd.ResizeParameter", ".parts.roi.ROIPoolingParameter" are ours now
+            field.type_name = ".".join(("", PACKAGE, *words[3 if f"{words[1]}." == PARTS else 2 :]))
     enums = {e.name: e for e in own.enum_type}
     for enum in fork.enum_type:
         _replace((enums.get(enum.name) or own.enum_type.add(name=enum.name)).value, enum.value)
