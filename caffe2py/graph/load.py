@@ -55,10 +55,6 @@ def load(
         raise CaffeError(f"load takes a caffemodel or fill, and was given both: {os.fspath(caffemodel)} and {fill}")
     whole = read_net(prototxt, variables)
     net = filter_net(whole, phase=phase, level=level, stages=tuple(stages))
-    if any(layer.message.type == "Crop" for layer in net.layers):
-        from caffe2py.proto.coordinates import with_offsets
-
-        net = with_offsets(net)
     if caffemodel is None and not deploy:
         graph = build(net, phase=phase, inputs=inputs)
         return graph if fill is None else _filled(graph, fill)

@@ -12,7 +12,6 @@ from typing import Any
 
 from caffe2py.errors import CaffemodelError
 from caffe2py.graph.deploy import deployed, inputs_of, is_source
-from caffe2py.proto.coordinates import with_offsets
 from caffe2py.proto.filter import filter_net
 from caffe2py.proto.net import net_of
 from caffe2py.proto.text.prototxt import LayerText, NetText
@@ -37,7 +36,6 @@ def saved_net(
     layers = [_without_phase(layer) for layer in join_splits(net.layers) if not is_source(layer)]
     net = filter_net(replace(net, layers=tuple(layers)), phase=phase, level=level, stages=stages)
     net = replace(net, notes=(*net.notes, f"no prototxt was given: the net is the one in {weights.file}"))
-    net = with_offsets(net)
     if phase == "TEST":
         return deployed(net, sources, weights.by_name)
     origins = {top: layer for layer in sources for top in layer.message.top}

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from caffe2py.errors import CaffeError
 from caffe2py.layers.base import Misfit, Params, find_layer
 from caffe2py.layers.base.opaque import Opaque
 from caffe2py.proto import net_of, parse_net
@@ -41,3 +42,43 @@ def test_a_layer_reads_a_forks_fields_from_either() -> None:
         assert prior.get("prior_box_param.clip") is True
         assert output.get("detection_output_param.code_type") == "CENTER_SIZE"
         assert not output.has("detection_output_param.nms_param.top_k")
+
+
+CONV, POOL = "convolution_param { num_output: 1 kernel_size: 3", "pooling_param { kernel_size: 2 stride: 2"
+
+# What forks call something of Caffe's, and how Caffe says it; then what they say that Caffe could not.
+WORDS = {
+    "ceil_mode": (f"Pooling {POOL} ceil_mode: false }}", f"Pooling {POOL} round_mode: FLOOR }}"),
+    "ceil_mode on": (f"Pooling {POOL} ceil_mode: true }}", f"Pooling {POOL} }}"),
+    "torch_pooling": (f"Pooling {POOL} torch_pooling: true }}", f"Pooling {POOL} round_mode: FLOOR }}"),
+    "V-Net's two": (
+        "Pooling pooling_param { kernel_size: [2, 3] }",
+        "Pooling pooling_param { kernel_h: 2 kernel_w: 3 }",
+    ),
+    "hole": (f"Convolution {CONV} hole: 2 }}", f"Convolution {CONV} dilation: 2 }}"),
+    "filter_stride": (f"Convolution {CONV} filter_stride: 2 }}", f"Convolution {CONV} dilation: 2 }}"),
+    "dilation_h": (f"Convolution {CONV} dilation_h: 2 dilation_w: 3 }}", f"Convolution {CONV} dilation: [2, 3] }}"),
+}
+
+
+@pytest.mark.parametrize("theirs, ours", WORDS.values(), ids=WORDS)
+def test_the_forks_words_for_what_caffe_has(theirs: str, ours: str) -> None:
+    (fork,), (own,) = (map(read, parse_net(prototxt(text)).layers) for text in (theirs, ours))
+    assert fork == own and not isinstance(fork, str)
+
+
+WRONG = {
+    f"Pooling {POOL} round_mode: CEIL ceil_mode: false }}": "round_mode and ceil_mode, which differ",
+    "Pooling pooling_param { kernel_size: [2, 2, 3] }": "gives 3 values of kernel_size; want one, or two",
+    f"Pooling {POOL} pool: MAX pool: AVE }}": "pool is given twice",
+    f"Convolution {CONV} dilation: 2 dilation_h: 2 }}": "gives both dilation and dilation_h or dilation_w",
+}
+
+
+@pytest.mark.parametrize("params", WRONG)
+def test_what_contradicts_itself(params: str) -> None:
+    try:
+        (found,) = map(read, parse_net(prototxt(params)).layers)
+    except CaffeError as error:
+        found = str(error)
+    assert WRONG[params] in str(found)

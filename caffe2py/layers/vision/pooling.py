@@ -38,17 +38,33 @@ def read_pair(params: Params, word: str, stem: str, beside: bool = False) -> Pai
         return (h[0], w[0])
     if (h and w) or ((h or w) and not (one and beside)):
         raise Misfit(f"does not say its {stem} once; want {word}, or both {stem}_h and {stem}_w")
-    return (one[0], one[0]) if one else None
+    if len(one) > 2:
+        raise Misfit(f"gives {len(one)} values of {word}; want one, or two for the two axes that are pooled")
+    return (one[0], one[-1]) if one else None
+
+
+def read_rounding(params: Params) -> str:
+    """CEIL or FLOOR, by the word of Caffe, or by those of the forks, which had theirs before."""
+    ways = {
+        "round_mode": params.get("pooling_param.round_mode", "CEIL"),
+        "ceil_mode": "CEIL" if params.get("pooling_param.ceil_mode", True) else "FLOOR",
+        "torch_pooling": "FLOOR" if params.get("pooling_param.torch_pooling", False) else "CEIL",
+    }
+    given = {word: mode for word, mode in ways.items() if params.has(f"pooling_param.{word}")}
+    if len(set(given.values())) > 1:
+        raise Misfit(f"says how sizes are rounded by {' and '.join(given)}, which differ; want one of them")
+    return next(iter(given.values()), ways["round_mode"])
 
 
 @layer("Pooling", tops=(1, 2))
 class Pooling(Layer):
     """The largest value, or the average, of each window.
 
-    x (N, C, H, W). The top has ceil((H + 2 pad - kernel) / stride) + 1 rows (round_mode FLOOR: floor), less one
-    where a pad is set and the last window would start outside the image and its padding on the left.
-    An average divides by the part of the window that lies in the padded image: padding counts, what hangs over
-    beyond it does not. A second top of MAX holds the index h * W + w of each maximum. Source: pooling_layer.cpp.
+    x (N, C, H, W). The top has ceil((H + 2 pad - kernel) / stride) + 1 rows (round_mode FLOOR: floor; forks say it by
+    ceil_mode: false, NVIDIA's by torch_pooling: true), less one where a pad is set and the last window would start
+    outside the image and its padding on the left. An average divides by the part of the window that lies in the padded
+    image: padding counts, what hangs over beyond it does not. A second top of MAX holds the index h * W + w of each
+    maximum. Source: pooling_layer.cpp.
     """
 
     pool: str = param("pooling_param.pool")
@@ -56,7 +72,7 @@ class Pooling(Layer):
     stride: Pair = (1, 1)
     pad: Pair = (0, 0)
     global_pooling: bool = param("pooling_param.global_pooling")
-    round_mode: str = param("pooling_param.round_mode")
+    round_mode: str = "CEIL"
     outputs: int = 1
 
     @classmethod
@@ -73,6 +89,7 @@ class Pooling(Layer):
             "stride": read_pair(params, "stride", "stride") or (1, 1),
             "pad": read_pair(params, "pad", "pad") or (0, 0),
             "outputs": len(params.message.top),
+            "round_mode": read_rounding(params),
         }
         return cls(**fields, **words)
 

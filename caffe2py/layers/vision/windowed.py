@@ -8,6 +8,8 @@ from typing import NamedTuple
 from caffe2py.layers.base import Filler, Layer, Misfit, Params, Shape, axis, param, read_fields, text
 from caffe2py.layers.vision.spatial import at_least, read_spatial, spread
 
+DILATION = ("dilation", "hole", "filter_stride")  # what Caffe calls it, and DeepLab's first Caffe, and ParseNet's
+
 
 class Window(NamedTuple):
     """How a kernel slides: a value for each spatial axis."""
@@ -32,7 +34,7 @@ class Windowed(Layer):
     kernel: tuple[int, ...] = ()
     stride: tuple[int, ...] = ()
     pad: tuple[int, ...] = ()
-    dilation: tuple[int, ...] = param("convolution_param.dilation")
+    dilation: tuple[int, ...] = ()
     group: int = param("convolution_param.group")
     bias_term: bool = param("convolution_param.bias_term")
     axis: int = param("convolution_param.axis")
@@ -45,6 +47,7 @@ class Windowed(Layer):
             kernel=read_spatial(params, message, "kernel_size", "kernel"),
             stride=read_spatial(params, message, "stride", "stride"),
             pad=read_spatial(params, message, "pad", "pad"),
+            dilation=next(filter(None, (read_spatial(params, message, word, word) for word in DILATION)), ()),
         )
 
     def window(self, x: Shape) -> Window:
