@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from caffe2py.layers.base import Layer, layer_types
+from caffe2py.layers.base import Layer, Several, layer_types, schema_default
 from caffe2py.layers.data.data import Source
 from caffe2py.proto.schema import LAYER, field_default
 
@@ -19,17 +20,34 @@ Written by `python -m tools.make_layer_docs` from the classes in `caffe2py/layer
 blobs it reads and makes, and the fields of its prototxt with Caffe's own defaults. A type that is not here is an
 opaque layer: it is read, shown and keeps its weights, and [a class of your own](custom-layers.md) makes it run.
 
-*torch*: it runs, and can be said as PyTorch source. *ONNX*: it can be said in ONNX. *Gradient*: by autograd through
-that source, and the one that Caffe computes.
+*Fork*: whose it is, where it is not Caffe's own. *torch*: it runs, and can be said as PyTorch source. *ONNX*: it can be
+said in ONNX. *Gradient*: by autograd through that source, and the one that Caffe computes. *Checked*: against values
+that Caffe or the fork itself made (record), or against its formula in numpy (formula), where nobody could run the fork.
 """
 
 
 def page() -> str:
     """The whole page."""
     types = [cls for name, cls in sorted(layer_types().items(), key=lambda t: t[0].lower()) if is_ours(name, cls)]
-    rows = [f"| [{c.type}](#{c.type.lower()}) | {torch(c)} | {onnx(c)} | {gradient(c)} |" for c in types]
-    table = "\n".join(["| type | torch | ONNX | gradient |", "|---|---|---|---|", *rows])
+    rows = [row(meant) for c in types for meant in meanings(c)]
+    heads = ("type", "fork", "torch", "ONNX", "gradient", "checked")
+    table = "\n".join([f"| {' | '.join(heads)} |", "|---" * len(heads) + "|", *rows])
     return "\n".join([HEAD, table, "", *(entry(c) for c in types)])
+
+
+def meanings(cls: type[Layer]) -> Sequence[type[Layer]]:
+    """What a type's name means: one thing, or several."""
+    return cls.meanings if issubclass(cls, Several) else (cls,)
+
+
+def row(cls: type[Layer]) -> str:
+    cells = (f"[{cls.type}](#{cls.type.lower()})", cls.fork, torch(cls), onnx(cls), gradient(cls), checked(cls))
+    return f"| {' | '.join(cells)} |"
+
+
+def checked(cls: type[Layer]) -> str:
+    """Inputs and types that only a user's class gives a meaning compute nothing that could be checked."""
+    return "-" if cls.is_input or cls.type == "Python" else "formula" if cls.formula else "record"
 
 
 def is_ours(name: str, cls: type[Layer]) -> bool:
@@ -37,12 +55,43 @@ def is_ours(name: str, cls: type[Layer]) -> bool:
 
 
 def entry(cls: type[Layer]) -> str:
-    """One type: its docstring, its counts of blobs, its fields."""
-    lines = [f"## {cls.type}", "", "```text", inspect.getdoc(cls) or "", "```", ""]
+    """One type: its docstring, its counts of blobs, its fields, for each of its meanings."""
+    lines = [f"## {cls.type}", ""]
+    if issubclass(cls, Several):
+        lines += ["```text", inspect.getdoc(cls) or "", "```", ""]
+    return "\n".join([*lines, *(line for meant in meanings(cls) for line in described(meant))]).rstrip() + "\n"
+
+
+def described(cls: type[Layer]) -> Iterator[str]:
+    yield from ([f"{cls.fork or 'Caffe'}:", ""] if cls.one_of else [])
+    yield from ("```text", inspect.getdoc(cls) or "", "```", "")
     tops = "as many as bottoms" if cls.same_count else str(cls.tops)
-    lines += [f"Bottoms: {cls.bottoms}. Tops: {tops}.{' A loss: weight 1 where none is given.' if cls.is_loss else ''}"]
-    lines += ["", *(f"`{message} {{ {' '.join(fields(message))} }}`  " for message in messages(cls))]
-    return "\n".join(lines).rstrip() + "\n"
+    yield f"Bottoms: {cls.bottoms}. Tops: {tops}.{' A loss: weight 1 where none is given.' if cls.is_loss else ''}"
+    yield from ("", *(f"`{message} {{ {' '.join(fields(message))} }}`  " for message in messages(cls)))
+    said = list(fork_fields(cls))
+    yield from ([f"The fork's: `{' '.join(said)}`  "] if said else [])
+    yield ""
+
+
+def fork_fields(cls: type[Layer]) -> Iterator[str]:
+    """The fields that Caffe's own schema does not have, with their defaults: `order: ...`."""
+    for f in dataclasses.fields(cls):  # type: ignore[arg-type]
+        path = f.metadata.get("path")
+        if path and schema_default(path) is None and not known(path):
+            default = f.default
+            value = "..." if default in (None, (), "") else str(default).lower() if type(default) is bool else default
+            yield f"{path}: {value}"
+
+
+def known(path: str) -> bool:
+    """Has Caffe's own schema this field?"""
+    message: Any = LAYER
+    for step in path.split("."):
+        field = message.fields_by_name.get(step) if message is not None else None
+        if field is None:
+            return False
+        message = field.message_type
+    return True
 
 
 def messages(cls: type[Layer]) -> Iterator[str]:

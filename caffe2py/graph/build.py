@@ -6,7 +6,7 @@ no blob is made twice, counts of blobs fit the type, and no blob that another la
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from caffe2py.graph.node import Node, Value, Weight, layer_error
 from caffe2py.graph.weights import WeightSource
 from caffe2py.layers.base import Layer, Misfit, Params, Shape, find_layer, text
 from caffe2py.layers.base.opaque import Opaque
+from caffe2py.proto.net import listed
 from caffe2py.proto.text.prototxt import LayerText, NetText
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def build(
         outputs=tuple(outputs),
         results=tuple(builder.current[blob] for blob in outputs),
         phase=phase,
-        notes=(*net.notes, *builder.source.notes()),
+        notes=(*net.notes, *meanings(builder.nodes), *builder.source.notes()),
         weights_file=weights.file if weights else None,
         net=net,
     )
@@ -117,7 +118,7 @@ class _Builder:
         if cls is None:
             return Opaque(message.type)
         try:
-            return cls.read(Params(message, spec.unknown))
+            return cls.read(Params(message, spec.unknown, self.source.shapes(message.name)))
         except Misfit as misfit:
             raise layer_error(NetError, message.name, message.type, spec.place, str(misfit)) from None
 
@@ -179,7 +180,7 @@ class _Builder:
             wanted = layer.weights(*known)
             for s in wanted.values():
                 check_size(s)
-        return self.source.weights(spec, wanted, learned=not layer.running)
+        return self.source.weights(spec, wanted, running=layer.running)
 
     def check_inputs_used(self) -> None:
         unused = sorted(set(self.input_shapes) - self.used_inputs)
@@ -206,6 +207,15 @@ class _Builder:
                         f'overwrites blob "{v.blob}", which {", ".join(others) or "the loss"} reads too; '
                         f"want a top with a name of its own",
                     )
+
+
+def meanings(nodes: Iterable[Node]) -> list[str]:
+    """Which of its several meanings a type's name has in this net, where it is not Caffe's own."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for node in nodes:
+        if node.layer.one_of and node.layer.fork:
+            found.setdefault((node.type, node.layer.fork), []).append(f'"{node.name}"')
+    return [f"{type_} is {fork}'s ({listed(names)})" for (type_, fork), names in found.items()]
 
 
 def _loss_weights(layer: Layer, message: Any, tops: int, error: Any) -> tuple[float, ...]:

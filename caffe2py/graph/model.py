@@ -13,7 +13,7 @@ from functools import cached_property
 from caffe2py.errors import CaffeError
 from caffe2py.graph.node import Node, Value, Weight
 from caffe2py.graph.table import Row, Totals, table_text
-from caffe2py.layers.base import Shape
+from caffe2py.layers.base import Layer, Shape
 from caffe2py.proto.forks import OWN
 from caffe2py.proto.text.prototxt import NetText
 
@@ -86,7 +86,7 @@ class Graph:
             yield Row(
                 name=node.name,
                 type=node.type,
-                what=node.layer.summary(),
+                what=_what(node.layer),
                 bottoms=tuple(map(str, node.bottoms)),
                 tops=tuple(map(str, node.tops)),
                 shapes=tuple(self.shapes_of(node.tops)),
@@ -102,3 +102,9 @@ class Graph:
 
     def __str__(self) -> str:
         return table_text(self.rows(), self.totals())
+
+
+def _what(layer: Layer) -> str:
+    """The layer in a few words, and whose it is where its type's name means several things."""
+    whose = f"{layer.fork}'s" if layer.one_of and layer.fork else ""
+    return ", ".join(filter(None, (whose, layer.summary())))

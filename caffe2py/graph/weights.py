@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import TYPE_CHECKING
 
 from caffe2py.errors import NetError, WeightError
@@ -27,8 +27,18 @@ class WeightSource:
         self._asked: set[str] = set()
         self._with_weights: set[str] = set()
 
-    def weights(self, spec: LayerText, wanted: Mapping[str, Shape] | None, *, learned: bool) -> tuple[Weight, ...]:
-        """The blobs of one layer. `wanted` is None where they cannot be known: the layer keeps what the file has."""
+    def shapes(self, name: str) -> tuple[Shape, ...]:
+        """The shapes of the blobs that the file holds for a layer."""
+        stored = self.file.by_name.get(name) if self.file else None
+        return tuple(tuple(blob.data.shape) for blob in stored.blobs) if stored else ()
+
+    def weights(
+        self, spec: LayerText, wanted: Mapping[str, Shape] | None, *, running: Set[str] = frozenset()
+    ) -> tuple[Weight, ...]:
+        """The blobs of one layer. `wanted` is None where they cannot be known: the layer keeps what the file has.
+
+        `running` are those that are statistics, which nobody learns.
+        """
         name = spec.message.name
         self._asked.add(name)
         stored = self.file.by_name.get(name) if self.file else None
@@ -66,7 +76,7 @@ class WeightSource:
         found = []
         for i, (label, shape) in enumerate(wanted.items()):
             data = self._fit(spec, label, shape, given[i]) if i in given else None
-            weight = Weight(label, shape, data, (name, i), learned, given[i].extra if i in given else b"")
+            weight = Weight(label, shape, data, (name, i), label not in running, given[i].extra if i in given else b"")
             if shared[i]:
                 weight = self._share(spec, weight, shared[i], permissive=specs[i].share_mode == 1)
             found.append(weight)

@@ -11,6 +11,7 @@ import numpy as np
 
 from caffe2py.graph import Graph
 from caffe2py.graph.build import build
+from caffe2py.layers.base import find_layer
 from caffe2py.proto.filter import filter_net
 from caffe2py.proto.net import parse_net
 from caffe2py.proto.weights.caffemodel import parse_weights
@@ -56,6 +57,11 @@ def cases(pattern: str) -> list[Case]:
         with h5py.File(path) as file:
             made += [_case(f"{path.stem}-{name}", group) for name, group in file.items()]
     return made
+
+
+def layer_cases() -> list[Case]:
+    """The recorded cases of all layers that are known: Caffe's own, and the forks'."""
+    return [*cases("layers/*"), *(c for c in cases("forks/*") if all(find_layer(type_) for _, type_ in c.layers))]
 
 
 def _case(id_: str, group: h5py.Group) -> Case:

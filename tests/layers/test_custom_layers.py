@@ -8,6 +8,7 @@ import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,7 @@ FILES = {m[1]: text for _, text in BLOCKS if (m := re.match(r"# ([\w.]+)\n", tex
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The page's files in an empty folder, with the registry as it is before any plugin."""
     registry.layer_types()
-    monkeypatch.setattr(registry, "_TYPES", {k: v for k, v in registry._TYPES.items() if k != "Flip"})
+    monkeypatch.setattr(registry, "_TYPES", dict(registry._TYPES))
     monkeypatch.setattr(plugins, "_loaded", set())
     monkeypatch.chdir(tmp_path)
     for name, text in FILES.items():
@@ -63,14 +64,15 @@ def test_python_of_the_page(folder: Path) -> None:
 
 
 def test_table_of_the_page(folder: Path) -> None:
-    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_flip.py"]
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_mirror.py"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and "4 passed" in done.stdout, done.stdout
 
 
 @each("case", cases("forks/Flip"), "recorded layers of forks", ids=lambda case: case.id)
-def test_the_page_s_layer_is_the_fork_s(folder: Path, case: Case) -> None:
-    plugins.load_plugin("flip.py")
+def test_the_page_s_layer_is_the_flip_of_a_fork(folder: Path, case: Case) -> None:
+    plugins.load_plugin("mirror.py")
+    case = replace(case, prototxt=case.prototxt.replace("Flip", "Mirror").replace("flip_param", "mirror_param"))
     made = runner(case.graph(), "exact")
     inputs, blobs, objective = forward(case, made, requires_grad=True)
     assert max(relative(blobs[name], top) for name, top in case.tops.items() if name in blobs) <= FORWARD
@@ -146,7 +148,7 @@ def test_what_does_not_need_an_unknown_layer_works(folder: Path, use: str) -> No
         assert done.status == 0 and "Odd" in done.out
     else:
         again = caffe2py.load("new.prototxt", "new.caffemodel")
-        assert [n.type for n in again.nodes] == ["Input", "Flip", "ReLU", "InnerProduct", "Odd"]
+        assert [n.type for n in again.nodes] == ["Input", "Mirror", "ReLU", "InnerProduct", "Odd"]
         assert np.array_equal(again.node("ip").weights[0].data, graph.node("ip").weights[0].data)
 
 
@@ -175,7 +177,7 @@ def test_a_function_that_cannot_be_copied(folder: Path) -> None:
 
 
 def test_layers_of_an_installed_package(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    entry = importlib.metadata.EntryPoint("happynear", "flip", "caffe2py.layers")
+    entry = importlib.metadata.EntryPoint("mine", "mirror", "caffe2py.layers")
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [entry] if group == "caffe2py.layers" else [])
     monkeypatch.syspath_prepend(folder)
     registry._discover_installed.cache_clear()
@@ -183,4 +185,4 @@ def test_layers_of_an_installed_package(folder: Path, monkeypatch: pytest.Monkey
         assert caffe2py.load("net.prototxt").node("mirror").layer.summary() == ""
     finally:
         registry._discover_installed.cache_clear()
-        sys.modules.pop("flip", None)
+        sys.modules.pop("mirror", None)

@@ -10,10 +10,10 @@ import torch
 import caffe2py
 from caffe2py.backends.torch.run import input_tensors
 from tests.helpers.absent import each
-from tests.helpers.layer_cases import Case, cases
+from tests.helpers.layer_cases import Case, layer_cases
 
 # One case of each type: the first by name.
-FIRST = list({case.id.partition("-")[0]: case for case in reversed(cases("layers/*"))}.values())
+FIRST = list({case.id.partition("-")[0]: case for case in reversed(layer_cases())}.values())
 
 # torch averages in 3-d, which its LRN does, in half precision on accelerators only.
 NO_HALF_ON_CPU = {"LRN"}

@@ -1,4 +1,4 @@
-"""The layer types of BVLC Caffe 1.0: each is registered, and each has cases."""
+"""The layer types of BVLC Caffe 1.0 and of its forks: each is registered, and each has cases."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from caffe2py.layers.base import layer_types
 from tests.helpers.absent import absent
-from tests.helpers.layer_cases import cases
+from tests.helpers.layer_cases import layer_cases
 
 BVLC = (
     "AbsVal Accuracy ArgMax BatchNorm BatchReindex Bias BNLL Clip Concat ContrastiveLoss Convolution Crop Data "
@@ -17,7 +17,9 @@ BVLC = (
     "PReLU Parameter Pooling Power Python RNN ReLU Reduction Reshape SPP Scale Sigmoid SigmoidCrossEntropyLoss Silence "
     "Slice Softmax SoftmaxWithLoss Split Swish TanH Threshold Tile WindowData"
 ).split()
-SENET = ["Axpy"]
+# Types of the forks that the forks' own code was recorded for, and those that only a formula is known of.
+RECORDED = "Axpy Flip Permute ReLU6 Reverse ShuffleChannel Transpose".split()
+FORMULAS: list[str] = []
 
 # Types that Caffe has nothing to record for: they read files, or run what the user wrote. Each has a table in its file.
 TABLES = dict.fromkeys(
@@ -27,12 +29,14 @@ TABLES = dict.fromkeys(
 
 def test_the_registry_is_the_list() -> None:
     ours = {name for name, cls in layer_types().items() if cls.__module__.startswith("caffe2py.layers.")}
-    assert ours == {*BVLC, *SENET}
+    assert ours == {*BVLC, *RECORDED, *FORMULAS}
+    assert {name for name in ours if layer_types()[name].formula} == {*FORMULAS}
+    assert {name for name in ours if layer_types()[name].fork} == {*RECORDED, *FORMULAS}
 
 
-@pytest.mark.parametrize("type_", sorted({*BVLC, *SENET} - TABLES.keys()))
+@pytest.mark.parametrize("type_", sorted({*BVLC, *RECORDED} - TABLES.keys()))
 def test_every_type_has_recorded_cases(type_: str) -> None:
-    if not (recorded := cases("layers/*")):
+    if not (recorded := layer_cases()):
         absent("recorded layers")
     assert any(made == type_ for case in recorded for _, made in case.layers)
 

@@ -9,12 +9,12 @@ import numpy as np
 from caffe2py.proto.net import parse_net
 from caffe2py.runtime.nets.net import RunningNet
 from tests.helpers.absent import each
-from tests.helpers.layer_cases import Case, cases, relative
+from tests.helpers.layer_cases import Case, layer_cases, relative
 from tests.helpers.recorded_nets import recorded_nets
 
 # As tests/layers/test_layers.py: float32 sums in another order; gradients sum once more.
 FORWARD, BACKWARD = 2e-5, 1e-4
-CASES = cases("layers/*")
+CASES = layer_cases()
 
 
 def running(case: Case, folder: Path) -> RunningNet:

@@ -7,7 +7,8 @@ its torch and ONNX methods are handed), `registry` (every type by its name).
 from caffe2py.layers.base.affine import affine, affine_nodes
 from caffe2py.layers.base.layer import Count, Filler, Layer
 from caffe2py.layers.base.params import Params, optional, param, read_fields, schema_default, top_count
-from caffe2py.layers.base.registry import find_layer, layer, layer_types
+from caffe2py.layers.base.registry import find_layer, layer, layer_types, meaning
+from caffe2py.layers.base.several import Several
 from caffe2py.layers.base.views import Builder, Convert, Emitter, FreeShape, Handle, Term
 from caffe2py.layers.base.words import (
     Misfit,
@@ -33,6 +34,7 @@ __all__ = [
     "Layer",
     "Misfit",
     "Params",
+    "Several",
     "Shape",
     "Term",
     "affine",
@@ -44,6 +46,7 @@ __all__ = [
     "four",
     "layer",
     "layer_types",
+    "meaning",
     "one_each",
     "optional",
     "param",

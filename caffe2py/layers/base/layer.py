@@ -52,7 +52,12 @@ class Layer:
     in_place: ClassVar[bool] = True  # a top may have the name of its bottom
     fillers: ClassVar[Mapping[str, Filler]] = {}  # by the names of `weights`; a blob that is not here starts as 0
     reads_back: ClassVar[str] = ""  # what Caffe's backward pass reads: "x" the bottoms' data, "y" the tops', "xy" both
-    running: ClassVar[bool] = False  # its blobs are statistics that are kept, not parameters that are learned
+    running: ClassVar[frozenset[str]] = frozenset()  # those of its blobs that are statistics, which nobody learns
+    fork: ClassVar[str] = ""  # whose it is, where it is not Caffe's own
+    formula: ClassVar[bool] = False  # nobody recorded it: it is held against the formula of its docstring
+    words: ClassVar[tuple[str, ...]] = ()  # of a type with several meanings: the fields that this one alone has
+    blob_counts: ClassVar[tuple[int, ...]] = ()  # and how many learned blobs it may have
+    one_of: ClassVar[bool] = False  # is it one meaning of several?
 
     @classmethod
     def read(cls, params: Params) -> Layer:

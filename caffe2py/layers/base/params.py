@@ -7,17 +7,18 @@ import struct
 from dataclasses import dataclass
 from typing import Any
 
-from caffe2py.layers.base.words import Misfit
+from caffe2py.layers.base.words import Misfit, Shape
 from caffe2py.proto.schema import LAYER, field_default
 from caffe2py.proto.text.prototxt import Unknown
 
 
 @dataclass(frozen=True)
 class Params:
-    """The parameters one layer was given: its message, and the fields that the schema does not know."""
+    """The parameters one layer was given: its message, the fields that the schema does not know, its stored blobs."""
 
     message: Any
     unknown: tuple[Unknown, ...] = ()
+    blobs: tuple[Shape, ...] = ()  # the shapes of what the weights file holds for it
 
     def has(self, path: str) -> bool:
         """Is the field set? A repeated field is set when it has an element."""

@@ -23,18 +23,69 @@ def layer(
     tops: int | tuple[int, int | None] | str = 1,
     loss: bool = False,
     is_input: bool = False,
-    running: bool = False,
     in_place: bool = True,
+    fork: str = "",
+    formula: bool = False,
 ) -> Callable[[L], L]:
     """Register the class as the Caffe layer type `name`, and make it a frozen dataclass.
 
     `bottoms` and `tops` are a number or a (low, high) pair; tops="same" means as many as bottoms. A `loss`
     weighs 1 in the objective unless its prototxt says otherwise, and makes its own top where none is named.
+    `fork` says whose the type is, where it is not Caffe's own; `formula` that nobody has recorded it.
     """
+    words: dict[str, Any] = {"bottoms": bottoms, "tops": tops, "loss": loss, "is_input": is_input}
+    finish = _finish(name, **words, in_place=in_place, fork=fork, formula=formula)
 
     def register(cls: L) -> L:
         if name in _TYPES:
             raise CaffeError(f'layer type "{name}" is registered twice: by {_origin(_TYPES[name])} and {_origin(cls)}')
+        made = finish(cls)
+        _TYPES[name] = made
+        return made
+
+    return register
+
+
+def meaning(
+    name: str,
+    *,
+    bottoms: int | tuple[int, int | None] = 1,
+    tops: int | tuple[int, int | None] | str = 1,
+    in_place: bool = True,
+    fork: str = "",
+    formula: bool = False,
+    words: tuple[str, ...] = (),
+    blobs: tuple[int, ...] = (),
+) -> Callable[[L], L]:
+    """As `layer`, for one of the things that a type's name means: the class that is registered (`Several`) lists it.
+
+    `words` are the fields that it alone has, `blobs` how many learned blobs it may have.
+    """
+    finish = _finish(name, bottoms=bottoms, tops=tops, in_place=in_place, fork=fork, formula=formula)
+
+    def register(cls: L) -> L:
+        made: Any = finish(cls)
+        made.one_of = True
+        made.words = words
+        made.blob_counts = blobs
+        finished: L = made
+        return finished
+
+    return register
+
+
+def _finish(
+    name: str,
+    *,
+    bottoms: int | tuple[int, int | None],
+    tops: int | tuple[int, int | None] | str,
+    in_place: bool,
+    fork: str,
+    formula: bool,
+    loss: bool = False,
+    is_input: bool = False,
+) -> Callable[[L], L]:
+    def finish(cls: L) -> L:
         made: Any = dataclass(frozen=True)(cls)
         made.type = name
         made.bottoms = _count(bottoms)
@@ -43,12 +94,13 @@ def layer(
         made.is_loss = loss
         made.auto_tops = loss
         made.is_input = is_input
-        made.running = running
         made.in_place = in_place
-        _TYPES[name] = made
-        return made
+        made.fork = fork
+        made.formula = formula
+        finished: L = made
+        return finished
 
-    return register
+    return finish
 
 
 def _count(n: int | tuple[int, int | None]) -> Count:
@@ -88,11 +140,8 @@ def find_layer(name: str) -> type[Layer] | None:
 def _files() -> Mapping[str, str]:
     """The modules of the families by their file's name without underscores: InnerProduct is in inner_product.py."""
     layers = importlib.import_module("caffe2py.layers")
-    found = {}
-    for family in pkgutil.iter_modules(layers.__path__, "caffe2py.layers."):
-        for module in pkgutil.iter_modules(importlib.import_module(family.name).__path__):
-            found[module.name.replace("_", "")] = f"{family.name}.{module.name}"
-    return found
+    modules = pkgutil.walk_packages(layers.__path__, "caffe2py.layers.")
+    return {m.name.rpartition(".")[2].replace("_", ""): m.name for m in modules if not m.ispkg}
 
 
 def _import_file(type_: str) -> None:

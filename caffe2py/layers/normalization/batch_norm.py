@@ -22,7 +22,7 @@ from caffe2py.layers.base import (
 )
 
 
-@layer("BatchNorm", running=True)
+@layer("BatchNorm")
 class BatchNorm(Layer):
     """top = (x - mean) / sqrt(variance + eps), by channel (axis 1).
 
@@ -31,6 +31,7 @@ class BatchNorm(Layer):
     false, the statistics are the batch's own. Source: batch_norm_layer.cpp.
     """
 
+    running = frozenset(("mean", "variance", "scale_factor"))
     use_global_stats: bool | None = optional("batch_norm_param.use_global_stats")
     moving: float = param("batch_norm_param.moving_average_fraction")
     eps: float = param("batch_norm_param.eps")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Misfit, Shape, Term, count, four, layer, text
 
 
-@layer("Axpy", bottoms=3)
+@layer("Axpy", bottoms=3, fork="SENet")
 class Axpy(Layer):
     """top = scale * x + y, with one scale for each sample and channel.
 

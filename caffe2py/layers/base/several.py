@@ -1,0 +1,54 @@
+"""A type whose name means several things, by the fork whose it is: the one that fits is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from caffe2py.layers.base.layer import Layer
+from caffe2py.layers.base.params import Params
+from caffe2py.layers.base.words import Misfit
+
+
+class Several(Layer):
+    """A layer type with several meanings, each a class made by `meaning`.
+
+    A meaning is out where another's own field is set, or where the bottoms, the learned blobs of the weights file or
+    the `param` blocks are not as many as it takes. Of those that are left, one whose own field is set is taken, else
+    Caffe's own; where that leaves none or several, `Misfit`.
+    """
+
+    meanings: ClassVar[Sequence[type[Layer]]] = ()
+
+    def __init_subclass__(cls) -> None:
+        learned = [m for m in cls.meanings if m.weights is not Layer.weights]
+        if learned:
+            cls.weights = learned[0].weights  # type: ignore[method-assign]
+        cls.running = frozenset().union(*(m.running for m in cls.meanings))
+        cls.formula = all(m.formula for m in cls.meanings)
+
+    @classmethod
+    def read(cls, params: Params) -> Layer:
+        said = [m for m in cls.meanings if any(map(params.has, m.words))]
+        if len(said) > 1:
+            raise Misfit(f"has fields of {_whose(said)}, whose {cls.type} differ; want those of one")
+        fitting = [m for m in said or cls.meanings if _takes(m, params)]
+        own = [m for m in fitting if not m.fork]
+        if len(fitting) != 1 and not own:
+            wish = f"want a field that tells, or the weights beside it: it may be {_whose(fitting or cls.meanings)}"
+            raise Misfit(f"does not show which {cls.type} it is; {wish}")
+        return (own or fitting)[0].read(params)
+
+
+def _takes(meaning: Any, params: Params) -> bool:
+    message, counts = params.message, meaning.blob_counts
+    stored = not params.blobs or not counts or len(params.blobs) in counts
+    return (
+        stored
+        and len(message.param) <= max(counts, default=len(message.param))
+        and meaning.bottoms.takes(len(message.bottom))
+    )
+
+
+def _whose(meanings: Sequence[type[Layer]]) -> str:
+    return " or ".join(f"{m.fork}'s" if m.fork else "Caffe's own" for m in meanings)

@@ -1,0 +1,1 @@
+"""Layers that put values in another order: axes, channels, rows."""
