@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from caffe2py.backends.files.caffe_file import save
     from caffe2py.backends.files.pt_file import load_torch
     from caffe2py.backends.onnx.model import to_onnx
+    from caffe2py.backends.optimized import optimized
     from caffe2py.backends.torch.run import run, to_torch
     from caffe2py.backends.torch.source import to_source
     from caffe2py.errors import CaffeError
@@ -34,6 +35,7 @@ _HOMES = {
     "identify": "evaluate.releases.identification",
     "load": "graph.load",
     "load_torch": "backends.files.pt_file",
+    "optimized": "backends.optimized",
     "record": "proof.record",
     "run": "backends.torch.run",
     "save": "backends.files.caffe_file",
@@ -54,6 +56,7 @@ __all__ = [
     "identify",
     "load",
     "load_torch",
+    "optimized",
     "record",
     "run",
     "save",

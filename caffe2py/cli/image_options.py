@@ -38,10 +38,10 @@ PREPROCESSING = (
 ENGINE = (
     click.option(
         "--backend",
-        type=click.Choice(["torch", "onnx"]),
-        default="torch",
+        type=click.Choice(["auto", "torch", "onnxruntime"]),
+        default="auto",
         show_default=True,
-        help="The library that runs it.",
+        help="The library that runs it; auto: onnxruntime on a CPU where it is installed, else torch.",
     ),
     click.option("--device", default="cpu", show_default=True, help="Where it runs: cpu, cuda, cuda:1, mps."),
     click.option(

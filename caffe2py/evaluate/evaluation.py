@@ -17,7 +17,7 @@ import numpy as np
 
 from caffe2py.errors import CaffeError, FileError
 from caffe2py.evaluate.labels.labels import Labels, class_numbers, read_labels, read_order
-from caffe2py.evaluate.network import Engine, class_count, network, scores_only
+from caffe2py.evaluate.network import Engine, Network, class_count, network, scores_only
 from caffe2py.evaluate.pictures.images import Sample, find_images, pair
 from caffe2py.evaluate.pictures.net_input import Choices, preprocessing
 from caffe2py.evaluate.pictures.preprocessing import Preprocessing, import_opencv
@@ -145,14 +145,15 @@ def evaluate(
             "want all of them, or --on-error skip to count them as wrong, or --subset to leave them out",
             str(images),
         )
-    settings = _settings(graph, how, engine, order, todo)
     with shard() as place:
+        net = network(graph, how, _here(engine, place))
+        settings = _settings(graph, how, engine, net.backend, order, todo)
         folder = Folder(Path(out)) if out is not None else None
         if folder and place.number == 0:
             folder.begin(settings, resume)
         place.gather([])  # the folder is there
         started = time.perf_counter()
-        run = _Run(graph, how, _here(engine, place), batch_size, workers, on_error, folder, place, progress)
+        run = _Run(net, how, engine.device, batch_size, workers, on_error, folder, place, progress)
         predictions, measured = run(todo)
         result = Evaluation(
             model=release.name if release else graph.name,
@@ -211,9 +212,9 @@ def _samples(
 class _Run:
     """One process's part of an evaluation."""
 
-    graph: Graph
+    net: Network
     how: Preprocessing
-    engine: Engine
+    device: str
     batch_size: int
     workers: int | None
     on_error: str
@@ -229,10 +230,9 @@ class _Run:
         batch = min(self.batch_size, len(todo.samples))
         made: list[Prediction] = []
         if left:
-            net = network(self.graph, self.how, self.engine)
             part = self.folder.part(self.place.number) if self.folder else None
             self._tell(0, len(mine))
-            for some in results(mine, self.how, net, batch, self.workers, self.engine.device):
+            for some in results(mine, self.how, self.net, batch, self.workers, self.device):
                 new = [self._prediction(mine[r.index].name, r.scores, r.error, todo) for r in some]
                 read = [p for p in new if not p.error]
                 if part and (read if self.on_error == "fail" else new):
@@ -264,7 +264,9 @@ def _here(engine: Engine, place: Shard) -> Engine:
     return replace(engine, device=f"cuda:{place.local}") if several else engine
 
 
-def _settings(graph: Graph, how: Preprocessing, engine: Engine, order: str | None, todo: _Todo) -> dict[str, Any]:
+def _settings(
+    graph: Graph, how: Preprocessing, engine: Engine, backend: str, order: str | None, todo: _Todo
+) -> dict[str, Any]:
     """What decides the numbers: a run goes on only where all of it is the same."""
     names = hashlib.sha256()
     for sample in todo.samples:
@@ -279,7 +281,7 @@ def _settings(graph: Graph, how: Preprocessing, engine: Engine, order: str | Non
         "labels": todo.read_as,
         "images": len(todo.samples),
         "images_sha256": names.hexdigest(),
-        "backend": engine.backend,
+        "backend": backend,
         "precision": engine.precision,
         "compile": engine.compile,
     }

@@ -6,62 +6,82 @@ them where a net is sure, or runs in half precision.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 import torch
 
-from caffe2py.backends.torch.run import to_torch
+from caffe2py.backends.onnx.session import Session
+from caffe2py.backends.optimized import BACKENDS, chosen, fast_module
+from caffe2py.backends.torch.device import device as torch_device
+from caffe2py.backends.torch.device import fast_layout, float32
 from caffe2py.errors import CaffeError
 from caffe2py.evaluate.pictures.preprocessing import Preprocessing
 from caffe2py.graph import Graph, Value
 from caffe2py.layers.base import text
 from caffe2py.passes import only_outputs
 
-BACKENDS = ("torch", "onnx")
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 Later = Callable[[], np.ndarray]  # the scores (batch, classes) of a batch that may still be running
 
 
 @dataclass(frozen=True)
 class Engine:
-    """What runs the net. `compile` is torch.compile; `device` as torch names it: cpu, cuda, cuda:1, mps."""
+    """What runs the net: `backend` as `caffe2py.optimized` names it; `device` as torch does: cpu, cuda, cuda:1, mps.
 
-    backend: str = "torch"
+    `compile` is torch.compile. Where that or another `precision` than fp32 is asked for, auto is torch.
+    """
+
+    backend: str = "auto"
     device: str = "cpu"
     precision: str = "fp32"
     compile: bool = False
 
     def __post_init__(self) -> None:
         if self.backend not in BACKENDS:
-            raise CaffeError(f'no backend "{self.backend}"; want {" or ".join(BACKENDS)}')
+            raise CaffeError(f'no backend "{self.backend}"; want one of {", ".join(BACKENDS)}')
         if self.precision not in PRECISIONS:
             raise CaffeError(f'no precision "{self.precision}"; want one of {", ".join(PRECISIONS)}')
-        if self.backend == "onnx" and (self.compile or self.precision != "fp32"):
-            raise CaffeError("the backend onnx runs in fp32 and compiles nothing; want --backend torch for that")
+        if self.backend == "onnxruntime" and self.torch_alone:
+            raise CaffeError("the backend onnxruntime runs in fp32 and compiles nothing; want --backend torch for that")
+
+    @property
+    def torch_alone(self) -> bool:
+        """Is something asked for that only torch does?"""
+        return self.compile or self.precision != "fp32"
 
 
 @dataclass(frozen=True)
 class Network:
-    """A net that gives scores. `start` takes pixels (batch, height, width, channels), uint8."""
+    """A net that gives scores. `start` takes pixels (batch, height, width, channels), uint8; `backend` runs it."""
 
     classes: int
+    backend: str
     start: Callable[[np.ndarray], Later]
 
 
 def network(graph: Graph, how: Preprocessing, engine: Engine) -> Network:
-    """A net that `scores_only` made, ready to run."""
+    """A net that `scores_only` made, ready to run; its weights are read when it starts."""
     classes = class_count(graph)
-    start = _torch(graph, how, engine) if engine.backend == "torch" else _onnx(graph, how, engine)
+    made = chosen(graph, "torch" if engine.torch_alone else engine.backend, engine.device)
+    where = torch_device(engine.device) if made is None else None
 
-    def checked(pixels: np.ndarray) -> Later:
-        later = start(pixels)
+    @cache
+    def opened() -> Callable[[np.ndarray], Later]:
+        if made is None:
+            assert where is not None
+            return _torch(graph, how, engine, where)
+        return _onnx(Session(made, torch.get_num_threads(), engine.device), how, engine)
+
+    def start(pixels: np.ndarray) -> Later:
+        later = opened()(pixels)
         return lambda: _rows(later(), len(pixels), classes, graph)
 
-    return Network(classes, checked)
+    return Network(classes, "torch" if made is None else "onnxruntime", start)
 
 
 def scores_only(graph: Graph, blob: str | None = None) -> Graph:
@@ -106,19 +126,17 @@ def _rows(scores: np.ndarray, batch: int, classes: int, graph: Graph) -> np.ndar
     return scores.reshape(batch, classes).astype(np.float32, copy=False)
 
 
-def _torch(graph: Graph, how: Preprocessing, engine: Engine) -> Callable[[np.ndarray], Later]:
-    device = _device(engine.device)
+def _torch(graph: Graph, how: Preprocessing, engine: Engine, where: torch.device) -> Callable[[np.ndarray], Later]:
     dtype = PRECISIONS[engine.precision]
-    layout = _layout(device, dtype)
-    module: Any = to_torch(graph).eval().to(device)
-    module = module.to(memory_format=layout)
+    module: Any = fast_module(graph, where, dtype)
+    layout = fast_layout(where, dtype)
     if engine.compile:
         module = torch.compile(module)
-    mean = torch.from_numpy(how.offset().copy()).to(device)
+    mean = torch.from_numpy(how.offset().copy()).to(where)
 
     def start(pixels: np.ndarray) -> Later:
-        with torch.inference_mode(), _arithmetic(device, dtype):
-            x = torch.from_numpy(pixels).to(device, non_blocking=True).permute(0, 3, 1, 2)
+        with torch.inference_mode(), _arithmetic(where, dtype):
+            x = torch.from_numpy(pixels).to(where, non_blocking=True).permute(0, 3, 1, 2)
             x = x.to(torch.float32).sub_(mean).mul_(how.scale)
             scores = module(x.contiguous(memory_format=layout))
         return lambda: scores.float().cpu().numpy()
@@ -126,59 +144,24 @@ def _torch(graph: Graph, how: Preprocessing, engine: Engine) -> Callable[[np.nda
     return start
 
 
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise CaffeError(f'no device "{name}": {str(error).splitlines()[0]}') from None
-    return device
+def _arithmetic(where: torch.device, dtype: torch.dtype) -> AbstractContextManager[Any]:
+    """float32, or half precision as torch's autocast: products in half, sums and statistics in float32."""
+    return float32() if dtype == torch.float32 else torch.autocast(where.type, dtype)
 
 
-def _layout(device: torch.device, dtype: torch.dtype) -> torch.memory_format:
-    """Channels last on a CPU, where it measured 1.3 (SE-ResNet-50) to 2 times (SE-ResNeXt-50) as fast
-    (tools/bench/evaluate.py), and on a GPU in half precision, whose kernels work in it."""
-    last = device.type == "cpu" or dtype != torch.float32
-    return torch.channels_last if last else torch.contiguous_format
-
-
-@contextmanager
-def _arithmetic(device: torch.device, dtype: torch.dtype) -> Iterator[None]:
-    """float32 means float32: cuDNN would cut products to the 10 bits of TF32. Half precision is torch's autocast:
-    products in half, sums and statistics in float32."""
-    if dtype != torch.float32:
-        with torch.autocast(device.type, dtype):
-            yield
-        return
-    before = torch.backends.cudnn.allow_tf32
-    torch.backends.cudnn.allow_tf32 = False
-    try:
-        yield
-    finally:
-        torch.backends.cudnn.allow_tf32 = before
-
-
-def _onnx(graph: Graph, how: Preprocessing, engine: Engine) -> Callable[[np.ndarray], Later]:
-    try:
-        import onnxruntime
-    except ImportError:
-        raise CaffeError("the backend onnx needs onnxruntime: pip install 'caffe2py[verify]'") from None
-    from caffe2py.backends.onnx.model import to_onnx
-
-    providers = ["CPUExecutionProvider"]
-    if engine.device != "cpu":
-        providers = ["CUDAExecutionProvider", *providers]
-        if providers[0] not in onnxruntime.get_available_providers():
-            raise CaffeError(f'this onnxruntime has no device "{engine.device}"; want cpu, or onnxruntime-gpu')
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(to_onnx(graph).SerializeToString(), options, providers)
-    name, mean, scale = session.get_inputs()[0].name, how.offset(), np.float32(how.scale)
+def _onnx(session: Session, how: Preprocessing, engine: Engine) -> Callable[[np.ndarray], Later]:
+    """On a CPU as many images at a time as there are threads: larger batches only leave its caches."""
+    mean, scale = how.offset(), np.float32(how.scale)
 
     def start(pixels: np.ndarray) -> Later:
-        x = (pixels.transpose(0, 3, 1, 2).astype(np.float32) - mean) * scale
-        scores: np.ndarray = session.run(None, {name: np.ascontiguousarray(x)})[0]
+        count = session.batch or (torch.get_num_threads() if engine.device == "cpu" else len(pixels))
+        rows = []
+        for at in range(0, len(pixels), count):
+            part = pixels[at : at + count]
+            x = np.zeros((count if session.batch else len(part), *part.shape[3:], *part.shape[1:3]), np.float32)
+            np.multiply(part.transpose(0, 3, 1, 2) - mean, scale, out=x[: len(part)])
+            rows.append(session([x])[0][: len(part)])
+        scores = np.concatenate(rows)
         return lambda: scores
 
     return start

@@ -189,9 +189,20 @@ def test_a_run_goes_on_only_with_the_same_settings(twelve: Path, tmp_path: Path)
         run(limit=5)
     with pytest.raises(FileError, match=r"run.json: the run was begun with images 5, and now it is 30; want another"):
         run(resume=True)
-    with pytest.raises(FileError, match="begun with precision fp32, and now it is bf16"):
-        run(limit=5, resume=True, engine=Engine(precision="bf16"))
     assert run(limit=5, resume=True, batch_size=3).measured == 0
+
+
+def test_the_backend_is_chosen_once_and_belongs_to_the_settings(twelve: Path, tmp_path: Path) -> None:
+    def run(**engine) -> Evaluation:  # type: ignore[no-untyped-def]
+        folder = {"out": tmp_path / "out", "resume": (tmp_path / "out").exists(), "limit": 5}
+        return evaluate(load(twelve), twelve / "images", twelve / "val.txt", engine=Engine(**engine), **folder)
+
+    assert run(backend="torch").settings["backend"] == "torch"
+    with pytest.raises(FileError, match="begun with precision fp32, and now it is bf16"):
+        run(precision="bf16")
+    needs_module("onnxruntime", "onnxruntime")
+    with pytest.raises(FileError, match="begun with backend torch, and now it is onnxruntime"):
+        run()
 
 
 def test_results_have_timm_s_columns(twelve: Path, tmp_path: Path) -> None:
@@ -242,7 +253,7 @@ def test_a_training_net_is_evaluated_as_it_was_tested(twelve: Path, tmp_path: Pa
 
     (tmp_path / "net.prototxt").write_text(TRAIN_VAL)
     graph = caffe2py.load(tmp_path / "net.prototxt", twelve / "net.caffemodel")
-    for backend in ("torch", "onnx"):
+    for backend in ("torch", "onnxruntime"):
         tested = evaluate(graph, twelve / "images", twelve / "val.txt", engine=Engine(backend=backend))
         plain = evaluate(load(twelve), twelve / "images", twelve / "val.txt", choices=Choices(resize="warp"))
         assert tested.settings["preprocessing"]["size"] == [37, 37]
@@ -281,9 +292,9 @@ def test_processes_share_the_images_out(count: int) -> None:
 
 
 REFUSED = {
-    "backend": (lambda: Engine(backend="tensorrt"), 'no backend "tensorrt"; want torch or onnx'),
+    "backend": (lambda: Engine(backend="tensorrt"), 'no backend "tensorrt"; want one of auto, torch, onnxruntime'),
     "precision": (lambda: Engine(precision="int8"), 'no precision "int8"; want one of fp32, bf16, fp16'),
-    "onnx in half": (lambda: Engine(backend="onnx", precision="bf16"), "the backend onnx runs in fp32"),
+    "onnx in half": (lambda: Engine(backend="onnxruntime", precision="bf16"), "the backend onnxruntime runs in fp32"),
 }
 
 

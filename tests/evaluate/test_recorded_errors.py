@@ -54,9 +54,9 @@ def words(weights: Path, out: Path, batch: int) -> list[str]:
 
 
 @pytest.mark.parametrize("batch", [1, 8])
-@pytest.mark.parametrize("backend", ["torch", "onnx"])
+@pytest.mark.parametrize("backend", ["torch", "onnxruntime"])
 def test_recorded_errors_and_logits(backend: str, batch: int, weights: Path) -> None:
-    if backend == "onnx":
+    if backend == "onnxruntime":
         needs_module("onnxruntime", "onnxruntime")
     graph = caffe2py.load(PROTOTXT, weights)
     folder = reference("evaluate")
