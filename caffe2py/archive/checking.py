@@ -219,6 +219,9 @@ class _Questions:
             tuple(said["stages"]),
             {blob: tuple(shape) for blob, shape in said["inputs"].items()},
             self.plugins,
+            said.get("dialect"),  # bundles of before these choices have none of them
+            said.get("variables", {}),
+            said.get("ignore_unknown_fields", False),
         )
         self.kept = kept
         self.graph = choices.load(kept["prototxt"], kept["caffemodel"])

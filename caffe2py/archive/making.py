@@ -46,6 +46,9 @@ class Choices:
     stages: tuple[str, ...] = ()
     inputs: Mapping[str, Shape] = field(default_factory=dict)
     plugins: tuple[str, ...] = ()
+    dialect: str | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    ignore_unknown_fields: bool = False
 
     def load(self, prototxt: Path_, caffemodel: Path_) -> Graph:
         return load(prototxt, caffemodel, **{f: getattr(self, f) for f in self.__dataclass_fields__})

@@ -17,6 +17,8 @@ def provenance(graph: Graph) -> dict[str, str]:
         said["prototxt"] = Path(graph.net.file).name
     if graph.weights_file:
         said["caffemodel"] = Path(graph.weights_file).name
+    if graph.number_notes:
+        said["notes"] = "\n".join(graph.number_notes)
     return said
 
 

@@ -69,6 +69,7 @@ class NetFiles:
     fill: int | None
     dialect: str | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
+    ignore_unknown_fields: bool = False
 
     def load(self, deploy: bool = False) -> Graph:
         """The graph; what the reader has to tell goes to stderr. `deploy`: without what only training needs."""
@@ -86,9 +87,10 @@ class NetFiles:
             dialect=self.dialect,
             variables=self.variables,
             deploy=deploy,
+            ignore_unknown_fields=self.ignore_unknown_fields,
         )
         for line in graph.notes:
-            note(line)
+            note(line, always=line in graph.number_notes)
         return graph
 
 
@@ -127,6 +129,7 @@ OPTIONS = (
     ),
     dialect_option,
     set_option,
+    click.option("--ignore-unknown-fields", is_flag=True, help="Compute without fields that nobody reads."),
 )
 
 
@@ -164,11 +167,12 @@ def net_files(weights: bool = False) -> Callable[[F], F]:
             plugins: tuple[str, ...],
             dialect: str | None,
             variables: tuple[tuple[str, str], ...],
+            ignore_unknown_fields: bool,
             fill: int | None = None,
             **settings: Any,
         ) -> Any:
             choices = (phase.upper(), level, stages, dict(inputs), plugins, fill, dialect, dict(variables))
-            files = NetFiles(prototxt, caffemodel, *choices)
+            files = NetFiles(prototxt, caffemodel, *choices, ignore_unknown_fields)
             return function(files, *args, **settings)
 
         return command  # type: ignore[return-value]
@@ -195,9 +199,9 @@ def print_json(value: Any) -> None:
     click.echo(re.sub(r"[^ -~\n]", lambda m: m[0] if m[0].isprintable() else json.dumps(m[0])[1:-1], text))
 
 
-def note(text: str) -> None:
-    """A remark on stderr; silent when that is no terminal."""
-    if sys.stderr.isatty():
+def note(text: str, *, always: bool = False) -> None:
+    """A remark on stderr; silent when that is no terminal, unless it is told `always`."""
+    if always or sys.stderr.isatty():
         say(f"note: {text}", err=True)
 
 

@@ -7,17 +7,18 @@ no blob is made twice, counts of blobs fit the type, and no blob that another la
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from caffe2py.errors import NetError
 from caffe2py.graph.model import Graph
 from caffe2py.graph.node import Node, Value, Weight, layer_error
+from caffe2py.graph.unread import unread_notes
 from caffe2py.graph.weights import WeightSource
 from caffe2py.layers.base import Layer, Misfit, Params, Shape, find_layer, text
 from caffe2py.layers.base.opaque import Opaque
 from caffe2py.proto.net import listed
-from caffe2py.proto.text.prototxt import LayerText, NetText
+from caffe2py.proto.text.prototxt import LayerText, NetText, Unknown
 
 if TYPE_CHECKING:
     from caffe2py.proto.weights.layers import Weights
@@ -34,12 +35,13 @@ def build(
     phase: str = "TEST",
     inputs: Mapping[str, Shape] | None = None,
     find: Find = find_layer,
+    ignore_unknown_fields: bool = False,
 ) -> Graph:
     """The graph of a net that is already filtered for `phase`.
 
     `inputs` gives the shapes of input blobs, instead of those in the file; `find` the class of a layer type, for who
-    runs some types in a way of their own. Raises `NetError` where Caffe would refuse the net and `WeightError` where
-    the weights do not fit it.
+    runs some types in a way of their own. With `ignore_unknown_fields` fields that nobody reads stop nobody. Raises
+    `NetError` where Caffe would refuse the net and `WeightError` where the weights do not fit it.
     """
     builder = _Builder(WeightSource(weights, net.name), dict(inputs or {}), find)
     for layer in net.layers:
@@ -47,15 +49,17 @@ def build(
     builder.check_overwrites()
     builder.check_inputs_used()
     outputs = sorted(builder.unread, key=lambda blob: blob.encode("utf-8", "surrogateescape"))
+    unread = unread_notes(builder.nodes, builder.idle_fields, ignore_unknown_fields)
+    nodes = [replace(node, unread=()) for node in builder.nodes] if ignore_unknown_fields else builder.nodes
     return Graph(
         name=net.name,
-        nodes=tuple(builder.nodes),
+        nodes=tuple(nodes),
         shapes=builder.shapes,
         inputs={v.blob: builder.shapes[v] for n in builder.nodes if n.layer.is_input for v in n.tops},
         outputs=tuple(outputs),
         results=tuple(builder.current[blob] for blob in outputs),
         phase=phase,
-        notes=(*net.notes, *meanings(builder.nodes), *builder.source.notes()),
+        notes=(*net.notes, *meanings(builder.nodes), *unread, *builder.source.notes()),
         weights_file=weights.file if weights else None,
         net=net,
     )
@@ -73,11 +77,13 @@ class _Builder:
     current: dict[str, Value] = field(default_factory=dict)  # the latest version of each blob
     unread: set[str] = field(default_factory=set)  # blobs nobody reads yet: what is left are the net's outputs
     used_inputs: set[str] = field(default_factory=set)
+    idle_fields: list[tuple[Any, Unknown]] = field(default_factory=list)  # that nobody reads, and that change nothing
     automatic: int = 0
 
     def add(self, spec: LayerText) -> None:
         message = spec.message
-        layer = self._read(spec)
+        params = Params(message, spec.unknown, self.source.shapes(message.name))
+        layer = self._read(spec, params)
 
         def error(fact: str) -> NetError:
             made = layer_error(NetError, message.name, message.type, spec.place, fact)
@@ -109,16 +115,28 @@ class _Builder:
                 stopped=tuple(not p for p in message.propagate_down),
                 place=spec.place,
                 message=message,
+                unread=self._unread(layer, params),
             )
         )
 
-    def _read(self, spec: LayerText) -> Layer:
+    def _unread(self, layer: Layer, params: Params) -> tuple[Unknown, ...]:
+        """What nobody reads and the layer may need."""
+        unread = params.unread() if params.unknown and not isinstance(layer, Opaque) else ()
+        if not unread:
+            return ()
+        from caffe2py.proto.dialects.rules import is_unheeded  # here: a net of Caffe's own needs no forks
+
+        idle = [u for u in unread if layer.is_input or is_unheeded(u.path)]
+        self.idle_fields += [(params.message, u) for u in idle]
+        return tuple(u for u in unread if u not in idle)
+
+    def _read(self, spec: LayerText, params: Params) -> Layer:
         message = spec.message
         cls = self.find(message.type)
         if cls is None:
             return Opaque(message.type)
         try:
-            return cls.read(Params(message, spec.unknown, self.source.shapes(message.name)))
+            return cls.read(params)
         except Misfit as misfit:
             raise layer_error(NetError, message.name, message.type, spec.place, str(misfit)) from None
 

@@ -7,6 +7,7 @@ from typing import Any
 from caffe2py.errors import CaffeError
 from caffe2py.layers.base import Misfit, Params, find_layer
 from caffe2py.proto.net import net_of
+from caffe2py.proto.notes import NumberNote
 from caffe2py.proto.text.prototxt import LayerText, NetText
 from caffe2py.proto.weights.layers import Weights
 
@@ -34,7 +35,8 @@ def differences(net: NetText, weights: Weights) -> tuple[str, ...]:
         return ()
     more = f" and {len(found) - MOST} more" if len(found) > MOST else ""
     have = "1 layer has" if len(found) == 1 else f"{len(found)} layers have"
-    return (f"{have} other parameters in the net that {weights.file} was saved from: {', '.join(found[:MOST])}{more}",)
+    fact = f"{have} other parameters in the net that {weights.file} was saved from"
+    return (NumberNote(f"{fact}: {', '.join(found[:MOST])}{more}"),)
 
 
 def _same_blocks(layer: LayerText, other: LayerText) -> bool:

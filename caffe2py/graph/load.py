@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from caffe2py.errors import CaffeError
 from caffe2py.graph.build import build
@@ -15,6 +16,9 @@ from caffe2py.proto.disk.looks import looks_like
 from caffe2py.proto.filter import filter_net
 from caffe2py.proto.net import read_net
 from caffe2py.proto.text.prototxt import NetText
+
+if TYPE_CHECKING:
+    from caffe2py.proto.weights.layers import Weights
 
 Path = str | os.PathLike[str]
 
@@ -32,6 +36,7 @@ def load(
     dialect: str | None = None,
     variables: Mapping[str, object] | None = None,
     deploy: bool = False,
+    ignore_unknown_fields: bool = False,
 ) -> Graph:
     """Read a net, and its weights where they are given, as a checked `Graph`.
 
@@ -43,6 +48,8 @@ def load(
     of Caffe that wrote a caffemodel ("ssd"), where its bytes may mean several things. `variables` are the values of a
     template's variables, such as FlowNet's `$ADAPTED_WIDTH$`. With `deploy` a training file, which reads its data
     itself, becomes a net to run: without labels, losses and what else only training and evaluation need, in phase TEST.
+    A field that Caffe's schema does not have and no layer reads is an error of whatever computes with the graph, unless
+    `ignore_unknown_fields` is given; one that only training, an engine or a display reads is not.
 
     Where a data layer leaves the size of its pictures to the data, the channels are taken from the first layer's
     weights; the graph's notes tell it. Raises `CaffeError` with the place and the fact for every bad file.
@@ -50,42 +57,40 @@ def load(
     for plugin in plugins:
         load_plugin(plugin)
     if caffemodel is None and _holds_weights(prototxt):
-        return _saved(prototxt, phase, level, stages, inputs, dialect)
+        net, saved = _saved(prototxt, phase, level, stages, dialect)
+        return build(net, saved, phase=phase, inputs=inputs, ignore_unknown_fields=ignore_unknown_fields)
     if caffemodel is not None and fill is not None:
         raise CaffeError(f"load takes a caffemodel or fill, and was given both: {os.fspath(caffemodel)} and {fill}")
     whole = read_net(prototxt, variables)
     net = filter_net(whole, phase=phase, level=level, stages=tuple(stages))
-    if caffemodel is None and not deploy:
-        graph = build(net, phase=phase, inputs=inputs)
-        return graph if fill is None else _filled(graph, fill)
-    return _with_weights(whole, net, caffemodel, phase, inputs, fill, deploy)
+    weights: Weights | None = None
+    if caffemodel is not None or deploy:
+        net, weights, told = _with_weights(whole, net, caffemodel, deploy and phase == "TEST")
+        inputs = {**told, **(inputs or {})}
+    graph = build(net, weights, phase=phase, inputs=inputs, ignore_unknown_fields=ignore_unknown_fields)
+    return graph if fill is None else _filled(graph, fill)
 
 
 def _with_weights(
-    whole: NetText,
-    net: NetText,
-    caffemodel: Path | None,
-    phase: str,
-    inputs: Mapping[str, Shape] | None,
-    fill: int | None,
-    deploy: bool,
-) -> Graph:
-    """The graph of a net whose weights tell more of it, or which is to be deployed; `whole` has layers of any phase."""
+    whole: NetText, net: NetText, caffemodel: Path | None, deploy: bool
+) -> tuple[NetText, Weights | None, dict[str, Shape]]:
+    """A net whose weights tell more of it, or which is to be deployed, its weights, and the shapes of inputs that they
+    tell; `whole` has layers of any phase."""
     from caffe2py.graph.deploy import deployed, is_source, reads_data, told_inputs
     from caffe2py.graph.differences import differences
     from caffe2py.proto.weights.read import read_weights  # here, so that a net can be shown without numpy
 
     weights = None if caffemodel is None else read_weights(caffemodel)
     stored = weights.by_name if weights else {}
-    if deploy and phase == "TEST" and reads_data(whole):
+    told: dict[str, Shape] = {}
+    if deploy and reads_data(whole):
         net = deployed(net, filter(is_source, whole.layers), stored)
     elif stored:
         told, notes = told_inputs(net, stored)
-        inputs, net = {**told, **(inputs or {})}, replace(net, notes=(*net.notes, *notes))
+        net = replace(net, notes=(*net.notes, *notes))
     if weights is not None:
         net = replace(net, notes=(*net.notes, *differences(net, weights)))
-    graph = build(net, weights, phase=phase, inputs=inputs)
-    return graph if fill is None else _filled(graph, fill)
+    return net, weights, told
 
 
 def _holds_weights(path: Path) -> bool:
@@ -99,19 +104,12 @@ def _holds_weights(path: Path) -> bool:
     return kind == "an HDF5 file" or (kind is None and not head.startswith((b"\xff\xfe", b"\xfe\xff")))  # UTF-16
 
 
-def _saved(
-    path: Path,
-    phase: str,
-    level: int,
-    stages: Sequence[str],
-    inputs: Mapping[str, Shape] | None,
-    dialect: str | None,
-) -> Graph:
+def _saved(path: Path, phase: str, level: int, stages: Sequence[str], dialect: str | None) -> tuple[NetText, Weights]:
     from caffe2py.graph.saved import saved_net  # here, so that a net can be shown without numpy
     from caffe2py.proto.weights.read import read_weights
 
     weights = read_weights(path)
-    return build(saved_net(weights, phase, level, stages, dialect), weights, phase=phase, inputs=inputs)
+    return saved_net(weights, phase, level, stages, dialect), weights
 
 
 def _filled(graph: Graph, seed: int) -> Graph:

@@ -15,6 +15,7 @@ from caffe2py.graph.node import Node, Value, Weight
 from caffe2py.graph.table import Row, Totals, table_text
 from caffe2py.layers.base import Layer, Shape
 from caffe2py.proto.forks import OWN
+from caffe2py.proto.notes import of_numbers
 from caffe2py.proto.text.prototxt import NetText
 
 
@@ -32,6 +33,11 @@ class Graph:
     notes: tuple[str, ...] = ()
     weights_file: str | None = None
     net: NetText | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def number_notes(self) -> tuple[str, ...]:
+        """The notes on what may change the numbers."""
+        return of_numbers(self.notes)
 
     @property
     def dialects(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from caffe2py.errors import CaffeError, Place, WeightError, shown
 from caffe2py.layers.base import Layer, Shape
+from caffe2py.proto.text.prototxt import Unknown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,6 +61,7 @@ class Node:
     stopped: tuple[bool, ...] = ()  # by bottom: no gradient flows back into it (propagate_down: false)
     place: Place | None = None
     message: Any = field(default=None, compare=False, repr=False)
+    unread: tuple[Unknown, ...] = field(default=(), compare=False, repr=False)  # fields that may matter
 
     @property
     def type(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from caffe2py.proto.disk.looks import BINARY, looks_like
 from caffe2py.proto.forks import OWN
 from caffe2py.proto.names import decode_name
 from caffe2py.proto.schema import LayerParameter, NetParameter, SolverParameter, V1LayerParameter, is_own_type
-from caffe2py.proto.text.prototxt import LayerText, NetText, Unknown, bind
+from caffe2py.proto.text.prototxt import Bound, LayerText, NetText, Unknown, bind
 from caffe2py.proto.text.template import fill_template
 from caffe2py.proto.text.tokens import BLOCK, MAX_BYTES, Field, Source, decode_text, read_fields, shown
 from caffe2py.proto.text.values import Raw, close_names
@@ -47,7 +47,7 @@ def parse_net(text: str | bytes, file: str = "<text>", variables: Mapping[str, o
     if top.message.input and not top.message.input_dim and not top.message.input_shape:
         wish = 'want four input_dim, or "input_shape { dim: ... }", for each'
         raise PrototxtError(f'input "{top.message.input[0]}" has no size; {wish}', top.places["input"])
-    notes = unknown_notes(top, layers)
+    notes = unknown_notes([top], "nothing in caffe2py reads it")
     net = NetText(top.message.name, tuple(layers), top.message, notes, file, source.text, top.unknown)
     net = upgrade_net(net, top.places)
     if top.unknown or any(layer.unknown or not is_own_type(layer.message.type) for layer in net.layers):
@@ -160,7 +160,7 @@ def dialect_notes(net: NetText) -> tuple[str, ...]:
 
     whose = f"dialect is {net.dialects[0]}" if len(net.dialects) == 1 else f"dialects are {', '.join(net.dialects)}"
     fields = ((layer, u) for layer in net.layers for u in layer.unknown if not isinstance(u.value, Raw))
-    blocks = {_stranger(layer.message, u.path) for layer, u in fields if is_a_forks(layer, u)}
+    blocks = {_stranger(layer.message, u.path) for layer, u in fields if is_a_forks(layer.message, u)}
     return (f"{net.file}: the {whose}{f' ({listed(sorted(blocks))})' if blocks else ''}",)
 
 
@@ -169,23 +169,26 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(names) if len(names) < 6 else f"{', '.join(names[:4])} and {len(names) - 4} more"
 
 
-def unknown_notes(top: LayerText, layers: Sequence[LayerText]) -> tuple[str, ...]:
-    """One line for each field that no schema knows, however many layers have it; a block counts as one."""
-    strangers = [(bound, unknown) for bound in (top, *layers) for unknown in bound.unknown]
+def unknown_notes(bounds: Iterable[Bound], fact: str) -> tuple[str, ...]:
+    """One line for each of their fields that no schema knows, however many layers have it; a block counts as one."""
+    strangers = [(bound.message, unknown) for bound in bounds for unknown in bound.unknown]
     if not strangers:
         return ()
     from caffe2py.proto.dialects.naming import is_a_forks
 
+    return told_fields([(m, u) for m, u in strangers if not is_a_forks(m, u)], fact)
+
+
+def told_fields(fields: Iterable[tuple[Any, Unknown]], fact: str) -> tuple[str, ...]:
+    """`PLACE: Caffe's schema has no PATH; FACT`: a line for each field of some messages, however many have it."""
     found: dict[str, tuple[Any, Unknown, set[int]]] = {}
-    for bound, unknown in strangers:
-        if not is_a_forks(bound, unknown):
-            path = _stranger(bound.message, unknown.path)
-            found.setdefault(path, (bound.message, unknown, set()))[2].add(id(bound))
+    for message, unknown in fields:
+        path = _stranger(message, unknown.path)
+        found.setdefault(path, (message, unknown, set()))[2].add(id(message))
     notes = []
     for path, (message, unknown, users) in found.items():
         many = f" ({len(users)} layers have it)" if len(users) > 1 else ""
-        fact = f"Caffe's schema has no {path}{many}; only a layer type that reads it heeds it"
-        notes.append(f"{unknown.place}: {fact}{_hint(message, path)}")
+        notes.append(f"{unknown.place}: Caffe's schema has no {path}{many}{_hint(message, path)}; {fact}")
     return tuple(notes)
 
 

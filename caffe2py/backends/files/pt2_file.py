@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import warnings
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import torch
 from torch.export import Dim, ExportedProgram, export, save
 
+from caffe2py.backends.provenance import provenance
 from caffe2py.backends.torch.run import to_torch
 from caffe2py.graph import Graph
 from caffe2py.proto.disk.files import written_whole
@@ -17,12 +19,15 @@ OVERHEAD = 1 << 20  # what an archive takes beside the tensors
 
 
 def write(graph: Graph, path: Path) -> list[Path]:
-    """Write the exported program; `torch.export.load(path).module()` runs it without caffe2py."""
+    """Write the exported program; `torch.export.load(path).module()` runs it without caffe2py.
+
+    Where it comes from stands in the archive's extra file `metadata.json`.
+    """
     made = exported(graph)
     room = sum(t.nbytes for t in made.state_dict.values()) + OVERHEAD
     with written_whole(path, room) as temporary, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's own, about names in its archive
-        save(made, temporary)
+        save(made, temporary, extra_files={"metadata.json": json.dumps(provenance(graph))})
     return [path]
 
 

@@ -67,7 +67,7 @@ def read(path: str | os.PathLike[str]) -> tuple[Graph, dict[str, torch.Tensor]]:
     metadata = held["metadata"]
     net = parse_net(held["prototxt"], name)
     inputs = {blob: tuple(shape) for blob, shape in metadata["inputs"].items() if shape is not None}
-    graph = build(net, phase=metadata["phase"], inputs=inputs)
+    graph = build(net, phase=metadata["phase"], inputs=inputs, ignore_unknown_fields=True)  # as it was when written
     state: dict[str, torch.Tensor] = held["state_dict"]
     wanted = program(graph, STYLE).bindings
     if set(wanted) != set(state):

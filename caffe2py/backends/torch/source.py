@@ -27,8 +27,9 @@ from caffe2py.backends.torch.text import (
     load_text,
     with_numbers,
 )
-from caffe2py.errors import CaffeError, NetError, UnsupportedError, shown
+from caffe2py.errors import LINE, LONGEST, CaffeError, NetError, UnsupportedError, shown
 from caffe2py.graph import Graph, Node, Value, Weight
+from caffe2py.graph.unread import check_all_read
 from caffe2py.layers.base import Convert, Misfit, Shape, Term, layer_types
 from caffe2py.layers.base.opaque import Opaque
 from caffe2py.passes import FLAT
@@ -112,7 +113,8 @@ def program(graph: Graph, style: str = "flat", weights: str | None = None) -> Pr
 
 
 def check_runnable(graph: Graph) -> None:
-    """`UnsupportedError` with every layer whose type is not known; `NetError` with every input of unknown shape."""
+    """`UnsupportedError` with every layer whose type is not known, or every field that nobody reads; `NetError` with
+    every input of unknown shape."""
     opaque = [n for n in graph.nodes if isinstance(n.layer, Opaque)]
     if opaque:
         lines = [f'  {n.place}: "{shown(n.name)}" ({n.type}{_alike(n.type, n.layer.summary())})' for n in opaque]
@@ -121,6 +123,7 @@ def check_runnable(graph: Graph) -> None:
             f"{len(opaque)} layer{' has a type' if len(opaque) == 1 else 's have types'} that caffe2py does not know:",
             lines=[*lines, wish],
         )
+    check_all_read(graph.nodes)
     shapeless = [blob for blob, shape in graph.inputs.items() if shape is None]
     if shapeless:
         said = " ".join(f"--input {blob}=N,C,H,W" for blob in shapeless)
@@ -333,6 +336,7 @@ class _Writer:
             title=f"{_in_docstring(self.graph.name) or 'A net'}: from Caffe by caffe2py {__version__}, {style} style.",
             inputs=_shape_lines(self.graph.inputs),
             outputs=_shape_lines(dict(zip(self.graph.outputs, self.graph.shapes_of(self.graph.results), strict=True))),
+            notes="".join(f"\nNote: {_in_docstring(note, LINE)}\n" for note in self.graph.number_notes),
             helpers="".join(f"\n\n{text.rstrip()}\n" for text in self._helpers.values()),
             cls=self.class_name,
             init="\n".join(f"        {line}" for line in [*self._declared, *self._ties]) or "        pass",
@@ -365,9 +369,9 @@ def _stops(node: Node) -> Sequence[bool]:
     return node.stopped or (False,) * len(node.bottoms)
 
 
-def _in_docstring(name: str) -> str:
-    """A name that ends no docstring, and in which no backslash means anything."""
-    return shown(name).replace("\\", "\\\\").replace('"', "'")
+def _in_docstring(text: str, most: int = LONGEST) -> str:
+    """A text that ends no docstring, and in which no backslash means anything."""
+    return shown(text, most).replace("\\", "\\\\").replace('"', "'")
 
 
 def _shape_lines(shapes: Mapping[str, Shape | None]) -> str:

@@ -85,7 +85,7 @@ FILE = '''"""{title}
 
 Inputs: {inputs}
 Outputs: {outputs}
-"""
+{notes}"""
 
 {imports}from pathlib import Path
 

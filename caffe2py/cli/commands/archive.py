@@ -124,6 +124,9 @@ def create_command(
     stages: tuple[str, ...],
     inputs: tuple[tuple[str, tuple[int, ...]], ...],
     plugins: tuple[str, ...],
+    dialect: str | None,
+    variables: tuple[tuple[str, str], ...],
+    ignore_unknown_fields: bool,
     as_json: bool,
     **known: Any,
 ) -> None:
@@ -156,7 +159,8 @@ def create_command(
         from caffe2py.archive.bundles.signing import import_model_signing
 
         import_model_signing()
-    choices = Choices(phase.upper(), level, stages, dict(inputs), plugins)
+    named = (dialect, dict(variables), ignore_unknown_fields)
+    choices = Choices(phase.upper(), level, stages, dict(inputs), plugins, *named)
     shared: dict[str, Any] = {"against": against, "info": info, "choices": choices, "seed": seed, "progress": _progress}
     if hf:
         from caffe2py.archive.hub import create_hub_folder

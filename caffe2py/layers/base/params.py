@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from caffe2py.layers.base.words import Misfit, Shape
@@ -19,6 +19,11 @@ class Params:
     message: Any
     unknown: tuple[Unknown, ...] = ()
     blobs: tuple[Shape, ...] = ()  # the shapes of what the weights file holds for it
+    asked: set[str] = field(default_factory=set, compare=False)  # the paths that the layer has looked at
+
+    def unread(self) -> tuple[Unknown, ...]:
+        """The fields that the schema does not know, and that the layer has not looked at."""
+        return tuple(u for u in self.unknown if u.path not in self.asked)
 
     def has(self, path: str) -> bool:
         """Is the field set? A repeated field is set when it has an element."""
@@ -40,6 +45,7 @@ class Params:
 
     def _walk(self, path: str) -> list[Any]:
         """The values that the message has, then those that only a fork's schema allows: another word, more of them."""
+        self.asked.add(path)
         own = self._own(path)
         return own + [u.value for u in self.unknown if u.path == path] if self.unknown else own
 
@@ -50,15 +56,15 @@ class Params:
             if parent not in message.DESCRIPTOR.fields_by_name or not message.HasField(parent):
                 return []
             message = getattr(message, parent)
-        field = message.DESCRIPTOR.fields_by_name.get(last)
-        if field is None:
+        known = message.DESCRIPTOR.fields_by_name.get(last)
+        if known is None:
             return []
-        if field.is_repeated:
+        if known.is_repeated:
             values = list(getattr(message, last))
         else:
             values = [getattr(message, last)] if message.HasField(last) else []
-        if field.enum_type is not None:
-            values = [field.enum_type.values_by_number[v].name for v in values]
+        if known.enum_type is not None:
+            values = [known.enum_type.values_by_number[v].name for v in values]
         return [_float32(v) if isinstance(v, float) else v for v in values]
 
 

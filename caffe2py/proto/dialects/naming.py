@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
+from typing import Any
 
 from caffe2py.proto.forks import OWN, dialect, fields_of, names
 from caffe2py.proto.schema import is_own_type
@@ -32,9 +33,9 @@ def dialects_of(layers: Iterable[Bound], top: Iterable[Unknown] = ()) -> tuple[s
     return tuple(chosen) or (OWN,)
 
 
-def is_a_forks(bound: Bound, unknown: Unknown) -> bool:
-    """Does a fork know this field, so that it is no misspelling?"""
-    return bool(_know(bound.message.DESCRIPTOR.name, unknown.path, _word(unknown)))
+def is_a_forks(message: Any, unknown: Unknown) -> bool:
+    """Does a fork know this field below a message, so that it is no misspelling?"""
+    return bool(_know(message.DESCRIPTOR.name, unknown.path, _word(unknown)))
 
 
 def _word(unknown: Unknown) -> str:

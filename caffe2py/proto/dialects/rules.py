@@ -72,8 +72,20 @@ BLOB_KINDS: Mapping[str, tuple[str, ...]] = {
     "opencv": (RAW,),
 }
 
-# Blocks that only training reads, and words for how a layer is computed: that two forks differ there stops nobody.
-UNHEEDED = ("loss_param", "transform_param", "accuracy_param", "engine")
+# Fields, and blocks with all that is in them, that change no output of a net that runs: what only training reads, which
+# code computes a layer and in which precision, what a layer shows or writes to files. That two forks differ there stops
+# nobody, and that nobody reads one is no error.
+TRAINING = (
+    "accuracy_param blobs_lr bp_norm bw_params conf_loss_type decay_mult detection_evaluate_param fix_gradient "
+    "global_grad_scale input_param loss_param loss_weight lr_mult momentum multibox_loss_param need_backward param "
+    "propagate_down share_mode smooth_l1_loss_param transform_param update_global_stats weight_decay"
+).split()
+ENGINE = (
+    "backward_math backward_type cudnn_convolution_algo_seeker cudnn_math_override debug device_id engine "
+    "forward_math forward_type inplace_possible multinode profile_info profile_iter profile_warmup"
+).split()
+DISPLAY = "save_file save_output_param show_data visualize visualize_threshold".split()
+UNHEEDED = frozenset((*TRAINING, *ENGINE, *DISPLAY))
 
 
 def reads(type_: str, block: str) -> bool:
@@ -91,8 +103,9 @@ def expected(type_: str, field: FieldDescriptor, common: Set[int]) -> bool:
 
 
 def is_unheeded(path: str) -> bool:
-    block = path.partition(".")[0]
-    return block in UNHEEDED or block.endswith("data_param")
+    """Is a field of no use to a net that runs?"""
+    steps = [step.partition("[")[0] for step in path.split(".")]
+    return not UNHEEDED.isdisjoint(steps) or any(step.endswith(("data_param", "filler")) for step in steps)
 
 
 @cache

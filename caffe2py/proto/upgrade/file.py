@@ -18,6 +18,7 @@ from caffe2py.proto.text.writer import format_message, format_net
 from caffe2py.proto.upgrade.v1 import upgrade_solver
 
 Path = str | os.PathLike[str]
+KEPT = "it is kept as it is"
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def _is_solver(text: str, name: str) -> bool:
 
 def _upgraded_net(text: str, name: str) -> tuple[Upgraded, str]:
     net = parse_net(text, name)
-    return Upgraded("net", net.notes), format_net(net)
+    return Upgraded("net", (*net.notes, *unknown_notes(net.layers, KEPT))), format_net(net)
 
 
 def _upgraded_solver(text: str, name: str) -> tuple[Upgraded, str]:
@@ -75,7 +76,7 @@ def _upgraded_solver(text: str, name: str) -> tuple[Upgraded, str]:
         new = upgrade_solver(bound.message)
     except CaffeError as error:
         raise PrototxtError(str(error), name) from None
-    notes = unknown_notes(bound, ())
+    notes = unknown_notes([bound], KEPT)
     if new != bound.message:
         notes += (f'solver_type is now type: "{new.type}"',)
     return Upgraded("solver", notes), format_message(new, bound.unknown)

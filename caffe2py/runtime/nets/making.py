@@ -14,6 +14,7 @@ from caffe2py.graph.build import build
 from caffe2py.graph.fillers import fill_weights
 from caffe2py.graph.gradient_flow import Flow, gradient_flow
 from caffe2py.graph.splits import insert_splits
+from caffe2py.graph.unread import CORRECT, check_all_read
 from caffe2py.layers.base import Layer, find_layer
 from caffe2py.layers.recurrent.recurrent import Recurrent
 from caffe2py.proto.filter import filter_net
@@ -47,6 +48,7 @@ def make(net: NetText, phase: str | None, level: int | None, stages: Sequence[st
     tell_net(net, phase, level, stages)
     net = filter_net(net, phase, level, stages)
     graph = build(insert_splits(net), phase=PHASES[net.message.state.phase], find=_find)
+    check_all_read(graph.nodes, CORRECT)
     graph = fill_weights(graph, int(rng().integers(2**62)))
     maker = _Maker(graph)
     operators = []
