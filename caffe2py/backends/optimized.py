@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from caffe2py.backends.torch.device import device as torch_device
-from caffe2py.backends.torch.device import fast_layout, float32
+from caffe2py.backends.torch.device import fast_layout, find_device, full_float32
 from caffe2py.backends.torch.run import input_tensors, to_torch
 from caffe2py.errors import CaffeError, NetError, UnsupportedError
 from caffe2py.graph import Graph
@@ -63,7 +62,7 @@ def optimized(graph: Graph, *, backend: str = "auto", device: str = "cpu", threa
         from caffe2py.backends.onnx.session import Session
 
         return Optimized(graph, "onnxruntime", device, Session(made, threads or torch.get_num_threads(), device))
-    where = torch_device(device)
+    where = find_device(device)
     module = fast_module(graph, where)
     return Optimized(graph, "torch", device, lambda given: _forward(module, where, given))
 
@@ -98,7 +97,7 @@ def fast_module(graph: Graph, where: torch.device, dtype: torch.dtype = torch.fl
 
 def _forward(module: torch.nn.Module, where: torch.device, given: list[np.ndarray]) -> list[np.ndarray]:
     layout = fast_layout(where, torch.float32)
-    with torch.inference_mode(), float32():
+    with torch.inference_mode(), full_float32():
         tensors = [torch.from_numpy(array).to(where) for array in given]
         tops = module(*(t.contiguous(memory_format=layout) if t.ndim == 4 else t for t in tensors))
         return [top.float().cpu().numpy() for top in (tops if isinstance(tops, tuple) else (tops,))]

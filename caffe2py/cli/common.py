@@ -180,6 +180,10 @@ def net_files(weights: bool = False) -> Callable[[F], F]:
     return decorate
 
 
+device_option = click.option(
+    "--device", default="cpu", show_default=True, metavar="NAME", help="Where it runs: cpu, cuda, cuda:1, mps."
+)
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from caffe2py.cli.common import device_option
 from caffe2py.cli.files import Input, Output
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -43,7 +44,7 @@ ENGINE = (
         show_default=True,
         help="The library that runs it; auto: onnxruntime on a CPU where it is installed, else torch.",
     ),
-    click.option("--device", default="cpu", show_default=True, help="Where it runs: cpu, cuda, cuda:1, mps."),
+    device_option,
     click.option(
         "--precision",
         type=click.Choice(["fp32", "bf16", "fp16"]),

@@ -17,8 +17,7 @@ import torch
 
 from caffe2py.backends.onnx.session import Session
 from caffe2py.backends.optimized import BACKENDS, chosen, fast_module
-from caffe2py.backends.torch.device import device as torch_device
-from caffe2py.backends.torch.device import fast_layout, float32
+from caffe2py.backends.torch.device import fast_layout, find_device, full_float32
 from caffe2py.errors import CaffeError
 from caffe2py.evaluate.pictures.preprocessing import Preprocessing
 from caffe2py.graph import Graph, Value
@@ -68,7 +67,7 @@ def network(graph: Graph, how: Preprocessing, engine: Engine) -> Network:
     """A net that `scores_only` made, ready to run; its weights are read when it starts."""
     classes = class_count(graph)
     made = chosen(graph, "torch" if engine.torch_alone else engine.backend, engine.device)
-    where = torch_device(engine.device) if made is None else None
+    where = find_device(engine.device) if made is None else None
 
     @cache
     def opened() -> Callable[[np.ndarray], Later]:
@@ -146,7 +145,7 @@ def _torch(graph: Graph, how: Preprocessing, engine: Engine, where: torch.device
 
 def _arithmetic(where: torch.device, dtype: torch.dtype) -> AbstractContextManager[Any]:
     """float32, or half precision as torch's autocast: products in half, sums and statistics in float32."""
-    return float32() if dtype == torch.float32 else torch.autocast(where.type, dtype)
+    return full_float32() if dtype == torch.float32 else torch.autocast(where.type, dtype)
 
 
 def _onnx(session: Session, how: Preprocessing, engine: Engine) -> Callable[[np.ndarray], Later]:

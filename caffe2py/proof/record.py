@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from caffe2py.backends.torch.device import find_device, full_float32
 from caffe2py.backends.torch.run import input_tensors, lean_runner
 from caffe2py.errors import NetError
 from caffe2py.graph import Graph
@@ -27,24 +28,30 @@ def record(
     path: str | os.PathLike[str],
     samples: int | None = None,
     *,
+    device: str = "cpu",
     progress: Progress | None = None,
 ) -> None:
     """Run a net once and write every layer's tops to `path`, as `caffe-activations/1`.
 
     `inputs` are arrays by blob. `samples` keeps at most so many values of each top, and statistics of all. Layers
-    are written as they run: memory holds what the net itself needs. Raises `CaffeError` as `caffe2py.run` does.
+    are written as they run: memory holds what the net itself needs. `device` and errors as in `caffe2py.run`.
     """
-    made = lean_runner(graph, "exact")
-    tensors = input_tensors(graph, inputs, torch.float32)
+    where = find_device(device)
+    made = lean_runner(graph, "exact", device=where)
+    tensors = input_tensors(graph, inputs, torch.float32, where)
     text = graph.net.text if graph.net is not None else ""
-    with write_dump(path, samples, net=graph.name, phase=graph.phase, prototxt=text) as writer, torch.no_grad():
+    with (
+        write_dump(path, samples, net=graph.name, phase=graph.phase, prototxt=text) as writer,
+        torch.no_grad(),
+        full_float32(),
+    ):
         for blob, tensor in tensors.items():
-            writer.input(blob, tensor.numpy())
+            writer.input(blob, tensor.cpu().numpy())
         steps: Iterable[Any] = made.steps(tensors)
         for node, tops in progress(steps, "recording", len(graph.nodes)) if progress else steps:
             if not node.layer.is_input:
                 bottoms, blobs = ([v.blob for v in values] for values in (node.bottoms, node.tops))
-                writer.layer(node.name, node.type, bottoms, blobs, [top.detach().numpy() for top in tops])
+                writer.layer(node.name, node.type, bottoms, blobs, [top.cpu().numpy() for top in tops])
         writer.say(caffemodel_sha256=_sha256(graph.weights_file))  # last: it may be on its way in another thread
 
 

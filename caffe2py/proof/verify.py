@@ -55,6 +55,7 @@ def verify(
     *,
     style: str = "exact",
     bar: float | None = None,
+    device: str = "cpu",
     diagnose: bool = True,
     progress: Progress | None = None,
 ) -> Report:
@@ -63,14 +64,14 @@ def verify(
     `dump` is a `caffe-activations/1` file, whole or sampled, an `.npz` or `.h5` of {blob: array}, or a folder of
     `.npy` files. `model` is a converted file (`.pt`, `.py`, `.onnx`); without one, the torch module of the graph in
     `style` ("exact" or "flat") is verified. A `.py` is run. `bar` is the largest error allowed, instead of what
-    rounding explains. `diagnose` looks for the likely cause of the first fault. `progress` wraps the iteration over
-    the layers.
+    rounding explains. `device` is where it runs, as torch names it, with TF32 off. `diagnose` looks for the likely
+    cause of the first fault. `progress` wraps the iteration over the layers.
 
     Errors are max|ours - reference| / max|reference|. Raises `CaffeError` where the dump is none, or not of this net.
     """
     started = time.monotonic()
     with open_dump(dump) as opened:
-        made = open_model(graph, model, style)
+        made = open_model(graph, model, style, device)
         recorded = bind_dump(opened, made.source)
         comparison = _Comparison(made, recorded, Bars(fixed=bar))
         rows = comparison.rows(progress)
@@ -89,7 +90,7 @@ def verify(
             diagnosis=cause,
             notes=(*recorded.notes, *comparison.notes()),
             files=file_hashes([p for p in (_prototxt(graph), graph.weights_file, dump, model) if p is not None]),
-            versions=_versions(),
+            versions=_versions(device),
             graph=made.graph,
         )
     return replace(report, seconds=time.monotonic() - started)
@@ -261,7 +262,7 @@ def _prototxt(graph: Graph) -> str | None:
     return graph.net.file if graph.net is not None else None
 
 
-def _versions() -> Mapping[str, str]:
+def _versions(device: str) -> Mapping[str, str]:
     import torch
 
     return {
@@ -269,4 +270,5 @@ def _versions() -> Mapping[str, str]:
         "python": platform.python_version(),
         "torch": str(torch.__version__),
         "numpy": np.__version__,
+        **({"device": device} if device != "cpu" else {}),
     }

@@ -46,6 +46,7 @@ def use_gpu() -> None:
     if not torch.cuda.is_available():
         raise CaffeError("torch finds no GPU here; want a torch with CUDA and a GPU, or the CPU mode")
     _mode.device = torch.device("cuda", _mode.gpu)
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False  # Caffe's floats are floats
 
 
 def choose_gpu(number: int) -> None:

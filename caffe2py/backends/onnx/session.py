@@ -21,9 +21,20 @@ def library() -> ModuleType:
     try:
         import onnxruntime
     except ImportError:
-        raise CaffeError("the backend onnxruntime needs onnxruntime: pip install 'caffe2py[verify]'") from None
+        raise CaffeError("running ONNX needs onnxruntime: pip install 'caffe2py[verify]'") from None
     found: ModuleType = onnxruntime
     return found
+
+
+def providers(device: str) -> list[Any]:
+    """What onnxruntime is to run on a device as torch names it. Raises `CaffeError` where it cannot."""
+    found = ["CPUExecutionProvider"]
+    if device == "cpu":
+        return found
+    kind, _, number = device.partition(":")
+    if kind != "cuda" or "CUDAExecutionProvider" not in library().get_available_providers():
+        raise CaffeError(f'this onnxruntime has no device "{device}"; want cpu, or onnxruntime-gpu')
+    return [("CUDAExecutionProvider", {"device_id": int(number or 0), "use_tf32": 0}), *found]
 
 
 class Session:
@@ -34,12 +45,7 @@ class Session:
     """
 
     def __init__(self, made: OnnxProgram, threads: int, device: str = "cpu") -> None:
-        runtime = library()
-        providers = ["CPUExecutionProvider"]
-        if device != "cpu":
-            providers = ["CUDAExecutionProvider", *providers]
-            if providers[0] not in runtime.get_available_providers():
-                raise CaffeError(f'this onnxruntime has no device "{device}"; want cpu, or onnxruntime-gpu')
+        runtime, wanted = library(), providers(device)
         options = runtime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3  # errors come as exceptions
@@ -48,9 +54,9 @@ class Session:
         options.add_external_initializers([t.name for t in large], values)
         self._net = made.graph.name
         try:
-            self._session: Any = runtime.InferenceSession(_model(made, large), options, providers)
+            self._session: Any = runtime.InferenceSession(_model(made, large), options, wanted)
         except Exception as error:  # onnxruntime's own kinds, none of which is public
-            raise UnsupportedError(f'onnxruntime refuses net "{self._net}": {_first_line(error)}') from None
+            raise UnsupportedError(f'onnxruntime refuses net "{self._net}": {first_line(error)}') from None
         self._inputs = [i.name for i in self._session.get_inputs()]
         self._outputs = [made.outputs[blob] for blob in made.graph.outputs]
         first = self._session.get_inputs()[0].shape if self._inputs else []
@@ -60,11 +66,12 @@ class Session:
         try:
             made: list[np.ndarray] = self._session.run(self._outputs, dict(zip(self._inputs, given, strict=True)))
         except Exception as error:
-            raise NetError(f'onnxruntime cannot run net "{self._net}" on these inputs: {_first_line(error)}') from None
+            raise NetError(f'onnxruntime cannot run net "{self._net}" on these inputs: {first_line(error)}') from None
         return made
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What an error of onnxruntime says first."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 

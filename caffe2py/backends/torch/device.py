@@ -9,8 +9,10 @@ import torch
 
 from caffe2py.errors import CaffeError
 
+CPU = torch.device("cpu")
 
-def device(name: str) -> torch.device:
+
+def find_device(name: str) -> torch.device:
     """The device as torch names it: cpu, cuda, cuda:1, mps. Raises `CaffeError` where there is none."""
     try:
         found = torch.device(name)
@@ -21,7 +23,7 @@ def device(name: str) -> torch.device:
 
 
 @contextmanager
-def float32() -> Iterator[None]:
+def full_float32() -> Iterator[None]:
     """float32 means float32: cuDNN and cuBLAS would cut the factors of products to the 10 bits of TF32."""
     convolutions, products = torch.backends.cudnn, torch.backends.cuda.matmul
     before = convolutions.allow_tf32, products.allow_tf32

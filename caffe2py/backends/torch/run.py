@@ -8,13 +8,14 @@ import weakref
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
 import torch
 
+from caffe2py.backends.torch.device import CPU, find_device, full_float32
 from caffe2py.backends.torch.source import Program, Step, program
 from caffe2py.errors import CaffeError, NetError, shown
 from caffe2py.graph import Graph, Node, Value
@@ -30,6 +31,7 @@ class Runner:
 
     program: Program
     module: torch.nn.Module
+    device: torch.device = CPU
 
     def steps(
         self, inputs: Mapping[str, torch.Tensor], feed: Mapping[Value, torch.Tensor] | None = None
@@ -67,15 +69,15 @@ class Runner:
 class LeanRunner(Runner):
     """A runner for `steps` alone, whose module holds the weights of one layer at a time, and of no layer between."""
 
-    dtype: torch.dtype
-    keys: Mapping[int, Sequence[str]]  # state dict keys by the identity of their node
+    dtype: torch.dtype = torch.float32
+    keys: Mapping[int, Sequence[str]] = field(default_factory=dict)  # of the state dict, by their node's identity
 
     @contextmanager
     def ready(self, step: Step) -> Iterator[None]:
         held = [(self.module.get_submodule(key.rpartition(".")[0]), key) for key in self.keys.get(id(step.node), ())]
         empty = [_slot(owner, key) for owner, key in held]
         for owner, key in held:
-            tensor = _tensor(self.program.bindings[key].value(), self.dtype)
+            tensor = _tensor(self.program.bindings[key].value(), self.dtype).to(self.device)
             _fill(owner, key, tensor)
         try:
             yield
@@ -130,8 +132,9 @@ def runner(
     style: str = "exact",
     state: Mapping[str, torch.Tensor] | None = None,
     dtype: torch.dtype = torch.float32,
+    device: torch.device = CPU,
 ) -> Runner:
-    """Compile a graph in one style and fill it with its weights (or with `state`)."""
+    """Compile a graph in one style and fill it with its weights (or with `state`), on a device."""
     made = program(graph, style)
     cls = compile_class(made)
     if state is None:
@@ -143,11 +146,13 @@ def runner(
         with torch.device("meta"):
             module = cls()
         module.load_state_dict(state, assign=True)
-    module.to(dtype)
-    return Runner(made, module.train(graph.phase == "TRAIN"))
+    module.to(device, dtype)
+    return Runner(made, module.train(graph.phase == "TRAIN"), device)
 
 
-def lean_runner(graph: Graph, style: str = "exact", dtype: torch.dtype = torch.float32) -> Runner:
+def lean_runner(
+    graph: Graph, style: str = "exact", dtype: torch.dtype = torch.float32, device: torch.device = CPU
+) -> Runner:
     """A runner for `steps` that reads a layer's weights when it runs: for a net whose copy would take much memory.
 
     A net in which layers share blobs gets an ordinary one.
@@ -155,13 +160,13 @@ def lean_runner(graph: Graph, style: str = "exact", dtype: torch.dtype = torch.f
     made = program(graph, style)
     owners = [owner for node in made.graph.nodes for owner in {w.owner for w in node.weights}]
     if made.tied or len(owners) != len(set(owners)):
-        return runner(graph, style, dtype=dtype)
+        return runner(graph, style, dtype=dtype, device=device)
     keys = defaultdict(list)
     for key, binding in made.bindings.items():
         keys[id(binding.node)].append(key)
     with torch.device("meta"):
         module = compile_class(made)()
-    return LeanRunner(made, module.train(graph.phase == "TRAIN"), dtype, keys)
+    return LeanRunner(made, module.train(graph.phase == "TRAIN"), device, dtype, keys)
 
 
 def _tensor(array: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
@@ -188,32 +193,42 @@ def run(
     *,
     dtype: str = "float32",
     style: str = "exact",
+    device: str = "cpu",
 ) -> dict[str, Any]:
     """One forward pass on arrays: {output blob: array}.
 
     record="layers" gives {layer name: [its tops, as they stood right after it]} instead, record="blobs"
-    {blob name: array at the end of the pass}. `dtype` is "float32" or "float64".
+    {blob name: array at the end of the pass}. `dtype` is "float32" or "float64", `device` as torch names it: cpu, cuda,
+    cuda:1; products are never cut to TF32. Raises `CaffeError` for a device that is not there.
     """
     numbers = {"float32": torch.float32, "float64": torch.float64}
     if dtype not in numbers:
         raise CaffeError(f'dtype is "{dtype}"; want "float32" or "float64"')
-    made = runner(graph, style, dtype=numbers[dtype])
-    tensors = input_tensors(graph, inputs, numbers[dtype])
+    where = find_device(device)
+    made = runner(graph, style, dtype=numbers[dtype], device=where)
+    tensors = input_tensors(graph, inputs, numbers[dtype], where)
     results: dict[str, Any] = {}
     ends = list(zip(made.program.graph.outputs, made.program.graph.results, strict=True))
-    with torch.no_grad():
+    with torch.no_grad(), full_float32():
         for node, tops in made.steps(tensors):
             if record == "layers":
-                results[node.name] = [top.numpy().copy() for top in tops]
+                results[node.name] = [_array(top) for top in tops]
             for v, top in zip(node.tops, tops, strict=True):
                 if record == "blobs":
-                    results[v.blob] = top.numpy().copy()
+                    results[v.blob] = _array(top)
                 elif record is None:
-                    results.update({blob: top.numpy().copy() for blob, end in ends if end == v})
+                    results.update({blob: _array(top) for blob, end in ends if end == v})
     return results if record else {blob: results[blob] for blob in graph.outputs}
 
 
-def input_tensors(graph: Graph, inputs: Mapping[str, Any], dtype: torch.dtype) -> dict[str, torch.Tensor]:
+def _array(top: torch.Tensor) -> np.ndarray:
+    """A copy: layers in place go on in the same memory."""
+    return top.cpu().numpy().copy()
+
+
+def input_tensors(
+    graph: Graph, inputs: Mapping[str, Any], dtype: torch.dtype, device: torch.device = CPU
+) -> dict[str, torch.Tensor]:
     """The arrays as tensors; an error that names each input that is missing, unknown, or of a wrong rank."""
     for blob in inputs:
         if blob not in graph.inputs:
@@ -225,7 +240,7 @@ def input_tensors(graph: Graph, inputs: Mapping[str, Any], dtype: torch.dtype) -
         array = np.asarray(inputs[blob])
         if shape is not None and array.ndim != len(shape):
             raise NetError(f'input "{blob}" has shape {text(array.shape)}; want {len(shape)} axes, as in {text(shape)}')
-        tensors[blob] = torch.from_numpy(np.array(array, order="C")).to(dtype)
+        tensors[blob] = torch.from_numpy(np.array(array, order="C")).to(device, dtype)
     return tensors
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from caffe2py.cli.common import NetFiles, file_size, json_option, net_files, print_json, progress, say
+from caffe2py.cli.common import NetFiles, device_option, file_size, json_option, net_files, print_json, progress, say
 from caffe2py.cli.files import Command, Input, Output
 
 
@@ -30,8 +30,11 @@ from caffe2py.cli.files import Command, Input, Output
     "--seed", type=int, default=1, show_default=True, help="Without --from: the seed of noise from -128 to 128."
 )
 @click.option("--samples", type=click.IntRange(1), help="Keep so many values of each top, and statistics of all.")
+@device_option
 @json_option
-def command(net: NetFiles, out: str, source: str | None, seed: int, samples: int | None, as_json: bool) -> None:
+def command(
+    net: NetFiles, out: str, source: str | None, seed: int, samples: int | None, device: str, as_json: bool
+) -> None:
     """Record what every layer of NET makes of one input, in the format that the recorder for Caffe writes.
 
     What it writes can be compared with Caffe's own dump (caffe2py compare), and verified against (caffe2py verify).
@@ -42,7 +45,7 @@ def command(net: NetFiles, out: str, source: str | None, seed: int, samples: int
 
     graph = net.load()
     inputs = noise(graph, seed) if source is None else read_inputs(graph, source)
-    record(graph, inputs, out, samples, progress=progress)
+    record(graph, inputs, out, samples, device=device, progress=progress)
     size = Path(out).stat().st_size
     if as_json:
         print_json({"file": out, "bytes": size, "layers": sum(not n.layer.is_input for n in graph.nodes)})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from caffe2py.backends.convert import beside
-from caffe2py.cli.common import NetFiles, net_files, progress
+from caffe2py.cli.common import NetFiles, device_option, net_files, progress
 from caffe2py.cli.files import Command, Input
 from caffe2py.cli.report_output import report_options
 
@@ -39,8 +39,9 @@ if TYPE_CHECKING:
     help="Without --model: the module to verify, a step a Caffe layer, or as it is converted.",
 )
 @click.option("--bar", type=click.FloatRange(0), help="The largest error allowed; what float32 explains, if not given.")
+@device_option
 @report_options
-def command(net: NetFiles, dump: str, model: str | None, style: str, bar: float | None) -> Report:
+def command(net: NetFiles, dump: str, model: str | None, style: str, bar: float | None, device: str) -> Report:
     """Compare every value of a net with what was recorded in Caffe, and name the first layer that is wrong.
 
     \b
@@ -54,4 +55,4 @@ def command(net: NetFiles, dump: str, model: str | None, style: str, bar: float 
     """
     from caffe2py.proof.verify import verify
 
-    return verify(net.load(), dump, model, style=style, bar=bar, progress=progress)
+    return verify(net.load(), dump, model, style=style, bar=bar, device=device, progress=progress)

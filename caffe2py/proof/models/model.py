@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from caffe2py.backends.torch.device import CPU, full_float32
 from caffe2py.backends.torch.run import LeanRunner, Runner, input_tensors, lean_runner, runner
 from caffe2py.errors import NetError
 from caffe2py.graph import Graph, Node, Value
@@ -61,6 +62,7 @@ class TorchModel:
     state: Mapping[str, torch.Tensor] | None = None
     made: Runner | None = None  # a module of its own, instead of what the graph says
     feeds: bool = True
+    device: torch.device = CPU
 
     @property
     def graph(self) -> Graph:
@@ -82,34 +84,34 @@ class TorchModel:
 
     def runner(self, dtype: torch.dtype) -> Runner:
         if self.made is not None:
-            return replace(self.made, module=copy.deepcopy(self.made.module).to(dtype))
+            return replace(self.made, module=copy.deepcopy(self.made.module).to(self.device, dtype), device=self.device)
         if self.state is None:
-            return lean_runner(self.source, self.style, dtype)
-        return runner(self.source, self.style, self.state, dtype)
+            return lean_runner(self.source, self.style, dtype, self.device)
+        return runner(self.source, self.style, self.state, dtype, self.device)
 
     def steps(
         self, inputs: Mapping[str, np.ndarray], feed: Feed | None = None, *, exact: bool = False
     ) -> Iterator[tuple[Node, Arrays]]:
         made, dtype = (self.double, torch.float64) if exact else (self.single, torch.float32)
-        tensors = input_tensors(self.source, inputs, dtype)
-        running = made.steps(tensors, None if feed is None else _Tensors(feed, dtype))
+        tensors = input_tensors(self.source, inputs, dtype, self.device)
+        running = made.steps(tensors, None if feed is None else _Tensors(feed, dtype, self.device))
         for step in made.program.steps:
             try:
-                with torch.no_grad():
+                with torch.no_grad(), full_float32():
                     node, tops = next(running)
             except (RuntimeError, ValueError, IndexError) as error:
                 said = str(error).strip().splitlines() or [type(error).__name__]
                 raise step.node.error(NetError, f"cannot run on this input: {said[0]}") from error
-            yield node, [top.detach().numpy() for top in tops]
+            yield node, [top.cpu().numpy() for top in tops]
 
 
 class _Tensors(dict[Value, torch.Tensor]):
     """A feed as the mapping that `Runner.steps` takes: values are read when they are asked for, and not kept."""
 
-    def __init__(self, feed: Feed, dtype: torch.dtype) -> None:
+    def __init__(self, feed: Feed, dtype: torch.dtype, device: torch.device) -> None:
         super().__init__()
-        self._feed, self._dtype = feed, dtype
+        self._feed, self._dtype, self._device = feed, dtype, device
 
     def get(self, value: Value, default: torch.Tensor | None = None) -> torch.Tensor | None:  # type: ignore[override]
         array = self._feed.get(value)
-        return default if array is None else torch.from_numpy(np.array(array, order="C")).to(self._dtype)
+        return default if array is None else torch.from_numpy(np.array(array, order="C")).to(self._device, self._dtype)

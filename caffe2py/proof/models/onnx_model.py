@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
+from caffe2py.backends.onnx.session import first_line, library, providers
+from caffe2py.backends.torch.device import CPU
 from caffe2py.errors import FileError
 from caffe2py.graph import Graph, Node, Value
 from caffe2py.layers.base import count
@@ -25,6 +28,7 @@ class OnnxModel:
     name: str
     source: Graph
     path: Path
+    device: torch.device = CPU
     feeds: bool = False
 
     @property
@@ -34,7 +38,7 @@ class OnnxModel:
     @cached_property
     def yardstick(self) -> TorchModel:
         """The net itself: the file's own values would take a fault in it for rounding."""
-        return TorchModel(self.name, self.source)
+        return TorchModel(self.name, self.source, device=self.device)
 
     def steps(self, inputs: Mapping[str, np.ndarray], feed: Feed | None = None) -> Iterator[tuple[Node, Arrays]]:
         known: dict[Value, np.ndarray] = {}
@@ -52,24 +56,22 @@ class OnnxModel:
         """The file in onnxruntime, with all its values as outputs."""
         import onnx
 
-        try:
-            import onnxruntime
-        except ImportError:
-            raise FileError("needs onnxruntime: pip install caffe2py[verify]", str(self.path)) from None
+        runtime = library()
+        wanted = providers(str(self.device))
         try:
             model = onnx.load(str(self.path), load_external_data=False)
             ends = {o.name for o in model.graph.output}
             made = [name for node in model.graph.node for name in node.output if name and name not in ends]
             model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in made)
-            options = onnxruntime.SessionOptions()
+            options = runtime.SessionOptions()
             options.log_severity_level = 3  # errors come as exceptions
             folder = str(self.path.resolve().parent)
             options.add_session_config_entry("session.model_external_initializers_file_folder_path", folder)
-            return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+            return runtime.InferenceSession(model.SerializeToString(), options, wanted)
         except OSError as error:
             raise FileError((error.strerror or str(error)).lower(), str(self.path)) from None
         except Exception as error:  # the kinds of two libraries, none of them public
-            raise FileError(f"does not load: {_first_line(error)}", str(self.path)) from None
+            raise FileError(f"does not load: {first_line(error)}", str(self.path)) from None
 
     @cached_property
     def names(self) -> dict[Value, str]:
@@ -107,9 +109,5 @@ class OnnxModel:
         try:
             made = self.session.run([self.names[v] for v in values], fed)
         except Exception as error:  # onnxruntime's own kinds
-            raise FileError(f"cannot run: {_first_line(error)}", str(self.path)) from None
+            raise FileError(f"cannot run: {first_line(error)}", str(self.path)) from None
         return dict(zip(values, made, strict=True))
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -5,31 +5,38 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from caffe2py.backends.torch.device import find_device
 from caffe2py.backends.torch.run import Runner
 from caffe2py.errors import FileError
 from caffe2py.graph import Graph
 from caffe2py.proof.models.model import Model, TorchModel
 
 
-def open_model(graph: Graph, model: str | os.PathLike[str] | None = None, style: str = "exact") -> Model:
-    """The model to verify: the graph's own module in one style, or a converted file, told by its suffix."""
+def open_model(
+    graph: Graph, model: str | os.PathLike[str] | None = None, style: str = "exact", device: str = "cpu"
+) -> Model:
+    """The model to verify, on a device: the graph's own module in one style, or a converted file, told by its suffix.
+
+    An `.onnx` runs in onnxruntime, and needs one that knows the device.
+    """
+    where = find_device(device)
     if model is None:
-        return TorchModel(f"torch, {style}", graph, style)
+        return TorchModel(f"torch, {style}", graph, style, device=where)
     path = Path(model)
     if path.suffix == ".pt":
         from caffe2py.backends.files import pt_file
 
         source, state = pt_file.read(path)
-        return TorchModel(path.name, source, pt_file.STYLE, state)
+        return TorchModel(path.name, source, pt_file.STYLE, state, device=where)
     if path.suffix == ".py":
         from caffe2py.proof.models.py_model import read_py
 
         style, held = read_py(graph, path)
         if isinstance(held, Runner):
-            return TorchModel(path.name, graph, style, made=held)
-        return TorchModel(path.name, graph, style, held)
+            return TorchModel(path.name, graph, style, made=held, device=where)
+        return TorchModel(path.name, graph, style, held, device=where)
     if path.suffix == ".onnx":
         from caffe2py.proof.models.onnx_model import OnnxModel
 
-        return OnnxModel(path.name, graph, path)
+        return OnnxModel(path.name, graph, path, where)
     raise FileError(f'cannot verify a file with the suffix "{path.suffix}"; want .pt, .py or .onnx', str(model))

@@ -1,0 +1,75 @@
+"""`device`: nets keep to the one they are given; one that is not there is told; float32 stays float32."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import pytest
+import torch
+
+import caffe2py
+from caffe2py.backends.torch.device import full_float32
+from caffe2py.backends.torch.run import input_tensors, lean_runner
+from caffe2py.errors import CaffeError
+from tests.helpers.absent import each, needs
+from tests.helpers.layer_cases import Case, layer_cases
+from tests.helpers.nets import command, write_net
+
+META = torch.device(
+    "meta"
+)  # tensors without memory: a tensor of ours that is left on the CPU shows as one of two kinds
+BY_VALUE = {"Filter", "BatchReindex"}  # shapes or indices are read off values, which meta tensors have not
+
+
+def one_of_each(found: list[Case]) -> list[Case]:
+    """A few cases of each file: the first, the middle one and the last."""
+    files: dict[str, list[Case]] = {}
+    for case in found:
+        files.setdefault(case.id.rpartition("-")[0].split("-")[0], []).append(case)
+    chosen = [
+        case for some in files.values() for case in {some[i].id: some[i] for i in (0, len(some) // 2, -1)}.values()
+    ]
+    return [case for case in chosen if not BY_VALUE & {type_ for _, type_ in case.layers}]
+
+
+@each("case", one_of_each(layer_cases()), "the recorded layers", ids=lambda case: case.id)
+def test_all_of_a_net_is_on_its_device(case: Case) -> None:
+    graph = case.graph()
+    made = lean_runner(graph, device=META)
+    with torch.no_grad():
+        for node, tops in made.steps(input_tensors(graph, case.inputs, torch.float32, META)):
+            for v, top in zip(node.tops, tops, strict=True):
+                assert top.device == META and tuple(top.shape) == graph.shapes[v], node.name
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return write_net(tmp_path_factory.mktemp("net"))
+
+
+@needs(not torch.cuda.is_available(), "a machine without CUDA")
+def test_a_device_that_is_not_there_is_told(files: tuple[Path, Path], tmp_path: Path) -> None:
+    for device, fact in (("cuda", ""), ("cuda:1", ""), ("toaster", "Expected one of cpu, cuda")):
+        with pytest.raises(CaffeError, match=f'no device "{device}": {fact}'):
+            caffe2py.run(caffe2py.load(*files), {}, device=device)
+        done = command("record", *files, "-o", tmp_path / "out.h5", "--device", device)
+        assert done.status == 1 and f'no device "{device}": ' in done.err and done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["run", "record", "verify", "evaluate", "classify"])
+def test_who_runs_a_net_takes_a_device(name: str) -> None:
+    if name != "run":
+        found = importlib.import_module(f"caffe2py.cli.commands.{name}").command
+        assert "--device" in [word for option in found.params for word in option.opts]
+
+
+def test_float32_is_never_cut_to_tf32_and_the_caller_s_wish_comes_back() -> None:
+    before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = True
+    try:
+        with full_float32():
+            assert not torch.backends.cudnn.allow_tf32 and not torch.backends.cuda.matmul.allow_tf32
+        assert torch.backends.cudnn.allow_tf32 and torch.backends.cuda.matmul.allow_tf32
+    finally:
+        torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
