@@ -11,7 +11,7 @@ import math
 import os
 import platform
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import repeat
@@ -39,6 +39,8 @@ from caffe2py.proof.measures.measure import (
     statistics_error,
     terms,
 )
+from caffe2py.proof.measures.plain_run import PlainRun
+from caffe2py.proof.measures.plain_sums import lost, plain, sums
 from caffe2py.proof.models.model import Arrays, Model
 from caffe2py.proof.models.opening import open_model
 from caffe2py.proof.reports.findings import ABSENT, FAULT, FOLLOWS, OK, SILENT, LayerReport
@@ -75,12 +77,12 @@ def verify(
         recorded = bind_dump(opened, made.source)
         comparison = _Comparison(made, recorded, Bars(fixed=bar))
         rows = comparison.rows(progress)
-        if not comparison.fed and any(row.verdict == FAULT for row in rows):
+        if bar is None and not comparison.fed and any(row.verdict == FAULT for row in rows):
             comparison = _Comparison(made, recorded, Bars(fixed=bar), shaking=True)
             rows = comparison.rows(progress)
         first = next((row for row in rows if row.verdict == FAULT), None)
         cause = None
-        if diagnose and first is not None:
+        if diagnose and first is not None and not first.rounds:
             cause = explain(graph, made, recorded, first, comparison.spans)
         report = Report(
             net=graph.name,
@@ -88,7 +90,7 @@ def verify(
             dump=Path(dump).name,
             layers=tuple(rows),
             diagnosis=cause,
-            notes=(*recorded.notes, *comparison.notes()),
+            notes=(*recorded.notes, *comparison.notes(rows)),
             files=file_hashes([p for p in (_prototxt(graph), graph.weights_file, dump, model) if p is not None]),
             versions=_versions(device),
             graph=made.graph,
@@ -113,6 +115,10 @@ class _Comparison:
     tainted: set[Value] = field(default_factory=set)  # what a fault has reached, in the run from the inputs on
     gains: Gains = field(default_factory=Gains)
 
+    @cached_property
+    def plain(self) -> PlainRun:
+        return PlainRun(self.model.yardstick)
+
     def rows(self, progress: Progress | None) -> list[LayerReport]:
         inputs = self.recorded.inputs
         yardstick = self.model.yardstick
@@ -120,6 +126,7 @@ class _Comparison:
             self.model.steps(inputs),
             yardstick.steps(inputs, exact=True),
             repeat(None) if yardstick is self.model else yardstick.steps(inputs),
+            self.plain.steps(inputs) if self.plain.readers else repeat(None),
         ]
         if self.fed:
             runs += [self.model.steps(inputs, self), yardstick.steps(inputs, self, exact=True)]
@@ -134,8 +141,8 @@ class _Comparison:
         for index, step in enumerate(progress(steps, what, total) if progress else steps):
             node = step[0][0]
             for i, value in enumerate(node.tops):
-                ours = _Ours(*(run and run[1][i] for run in step[:5]))
-                self.gains.add(node, value, ours.exact_drift, [run[1][i] for run in step[5:]])
+                ours = _Ours(*(run and run[1][i] for run in step[:6]))
+                self.gains.add(node, value, ours.exact_drift, [run[1][i] for run in step[6:]])
                 row = self.row(index, node, value, ours)
                 if row is not None:
                     found.append(row)
@@ -200,24 +207,26 @@ class _Comparison:
         assert ours.drift is not None
         scale = scale_of(reference)
         n = terms(self.model.graph, node)
-        rounding = ours.drift_rounding(scale)
-        drift_bar = self.gains.bar(node, value, self.bars.bar(rounding, n))
+        rounding, lost = ours.drift_rounding(scale), ours.drift_lost(scale)
+        drift_bar = self.gains.bar(node, value, self.bars.bar(rounding, n), self.bars.bar(rounding, n, lost))
         row = replace(
             row,
             drift=error(ours.drift, reference, scale),
             statistics=statistics_error(ours.drift, reference, scale),
             exact_drift=None if ours.exact_drift is None else error(ours.exact_drift, reference, scale),
             rounding=rounding,
+            lost=lost,
             drift_bar=drift_bar,
         )
         if ours.local is not None and not isinstance(reference, Sample):
-            rounding = ours.local_rounding(scale)
+            rounding, lost = ours.local_rounding(scale), self.local_lost(node, value, scale, lost)
             row = replace(
                 row,
                 local=error(ours.local, reference, scale),
                 exact_local=None if ours.exact_local is None else error(ours.exact_local, reference, scale),
                 rounding=rounding,
-                local_bar=self.bars.bar(rounding, n),
+                lost=lost,
+                local_bar=self.bars.bar(rounding, n, lost),
             )
         if tuple(ours.drift.shape) != shape_of(reference):
             return replace(row, verdict=FAULT, note=shapes_differ(tuple(ours.drift.shape), reference))
@@ -226,9 +235,37 @@ class _Comparison:
             return replace(row, verdict=SILENT, note=f"the reference is {why}")
         assert row.error is not None and row.bar is not None
         counted = histogram(ours.drift if row.local is None else ours.local, reference, scale)
-        return replace(row, verdict=FAULT if row.error > row.bar else OK, histogram=counted)
+        rounds = row.error > self.bars.bar(rounding, n) and self.rounds(node, value, reference)
+        return replace(row, verdict=FAULT if row.error > row.bar else OK, histogram=counted, rounds=rounds)
 
-    def notes(self) -> Iterator[str]:
+    def reads(self, node: Node) -> list[np.ndarray] | None:
+        """What a layer with long sums reads, the reference's values where they are known; None for other layers."""
+        if not sums(node, self.model.graph.phase):
+            return None
+        known = [self.get(v) for v in node.bottoms]
+        return [ours if known is None else known for known, ours in zip(known, self.plain.last, strict=True)]
+
+    def local_lost(self, node: Node, value: Value, scale: float, drift: float) -> float:
+        """What a plain loop loses at a layer that is fed as `local` is; as in `drift` over layers that are hidden."""
+        bottoms = self.reads(node)
+        if len(self.spans[value]) > 1 or bottoms is None:
+            return drift if len(self.spans[value]) > 1 else 0.0
+        found = lost(node, bottoms)[node.tops.index(value)]
+        return float(np.abs(found).max(initial=0.0)) / scale if scale else 0.0
+
+    def rounds(self, node: Node, value: Value, reference: Top) -> bool:
+        """Does a plain float32 loop make the reference to the bit?"""
+        bottoms = self.reads(node)
+        if bottoms is None or isinstance(reference, Sample):
+            return False
+        return np.array_equal(plain(node, bottoms)[node.tops.index(value)], reference)
+
+    def notes(self, rows: Sequence[LayerReport]) -> Iterator[str]:
+        alike = [f"{row.name} ({row.type})" for row in rows if row.rounds]
+        if alike:
+            more = f" and {len(alike) - 4} more" if len(alike) > 4 else ""
+            said = "a plain float32 loop makes the reference to the bit: the reference rounds, the translation is right"
+            yield f"{', '.join(alike[:4])}{more}: {said}"
         if not self.feedable:
             yield "the dump is sampled: no layer can be fed with the reference's inputs, and the errors are drift alone"
 
@@ -240,11 +277,15 @@ class _Ours:
     drift: np.ndarray | None
     exact_drift: np.ndarray | None
     yardstick: np.ndarray | None  # the float32 run that rounding is told by, where it is not `drift`
+    plain: np.ndarray | None  # the float32 run whose long sums lose what plain loops do
     local: np.ndarray | None
     exact_local: np.ndarray | None
 
     def drift_rounding(self, scale: float) -> float:
         return _rounding(self.drift if self.yardstick is None else self.yardstick, self.exact_drift, scale)
+
+    def drift_lost(self, scale: float) -> float:
+        return _rounding(self.plain, self.exact_drift, scale)
 
     def local_rounding(self, scale: float) -> float:
         return _rounding(self.local, self.exact_local, scale)

@@ -48,7 +48,8 @@ def command(net: NetFiles, dump: str, model: str | None, style: str, bar: float 
     local   the layer's own error, when it is fed with the values that Caffe recorded
     drift   the error from the net's inputs on
     bar     the error that rounding to float32 explains: five times our own, measured
-            against a run in float64, and the square root of the number of terms of a sum
+            against a run in float64; the square root of the number of terms of a sum; and
+            three times what a plain float32 loop, as Caffe's are, loses on the same values
 
     Errors are max|ours - reference| / max|reference|. tools/record_caffe_activations.py records
     in Caffe. Exit status 3: the net, or the model, is not what Caffe ran.

@@ -60,7 +60,7 @@ def _from_values(trial: Trial, bar: float) -> Iterator[Suspect]:
     axis = channel_axis(node, ours)
     odd, rest = odd_channels(ours, target, axis, bar, scale)
     channels, outputs = len(odd), ours.shape[axis] if ours.ndim else 1
-    if 0 < channels <= max(FEW, outputs // 10) and channels < outputs:
+    if node.weights and 0 < channels <= max(FEW, outputs // 10) and channels < outputs:
         exact: list[Suspect] = []
         if channels == 1 and not isinstance(target, Sample):
             exact = list(_try(trial, node, one_weight(node, bottoms[0], ours, np.asarray(target), odd[0])))
@@ -70,5 +70,5 @@ def _from_values(trial: Trial, bar: float) -> Iterator[Suspect]:
             where = f"output channel {said} alone differs" if channels == 1 else f"output channels {said} alone differ"
             yield Suspect(f"{where}: other weights there", rest)
         return
-    for cause, left in scaled(ours, target, axis, scale):
+    for cause, left in scaled(ours, target, axis, scale, bool(node.weights)):
         yield Suspect(cause, left)

@@ -179,8 +179,10 @@ def _inputs(node: Node, x: np.ndarray, channel: int) -> np.ndarray | None:
     return columns.transpose(1, 2).reshape(-1, columns.shape[1]).numpy()
 
 
-def scaled(ours: np.ndarray, target: Top, axis: int, scale: float) -> Iterator[tuple[str, float]]:
-    """Is the reference ours, scaled and shifted: all of it, or each channel?"""
+def scaled(
+    ours: np.ndarray, target: Top, axis: int, scale: float, weighted: bool
+) -> Iterator[tuple[str, float]]:
+    """Is the reference ours, scaled and shifted: all of it, or, where the layer has weights, each channel?"""
     points = Points.of(target, axis)
     mine = points.at(ours)
     if mine.size < FEWEST or not scale or not np.isfinite(points.value).all():
@@ -190,7 +192,7 @@ def scaled(ours: np.ndarray, target: Top, axis: int, scale: float) -> Iterator[t
         said = f"the reference is {slope:.6g} times ours" + (f", and {shift:+.6g}" if abs(shift) > 1e-6 * scale else "")
         yield said, left
     laid = {c: (s, t) for c, s, t in lines(mine, points)}
-    if len(laid) > 1 and all(c in laid for c in np.unique(points.channel).tolist()):
+    if weighted and len(laid) > 1 and all(c in laid for c in np.unique(points.channel).tolist()):
         slopes = np.array([laid[int(c)][0] for c in points.channel])
         shifts = np.array([laid[int(c)][1] for c in points.channel])
         left = float(np.abs(slopes * mine + shifts - points.value).max() / scale)

@@ -42,17 +42,18 @@ class Gains:
             self.found[value] = max(moved, default=0.0)
         self.bars[value] = max([self.largest, *(self._handed_on(v, value) for v in node.bottoms)])
 
-    def bar(self, node: Node, value: Value, rounding: float) -> float:
+    def bar(self, node: Node, value: Value, rounding: float, lost: float = 0.0) -> float:
         """What drift may be at a value: errors add up along the net, and grow where the layer magnifies them.
 
         A bar is handed on from bottoms to tops, smaller where the layer shrinks errors; a layer that magnifies them
-        raises what rounding has set so far, once.
+        raises what rounding has set so far, once. What long sums have `lost` is handed on where the shaking tells how
+        much of it arrives.
         """
         self.largest = max(self.largest, rounding)
         before = max((self.found.get(v, 0.0) for v in node.bottoms), default=0.0)
         magnified = self.found.get(value, 0.0) / before if before else 1.0
-        self.bars[value] = max(self.bars[value], self.largest * max(1.0, magnified))
-        return self.bars[value]
+        self.bars[value] = max(self.bars[value], self.largest * max(1.0, magnified), lost if self.found else 0.0)
+        return max(self.bars[value], lost)
 
     def _handed_on(self, bottom: Value, top: Value) -> float:
         gain = self.found.get(bottom, 0.0)

@@ -23,8 +23,8 @@ class LayerReport:
     Errors are max|ours - reference| / max|reference|: `local` the layer's own, fed with the reference's inputs,
     `drift` from the net's inputs on; None where it cannot be told. `exact_local` and `exact_drift` are the same of a
     float64 run of ours: where ours is right, that is the reference's own rounding. `rounding` is our float32 run
-    against our float64 run, of the kind (local or drift) that `error` is. The bars are what float32 explains
-    (`measure.Bars`).
+    against our float64 run, of the kind (local or drift) that `error` is, `lost` what plain float32 loops lose in long
+    sums, of the same kind. The bars are what float32 explains (`measure.Bars`).
     """
 
     index: int  # of the layer, in the order Caffe runs them
@@ -38,9 +38,11 @@ class LayerReport:
     exact_local: float | None = None
     exact_drift: float | None = None
     rounding: float | None = None
+    lost: float | None = None
     local_bar: float | None = None
     drift_bar: float | None = None
     statistics: float | None = None  # of a sampled reference: the error of its mean, extremes and root mean square
+    rounds: bool = False  # over what the ordinary bar explains, and a plain float32 loop makes it to the bit
     note: str = ""
     span: tuple[str, ...] = ()  # the layers that `local` runs over, where those between are not recorded
     histogram: Histogram | None = field(default=None, repr=False)  # of the values that `error` is of
@@ -90,9 +92,7 @@ class Diagnosis:
     def __str__(self) -> str:
         if self.cause is not None:
             return f"{self.cause} explains it (error {self.error:.1e} -> {self.suspects[0].error:.1e})"
-        return (
-            f"none of {len(self.suspects)} usual mistakes explains it" if self.suspects else "no usual mistake is known"
-        )
+        return "none of the usual mistakes explains it" if self.suspects else "no usual mistake is known"
 
 
 @dataclass(frozen=True)
