@@ -179,9 +179,7 @@ def _inputs(node: Node, x: np.ndarray, channel: int) -> np.ndarray | None:
     return columns.transpose(1, 2).reshape(-1, columns.shape[1]).numpy()
 
 
-def scaled(
-    ours: np.ndarray, target: Top, axis: int, scale: float, weighted: bool
-) -> Iterator[tuple[str, float]]:
+def scaled(ours: np.ndarray, target: Top, axis: int, scale: float, weighted: bool) -> Iterator[tuple[str, float]]:
     """Is the reference ours, scaled and shifted: all of it, or, where the layer has weights, each channel?"""
     points = Points.of(target, axis)
     mine = points.at(ours)

@@ -46,7 +46,9 @@ class PlainRun:
         """As the model's, with the values as they would stand."""
         for node, tops in self.model.steps(inputs, self):
             made = self._adjusted(node, tops) if sums(node, self.model.graph.phase) else tops
-            self.read.update({v: t for v, t in zip(node.tops, made, strict=True) if t is not None and v in self.readers})
+            self.read.update(
+                {v: t for v, t in zip(node.tops, made, strict=True) if t is not None and v in self.readers}
+            )
             yield node, made
 
     def get(self, value: Value) -> np.ndarray | None:

@@ -10,8 +10,8 @@ src/caffe/layers; gemv, gemm, dot and asum are BLAS, where no library does worse
 
 - Pooling AVE, SPP AVE (pooling_layer.cpp, Forward_cpu): one loop over the rows and columns of each window.
 - Softmax (softmax_layer.cpp): x - max, exp, gemv with ones over the classes, a division.
-- SoftmaxWithLoss (softmax_loss_layer.cpp), SigmoidCrossEntropyLoss (sigmoid_cross_entropy_loss_layer.cpp): the losses of
-  all places in one loop.
+- SoftmaxWithLoss (softmax_loss_layer.cpp), SigmoidCrossEntropyLoss (sigmoid_cross_entropy_loss_layer.cpp): the losses
+  of all places in one loop.
 - LRN across channels (lrn_layer.cpp, CrossChannelForward_cpu): a running sum along the channels, which the next square
   is added to and the last one taken from, so that what one step loses stays; within channels: Pooling AVE of squares.
 - MVN (mvn_layer.cpp), BatchNorm with the batch's statistics (batch_norm_layer.cpp): gemv with ones over each map, then
@@ -74,8 +74,13 @@ def lost(node: Node, bottoms: Arrays) -> list[np.ndarray]:
 
 def _sum(x: np.ndarray) -> np.ndarray:
     """The sum over the last axis, one term after another."""
-    total: np.ndarray = np.cumsum(x, axis=-1, dtype=x.dtype)[..., -1]
+    total: np.ndarray = np.cumsum(x, axis=-1, dtype=x.dtype)[..., -1] if x.shape[-1] else x.sum(-1)
     return total
+
+
+def _rows(x: np.ndarray, lead: int) -> np.ndarray:
+    """The axes from `lead` on as one."""
+    return x.reshape(*x.shape[:lead], count(x.shape, lead))
 
 
 def _exactly(function: Callable[[np.ndarray], np.ndarray], x: np.ndarray) -> np.ndarray:
@@ -91,7 +96,7 @@ def _pooling(layer: Pooling, x: np.ndarray) -> list[np.ndarray]:
     high, wide = (min(n, e - p) for n, e, p in zip(x.shape[2:], ends, pad, strict=True))
     places[:, :, pad[0] : pad[0] + high, pad[1] : pad[1] + wide] = x[:, :, :high, :wide]
     if rows == columns == 1:
-        total = _sum(places.reshape(*x.shape[:2], 1, 1, -1))
+        total = _sum(_rows(places, 2))[:, :, None, None]
     else:
         total = np.zeros((*x.shape[:2], rows, columns), x.dtype)
         for i in range(kernel[0]):
@@ -107,12 +112,12 @@ def _pooling(layer: Pooling, x: np.ndarray) -> list[np.ndarray]:
 
 def _spp(layer: Any, x: np.ndarray) -> list[np.ndarray]:
     pools = [_pooling(level, x)[0] for level in layer.levels(x.shape)]
-    return pools if len(pools) == 1 else [np.concatenate([p.reshape(len(x), -1) for p in pools], 1)]
+    return pools if len(pools) == 1 else [np.concatenate([_rows(p, 1) for p in pools], 1)]
 
 
 def _softmax(layer: Any, x: np.ndarray) -> list[np.ndarray]:
     at = axis(layer.axis, x.shape)
-    powers = _exactly(np.exp, x - x.max(at, keepdims=True))
+    powers = _exactly(np.exp, x - x.max(at, keepdims=True, initial=-np.inf))
     return [powers / np.expand_dims(_sum(np.moveaxis(powers, at, -1)), at)]
 
 
@@ -134,7 +139,8 @@ def _sigmoid_loss(layer: Any, x: np.ndarray, label: np.ndarray) -> list[np.ndarr
 def _mean(layer: Any, losses: np.ndarray, labels: np.ndarray, samples: int) -> np.ndarray:
     counted = np.ones(labels.shape, bool) if layer.ignore_label is None else labels != layer.ignore_label
     number = {"FULL": losses.size, "VALID": counted.sum(), "BATCH_SIZE": samples, "NONE": 1}[layer.normalization]
-    return np.asarray(_sum(np.where(counted, losses, 0).astype(losses.dtype).ravel()) / losses.dtype.type(max(number, 1)))
+    total = _sum(np.where(counted, losses, 0).astype(losses.dtype).ravel())
+    return np.asarray(total / losses.dtype.type(max(number, 1)))
 
 
 def _lrn(layer: Any, x: np.ndarray) -> list[np.ndarray]:
@@ -157,8 +163,7 @@ def _lrn(layer: Any, x: np.ndarray) -> list[np.ndarray]:
 
 
 def _mvn(layer: Any, x: np.ndarray) -> list[np.ndarray]:
-    lead = x.shape[: x.ndim - len(layer.axes(x.shape))]
-    rows = x.reshape(*lead, -1)
+    rows = _rows(x, x.ndim - len(layer.axes(x.shape)))
     centred = rows - _average(rows)
     if layer.normalize_variance:
         centred = centred / (np.sqrt(_average(centred * centred)) + x.dtype.type(layer.eps))
@@ -166,10 +171,10 @@ def _mvn(layer: Any, x: np.ndarray) -> list[np.ndarray]:
 
 
 def _batch_norm(layer: Any, x: np.ndarray) -> list[np.ndarray]:
-    rows = x.reshape(*x.shape[:2], -1)
+    rows = _rows(x, 2)
 
     def over_all(values: np.ndarray) -> np.ndarray:
-        maps = _sum(values) * x.dtype.type(1 / (len(x) * values.shape[2]))
+        maps = _sum(values) * x.dtype.type(1 / max(len(x) * values.shape[2], 1))
         return _sum(maps.T)[None, :, None]
 
     centred = rows - over_all(rows)
@@ -177,13 +182,13 @@ def _batch_norm(layer: Any, x: np.ndarray) -> list[np.ndarray]:
 
 
 def _average(rows: np.ndarray) -> np.ndarray:
-    return _sum(rows)[..., None] * rows.dtype.type(1 / rows.shape[-1])
+    return _sum(rows)[..., None] * rows.dtype.type(1 / max(rows.shape[-1], 1))
 
 
 def _reduction(layer: Any, x: np.ndarray) -> list[np.ndarray]:
-    rows = x.reshape(*x.shape[: axis(layer.axis, x.shape)], -1)
+    rows = _rows(x, axis(layer.axis, x.shape))
     terms = {"ASUM": np.abs, "SUMSQ": np.square}.get(layer.operation, np.asarray)(rows)
-    coeff = layer.coeff / rows.shape[-1] if layer.operation == "MEAN" else layer.coeff
+    coeff = layer.coeff / max(rows.shape[-1], 1) if layer.operation == "MEAN" else layer.coeff
     return [np.asarray(_sum(terms) * x.dtype.type(coeff))]
 
 
