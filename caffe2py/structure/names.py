@@ -1,0 +1,16 @@
+"""What layers' names have in common."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import takewhile
+
+
+def shared_name(names: Sequence[str]) -> str:
+    """What the names begin with, up to a sign between words: `conv2_1/a` and `conv2_1/b` share `conv2_1`."""
+    alike = takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False))
+    shared = "".join(letters[0] for letters in alike)
+    if shared[-1:].isalnum() and any(name[len(shared) :][:1].isalnum() for name in names):
+        shared = re.sub(r"[^\W_]+$", "", shared)
+    return re.sub(r"[\W_]+$", "", shared)
