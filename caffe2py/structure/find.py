@@ -59,7 +59,7 @@ Mark = Callable[[int, bool], Hashable]
 
 def find(parts: Parts, mark: Mark | None = None, lines: Lines | None = None) -> Structure:
     """The blocks of a net. `mark` tells which parts are equal (see `Parts.mark`), `lines` how much text one takes."""
-    return _Finder(parts, mark or parts.mark, lines or (lambda i: 1.0 + bool(parts.parts[i].node.weights))).found()
+    return _Finder(parts, mark or parts.mark, lines or parts.lines).found()
 
 
 def is_gate(parts: Parts, item: Item) -> bool:
@@ -109,8 +109,10 @@ class _Finder:
     def found(self) -> Structure:
         self._take(self.strict, lambda row: len(row) == 1 and is_gate(self.parts, row[0]), worth=-OVERHEAD * 4)
         self.gates = set(range(len(self.blocks)))
-        self._take(self.strict, self._is_block, worth=WORTH)
+        self._take(self.strict, lambda row: self._is_block(row) and _branches(row), worth=WORTH)
         self._take(self.loose, self._is_small, worth=WORTH)
+        self.gates = set(range(len(self.blocks)))
+        self._take(self.strict, self._is_block, worth=WORTH)
         return Structure(self.parts, self.net, self.blocks)
 
     def _is_block(self, row: Row) -> bool:
@@ -135,7 +137,7 @@ class _Finder:
         if isinstance(item, int):
             return self._number(("part", marks[item]))
         if isinstance(item, Use):
-            return self._number(("use", item.of))
+            return self._number(("use", item.of, *(leaf is not None and self.kinds[leaf] for leaf in item.leaves)))
         if not plain and (halves := self._halves(item)):
             key = self._key(halves, item.join)
             if key in self.optional:
@@ -329,6 +331,10 @@ def _beside(model: Row, row: Row) -> Iterator[int | None]:
             yield theirs
         else:
             raise ValueError("of another kind")
+
+
+def _branches(row: Row) -> bool:
+    return any(isinstance(item, Region) for item in row)
 
 
 def _is_power(signs: tuple[int, ...]) -> bool:

@@ -88,6 +88,14 @@ class Parts:
         group = getattr(self.parts[i].node.layer, "group", 1)
         return group > 1 and group == getattr(self.parts[i].node.layer, "num_output", 0)
 
+    def lines(self, i: int) -> float:
+        """How much text a part takes, about: a line where it is called, one where its weights are declared."""
+        part = self.parts[i]
+        shapes = [self.graph.shapes.get(v) for v in (*part.reads, *part.makes)]
+        joins = part.step is not None or len(shapes) != 2 or shapes[0] != shapes[1]
+        weighs = bool(part.node.weights)
+        return weighs + float(joins or (weighs and part.node.type != "BatchNorm"))
+
     def wires(self, leaves: Sequence[int | None], through: Sequence[int] = ()) -> Hashable:
         """Who reads whom in a block: (part, top) of values made inside, numbers of those that come from outside.
 
