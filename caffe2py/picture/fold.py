@@ -10,13 +10,14 @@ the middle of a block as at its start.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate, takewhile
+from itertools import accumulate
 
 from caffe2py.graph import Graph, Node
+from caffe2py.structure.flow import Flow
+from caffe2py.structure.names import shared_name
 
 SMALLEST_BLOCK = 3  # boxes; smaller ones are as easily read unfolded
 LARGEST_BLOCK = 4  # at most the net's boxes divided by this: what is larger is no detail of the net, but the net
@@ -87,7 +88,7 @@ def fold(graph: Graph) -> Folded:
             kind = kinds.setdefault(net.structure(parts[0], sizes=False), _letters(len(kinds)))
             folded.append(Group(tuple(tuple(net.boxes[b] for b in part) for part in parts), kind))
     home = {b: i for i, parts in enumerate(made) for part in parts for b in part}
-    edges = {(home[a], home[b]) for a in range(len(net.boxes)) for b in net.next[a] if home[a] != home[b]}
+    edges = {(home[a], home[b]) for a in range(len(net.boxes)) for b in net.flow.next[a] if home[a] != home[b]}
     return Folded(tuple(folded), tuple(sorted(edges)))
 
 
@@ -103,15 +104,6 @@ def part_title(boxes: Sequence[Box]) -> str:
     return shared_name([node.name for box in boxes for node in box.nodes]) or boxes[-1].nodes[0].name
 
 
-def shared_name(names: Sequence[str]) -> str:
-    """What the names begin with, up to a sign between words: `conv2_1/a` and `conv2_1/b` share `conv2_1`."""
-    alike = takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False))
-    shared = "".join(letters[0] for letters in alike)
-    if shared[-1:].isalnum() and any(name[len(shared) :][:1].isalnum() for name in names):
-        shared = re.sub(r"[^\W_]+$", "", shared)
-    return re.sub(r"[\W_]+$", "", shared)
-
-
 Unit = tuple[int, ...]  # boxes, by position
 Parts = tuple[Unit, ...]
 
@@ -122,16 +114,11 @@ class _Net:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.boxes = _boxes(graph)
-        n = len(self.boxes)
         home = {v: i for i, box in enumerate(self.boxes) for node in box.nodes for v in node.tops}
-        self.before: list[set[int]] = [set() for _ in range(n)]
-        self.next: list[set[int]] = [set() for _ in range(n)]
-        for i, box in enumerate(self.boxes):
-            for node in box.nodes:
-                for a in {home[v] for v in node.bottoms if v in home} - {i}:
-                    self.before[i].add(a)
-                    self.next[a].add(i)
-        self.ends = {home[v] for v in graph.results if v in home}  # boxes that make an output of the net
+        read = [
+            {home[v] for node in box.nodes for v in node.bottoms if v in home} - {i} for i, box in enumerate(self.boxes)
+        ]
+        self.flow = Flow.of(read, {home[v] for v in graph.results if v in home})
 
     def blocks(self) -> list[Unit]:
         """All boxes: those of each block together, the others alone.
@@ -139,8 +126,7 @@ class _Net:
         A block is what lies between a box that several read and the box where all its branches have met, if nothing
         else leads in. Of blocks in one another the largest is taken that is not too large.
         """
-        meets = self._meets()
-        found = [self._between(a, meets[a]) for a in range(len(self.boxes)) if len(self.next[a]) > 1]
+        found = [self.flow.branches(a) for a in range(len(self.boxes)) if len(self.flow.next[a]) > 1]
         most = len(self.boxes) / LARGEST_BLOCK
         taken: set[int] = set()
         blocks: list[Unit] = []
@@ -150,54 +136,12 @@ class _Net:
                 taken |= set(block)
         return sorted(blocks + [(b,) for b in range(len(self.boxes)) if b not in taken])
 
-    def _meets(self) -> list[int]:
-        """For each box the first one that every way from it to the net's end goes through (its post-dominator)."""
-        n = len(self.boxes)
-        meets = [n] * (n + 1)
-        for a in reversed(range(n)):
-            ways = [*self.next[a], *([n] if a in self.ends or not self.next[a] else [])]
-            found = ways[0]
-            for b in ways[1:]:
-                while found != b:
-                    found, b = (meets[found], b) if found < b else (found, meets[b])
-            meets[a] = found
-        return meets
-
-    def _between(self, fork: int, meet: int) -> Unit:
-        """The boxes after a fork up to where its branches meet; none where something else leads in."""
-        if meet == len(self.boxes):
-            return ()
-        inside: list[int] = []
-        reached = {fork}
-        for b in range(fork + 1, meet + 1):
-            if self.before[b] & reached:
-                if not self.before[b] <= reached:
-                    return ()
-                reached.add(b)
-                inside.append(b)
-        return tuple(inside)
-
     def without_repeats(self, items: list[Unit]) -> list[Parts]:
         """The items, with runs of one structure that follow each other as the parts of one."""
         found: list[Parts] = []
-        for chain in self._chains(items):
-            found += self._repeats(chain)
+        for row in self.flow.chains(sorted(items, key=lambda item: item[-1])):
+            found += self._repeats([items[i] for i in row])
         return found
-
-    def _chains(self, items: list[Unit]) -> list[list[Unit]]:
-        """Items in which each is the only one to read the one before it, which is the only one that it reads."""
-        home = {b: i for i, item in enumerate(items) for b in item}
-        after = [{home[b] for a in item for b in self.next[a]} - {i} for i, item in enumerate(items)]
-        into = [{home[a] for b in item for a in self.before[b]} - {i} for i, item in enumerate(items)]
-        starts = [i for i in range(len(items)) if len(into[i]) != 1 or len(after[min(into[i])]) != 1]
-        chains = []
-        for i in starts:
-            chain = [i]
-            while len(after[i]) == 1 and len(into[min(after[i])]) == 1:
-                i = min(after[i])
-                chain.append(i)
-            chains.append([items[i] for i in chain])
-        return chains
 
     def _repeats(self, chain: list[Unit]) -> list[Parts]:
         """The chain with its most frequent repeat folded, and so on in what is left before and after it."""
@@ -229,7 +173,7 @@ class _Net:
         marks = []
         for b in boxes:
             nodes = self.boxes[b].nodes
-            read = tuple(sorted(places.get(a, -1) for a in self.before[b]))
+            read = tuple(sorted(places.get(a, -1) for a in self.flow.before[b]))
             shapes = tuple(map(str, self.graph.shapes_of(nodes[-1].tops))) if sizes else ()
             what = tuple((n.type, n.layer.summary() if sizes else "") for n in nodes)
             marks.append((what, read, shapes))

@@ -285,7 +285,9 @@ class _Finder:
         def again(item: Item) -> Item:
             if not isinstance(item, Region):
                 return item
-            return Region(tuple(self._replaced(b, signs, marks, model, order, allowed, number) for b in item.branches), item.join)
+            return Region(
+                tuple(self._replaced(b, signs, marks, model, order, allowed, number) for b in item.branches), item.join
+            )
 
         made = []
         for row in body:
@@ -294,7 +296,7 @@ class _Finder:
                 if isinstance(piece, tuple):
                     aligned = self._aligned(model, piece, order)
                     if aligned in allowed:
-                        items.append(Use(number, aligned))  # type: ignore[arg-type]
+                        items.append(Use(number, aligned))
                     else:
                         items += map(again, piece)
                 else:
@@ -302,9 +304,7 @@ class _Finder:
             made.append(tuple(items))
         return tuple(made)
 
-    def _aligned(
-        self, model: Row, row: Row, order: tuple[int | None, ...]
-    ) -> tuple[int | None, ...] | None:
+    def _aligned(self, model: Row, row: Row, order: tuple[int | None, ...]) -> tuple[int | None, ...] | None:
         """The row's leaves beside the model's, None where it lacks one; None where the two are wired in other ways."""
         try:
             found = tuple(_beside(model, row))

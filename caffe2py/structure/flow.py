@@ -9,9 +9,9 @@ from functools import cached_property
 
 @dataclass(frozen=True)
 class Flow:
-    """Things in the order in which they run, by position: those that each reads (`before`), those that read it (`next`).
+    """Things in the order in which they run, by position.
 
-    `ends` are those that make an output of the net.
+    `before` are those that each reads, `next` those that read it, `ends` those that make an output of the net.
     """
 
     before: Sequence[Collection[int]]
@@ -42,7 +42,7 @@ class Flow:
         return meets
 
     def branches(self, fork: int) -> tuple[int, ...]:
-        """What lies between a fork and where its branches meet, that included; nothing where something else leads in."""
+        """What lies between a fork and where its branches meet, with that; nothing where something else leads in."""
         meet = self.meets[fork]
         if meet == len(self.before):
             return ()

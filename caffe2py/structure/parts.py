@@ -81,7 +81,16 @@ class Parts:
         said = tuple(_shape_of(f.name, getattr(node.layer, f.name), loose) for f in fields(node.layer))  # type: ignore[arg-type]
         ranks = tuple(self.rank(v) for v in (*part.reads, *part.makes))
         stops = node.stopped, tuple(map(bool, node.loss_weights))
-        return (node.type, type(node.layer), said, part.step, ranks, len(node.weights), self.alone(i) and not loose, stops)
+        return (
+            node.type,
+            type(node.layer),
+            said,
+            part.step,
+            ranks,
+            len(node.weights),
+            self.alone(i) and not loose,
+            stops,
+        )
 
     def alone(self, i: int) -> bool:
         """Does a convolution go over each channel alone?"""

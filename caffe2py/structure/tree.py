@@ -66,7 +66,7 @@ def tree(flow: Flow, reads: Sequence[Sequence[int]]) -> Body:
 
     def scope(fork: int, join: int | None) -> list[tuple[int, ...]]:
         """The things and regions right inside, in the order of their last things."""
-        items = [(b,) for b in direct[fork] if b != join]
+        items: list[tuple[int, ...]] = [(b,) for b in direct[fork] if b != join]
         items += [forks[child] for child in children[fork]]
         return sorted(items, key=lambda item: item[-1])
 

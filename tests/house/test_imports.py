@@ -20,15 +20,23 @@ ORDER = [
     ["proto"],
     ["layers"],
     ["graph"],
-    ["passes", "picture"],
-    ["backends"],
+    ["passes", "structure"],
+    ["picture", "backends"],
     ["proof", "runtime"],
     ["evaluate", "pycaffe"],
     ["archive"],
     ["cli"],
 ]
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
-LIGHT = {"errors", "proto", "layers", "graph", "passes", "picture"}  # these import neither torch nor onnx, anywhere
+LIGHT = {
+    "errors",
+    "proto",
+    "layers",
+    "graph",
+    "passes",
+    "structure",
+    "picture",
+}  # these import neither torch nor onnx, anywhere
 FRONT = {"__init__", "__main__"}  # the package's own face, which may import every room
 LINES = 400
 

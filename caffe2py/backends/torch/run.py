@@ -16,7 +16,8 @@ import numpy as np
 import torch
 
 from caffe2py.backends.torch.device import CPU, find_device, full_float32
-from caffe2py.backends.torch.source import Program, Step, program
+from caffe2py.backends.torch.program import Program, Step
+from caffe2py.backends.torch.source import program
 from caffe2py.errors import CaffeError, NetError, shown
 from caffe2py.graph import Graph, Node, Value
 from caffe2py.layers.base import text

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from caffe2py.backends.torch.source import Program
+from caffe2py.backends.torch.program import Program
 
 
 def state_dict(made: Program) -> dict[str, torch.Tensor]:

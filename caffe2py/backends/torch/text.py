@@ -14,7 +14,8 @@ from importlib import resources
 from typing import Any
 
 from caffe2py.backends.names import RESERVED, spelled
-from caffe2py.layers.base import Misfit
+from caffe2py.errors import LONGEST, shown
+from caffe2py.layers.base import Misfit, Shape
 
 PROVIDED = frozenset({"torch", "F", "nn", "Tensor"})  # what an emitted file imports
 
@@ -154,3 +155,13 @@ def load_text(cls: str, weights: str, tied: bool) -> str:
     plain = not weights.endswith(".safetensors")
     text = (LOAD_TIED if tied else LOAD).format(cls=cls, weights=weights, read=READ_PTH if plain else READ_SAFETENSORS)
     return text if plain else f"{SAFETENSORS}{text}"
+
+
+def in_docstring(text: str, most: int = LONGEST) -> str:
+    """A text that ends no docstring, and in which no backslash means anything."""
+    return shown(text, most).replace("\\", "\\\\").replace('"', "'")
+
+
+def shape_lines(shapes: Mapping[str, Shape | None]) -> str:
+    lines = [f"{in_docstring(blob)} {shape if shape is not None else 'of any shape'}" for blob, shape in shapes.items()]
+    return ", ".join(lines) or "none"

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import torch
 
+from caffe2py.backends.torch.program import Program, Step
 from caffe2py.backends.torch.run import Runner
-from caffe2py.backends.torch.source import STYLES, Program, Step, program
+from caffe2py.backends.torch.source import STYLES, program
 from caffe2py.errors import FileError
 from caffe2py.graph import Graph
 
