@@ -22,8 +22,8 @@ def merge_batch_norm(graph: Graph) -> Graph:
 
     1. The Scale must be the only reader of y, y must be no output, and the Scale must go over axis 1 alone.
     2. A BatchNorm without such a Scale becomes an AffineBatchNorm without gamma.
-    3. BatchNorm layers that use the statistics of the batch are left alone, as are those whose weights are shared
-       and those of more axes than torch has a module for.
+    3. BatchNorm layers that use the statistics of the batch are left alone, as are those whose weights are shared,
+       those of more axes than torch has a module for, and those whose eps torch's module does not take.
     """
     nodes: list[Node] = []
     gone: set[str] = set()
@@ -32,7 +32,7 @@ def merge_batch_norm(graph: Graph) -> Graph:
         if node.name in gone and isinstance(node.layer, Scale):
             continue
         norm = node.layer
-        if isinstance(norm, BatchNorm) and norm.uses_stored(graph.phase) and _fits(graph, node):
+        if isinstance(norm, BatchNorm) and norm.uses_stored(graph.phase) and norm.eps > 0 and _fits(graph, node):
             scale = _scale_behind(graph, node)
             if scale is not None:
                 gone.add(scale.name)

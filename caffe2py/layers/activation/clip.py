@@ -35,5 +35,4 @@ class Clip(Layer):
         return f"torch.clamp({x}, {bounds[0]}, {bounds[1]})" if bounds else f"torch.full_like({x}, {self.min})"
 
     def onnx(self, g: Builder, x: Handle) -> Handle:
-        bounds = self.bounds()
-        return g.op("Clip", x, *bounds) if bounds else g.full(x.shape, self.min)
+        return g.op("Clip", x, *(self.bounds() or (self.min, self.min)))

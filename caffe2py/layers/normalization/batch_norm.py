@@ -55,13 +55,25 @@ class BatchNorm(Layer):
 
     def onnx(self, g: Builder, x: Handle) -> Handle:
         if self.uses_stored(g.phase):
-            return AffineBatchNorm(eps=self.eps, scale=False, bias=False).onnx(g, x)
+            return (
+                AffineBatchNorm(eps=self.eps, scale=False, bias=False).onnx(g, x) if self.eps > 0 else self._plain(g, x)
+            )
         if g.phase == "TRAIN":
             raise Misfit("updates its statistics in phase TRAIN; load the net with phase TEST")
         axes = [0, *range(2, len(x.shape))]
         centred = g.op("Sub", x, g.reduce("ReduceMean", x, axes))
         variance = g.reduce("ReduceMean", g.op("Mul", centred, centred), axes)
         return g.op("Div", centred, g.op("Sqrt", g.op("Add", variance, self.eps)))
+
+    def _plain(self, g: Builder, x: Handle) -> Handle:
+        """With an eps that ONNX's operator does not take: a number for each channel."""
+        import numpy as np  # here, so that a net can be shown without it
+
+        mean, variance, factor = (g.blob(i) for i in range(3))
+        across = (-1, *[1] * (len(x.shape) - 2))
+        divisor = np.sqrt(statistic(variance, factor) + np.float32(self.eps)).reshape(across)
+        centred = g.op("Sub", x, g.constant(statistic(mean, factor).reshape(across), "mean"))
+        return g.op("Div", centred, g.constant(divisor, "deviation"))
 
     def multiply_adds(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> int:
         return count(tops[0])

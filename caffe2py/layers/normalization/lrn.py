@@ -52,13 +52,16 @@ class LRN(Layer):
         return f"{x} * (1 + {self.alpha} * F.avg_pool2d({x} * {x}, {n}, 1, {n // 2})) ** {-self.beta}"
 
     def onnx(self, g: Builder, x: Handle) -> Handle:
-        n = self.local_size
-        if self.norm_region == "ACROSS_CHANNELS":
+        n, across = self.local_size, self.norm_region == "ACROSS_CHANNELS"
+        if across and self.alpha > 0 and self.beta > 0:
             return g.op("LRN", x, alpha=self.alpha, beta=self.beta, bias=self.k, size=n)
-        square = g.op("Mul", x, x)
-        pads = [n // 2] * 4
-        mean = g.op("AveragePool", square, kernel_shape=[n, n], pads=pads, count_include_pad=1, shape=x.shape)
-        return g.op("Mul", x, g.op("Pow", affine_nodes(g, mean, self.alpha, 1), -self.beta))
+        square, shape = g.op("Mul", x, x), x.shape
+        kernel, pads = ([n, 1], [n // 2, 0] * 2) if across else ([n, n], [n // 2] * 4)
+        if across:
+            square = g.reshape(square, (shape[0], 1, shape[1], -1))
+        mean = g.op("AveragePool", square, kernel_shape=kernel, pads=pads, count_include_pad=1, shape=square.shape)
+        power = g.op("Pow", affine_nodes(g, mean, self.alpha, self.k if across else 1), -self.beta)
+        return g.op("Mul", x, g.reshape(power, shape))
 
     def multiply_adds(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> int:
         return count(tops[0]) * self.local_size ** (1 if self.norm_region == "ACROSS_CHANNELS" else 2)

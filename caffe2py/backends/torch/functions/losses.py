@@ -57,7 +57,7 @@ def infogain_loss(
 
 def multinomial_logistic_loss(p: Tensor, label: Tensor) -> Tensor:
     """The mean of -log p[label]; below 1e-20 both the value and the gradient 1 / p are those of 1e-20."""
-    chosen = p.flatten(1).gather(1, label.reshape(-1, 1).long())
+    chosen = p.reshape(p.shape[0], -1).gather(1, label.reshape(-1, 1).long())
     safe = chosen.detach().clamp(min=1e-20)
     return -(safe.log() + (chosen - chosen.detach()) / safe).sum() / p.shape[0]
 
@@ -79,7 +79,7 @@ def euclidean_loss(x: Tensor, y: Tensor) -> Tensor:
 
 def hinge_loss(x: Tensor, label: Tensor, squared: bool = False) -> Tensor:
     """The sum of max(0, 1 + x), and max(0, 1 - x) at the label, by sample; of their squares where `squared`."""
-    scores = x.flatten(1)
+    scores = x.reshape(x.shape[0], -1)
     sign = torch.ones_like(scores).scatter(1, label.reshape(-1, 1).long(), -1.0)
     margin = F.relu(1 + sign * scores)
     return (margin**2 if squared else margin).sum() / x.shape[0]
