@@ -19,7 +19,7 @@ class Place:
     column: int = 0
 
     def __str__(self) -> str:
-        parts = [self.file]
+        parts = [f"{self.file}"]  # so that an Alias is told by its name
         if self.line:
             parts.append(str(self.line))
             if self.column:
@@ -54,7 +54,7 @@ class CaffeError(Exception):
         self.place = place
         said = shown(message, LINE)
         super().__init__(
-            "\n".join([f"{shown(str(place))}: {said}" if place else said, *(shown(x, LINE) for x in lines)])
+            "\n".join([f"{shown(f'{place}')}: {said}" if place else said, *(shown(x, LINE) for x in lines)])
         )
 
 

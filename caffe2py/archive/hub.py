@@ -38,7 +38,7 @@ def create_hub_folder(
     if target.suffix == ".tar":
         raise FileError("Hugging Face has folders; want a name without .tar", str(out))
     check_target(target)
-    graph = choices.load(prototxt, caffemodel)
+    graph = choices.load(Path(prototxt), Path(caffemodel))
     release, why = release_of(graph, releases())
     known = (info_of(release) if release else NOTHING_KNOWN).given(info)
     facts = facts_of(graph)

@@ -27,6 +27,7 @@ from caffe2py.evaluate.releases.registry import releases
 from caffe2py.graph import Graph
 from caffe2py.graph.load import load
 from caffe2py.layers.base import Shape
+from caffe2py.proto.disk.alias import Alias
 from caffe2py.version import __version__
 
 if TYPE_CHECKING:
@@ -50,8 +51,10 @@ class Choices:
     variables: Mapping[str, str] = field(default_factory=dict)
     ignore_unknown_fields: bool = False
 
-    def load(self, prototxt: Path_, caffemodel: Path_) -> Graph:
-        return load(prototxt, caffemodel, **{f: getattr(self, f) for f in self.__dataclass_fields__})
+    def load(self, prototxt: Path, caffemodel: Path) -> Graph:
+        """The graph, which tells its files by their names alone: what it says goes into bundles."""
+        files = (Alias(file, file.name) for file in (prototxt, caffemodel))
+        return load(*files, **{f: getattr(self, f) for f in self.__dataclass_fields__})
 
 
 DEPLOYED = Choices()

@@ -117,7 +117,7 @@ def _pair(caffemodel: Path) -> Pair:
     if len(deploy) == 1:
         return Pair(name, caffemodel, deploy[0])
     fact = f"{len(deploy)} prototxts beside it may be its net" if deploy else "no prototxt beside it"
-    return Pair(name, caffemodel, None, f"{caffemodel}: {fact}; want {stem}.prototxt")
+    return Pair(name, caffemodel, None, f"{caffemodel.name}: {fact}; want {stem}.prototxt")
 
 
 def _place(file: Path, folder: Path) -> str:
