@@ -11,7 +11,7 @@ from caffe2py.errors import CaffeError
 from caffe2py.graph.build import build
 from caffe2py.graph.model import Graph
 from caffe2py.layers.base import Shape
-from caffe2py.layers.base.plugins import load_plugin
+from caffe2py.layers.base.plugins import load_plugins
 from caffe2py.proto.disk.looks import looks_like
 from caffe2py.proto.filter import filter_net
 from caffe2py.proto.net import read_net
@@ -54,8 +54,7 @@ def load(
     Where a data layer leaves the size of its pictures to the data, the channels are taken from the first layer's
     weights; the graph's notes tell it. Raises `CaffeError` with the place and the fact for every bad file.
     """
-    for plugin in plugins:
-        load_plugin(plugin)
+    load_plugins(plugins)
     if caffemodel is None and _holds_weights(prototxt):
         net, saved = _saved(prototxt, phase, level, stages, dialect)
         return build(net, saved, phase=phase, inputs=inputs, ignore_unknown_fields=ignore_unknown_fields)

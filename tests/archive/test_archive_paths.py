@@ -6,14 +6,15 @@ import getpass
 import socket
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from caffe2py.archive import create, create_hub_folder
-from tests.helpers.nets import SMALL, graph_of, random_weights, write_net
+from tests.helpers.nets import SMALL, write_net
 from tests.helpers.reference import reference
 
-EXTRA = SMALL + 'layer { name: "extra" type: "InnerProduct" bottom: "fc" top: "e" inner_product_param { num_output: 3 } }'
+EXTRA = (
+    SMALL + 'layer { name: "extra" type: "InnerProduct" bottom: "fc" top: "e" inner_product_param { num_output: 3 } }'
+)
 UNKNOWN = SMALL.replace('type: "ReLU"', 'type: "ReLU" strange_field: 1')
 NO_ONNX = SMALL + 'layer { name: "s" type: "Silence" bottom: "prob" bottom: "gate" }'
 FORK = SMALL.replace("global_pooling: true", "kernel_size: 3 ceil_mode: false")

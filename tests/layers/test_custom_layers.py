@@ -153,7 +153,7 @@ def test_what_does_not_need_an_unknown_layer_works(folder: Path, use: str) -> No
 
 
 PLUGINS = {
-    "missing": (None, "is no Python file"),
+    "missing": (None, "no such file"),
     "broken": ("1 / 0", "ZeroDivisionError"),
     "of no syntax": ("def :", "SyntaxError"),
     "type of ours": ("from caffe2py.layers.base import *\n@layer('ReLU')\nclass R(Layer): pass", "registered twice"),

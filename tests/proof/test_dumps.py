@@ -309,7 +309,7 @@ LIES: dict[str, tuple[Callable[[Path], Path], str]] = {
     "no layers": (no_layer_group, "has no group /layer"),
     "a link out of the file": (linked, "is a link to another place: refused"),
     "an index outside": (index_outside, "has an index outside its shape"),
-    "a sample without a shape": (no_shape, "is no sampled value"),
+    "a sample without a shape": (no_shape, "a damaged sample"),
     "tops that do not count up": (tops_missing, "holds top1; want top0"),
     "names that are no list": (bad_names, "are no JSON list of names"),
 }

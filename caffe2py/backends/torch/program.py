@@ -22,6 +22,13 @@ class Binding:
     def value(self) -> np.ndarray:
         """The entry's array: a view of the weights file where no conversion is needed."""
         blobs = self.node.blobs()
+        return self._made(blobs)
+
+    def blank(self) -> np.ndarray:
+        """An array of the entry's shape and type, whatever its values: for a net without weights."""
+        return self._made([np.broadcast_to(np.float32(1), w.shape) for w in self.node.weights])
+
+    def _made(self, blobs: list[np.ndarray]) -> np.ndarray:
         return blobs[self.index] if self.index is not None else self.convert(blobs)  # type: ignore[misc]
 
 

@@ -5,19 +5,29 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from caffe2py.errors import FileError
 from caffe2py.layers.base import layer_types
 
+Path_ = str | os.PathLike[str]
 _loaded: set[Path] = set()
 
 
-def load_plugin(path: str | os.PathLike[str]) -> None:
+def load_plugins(paths: Path_ | Sequence[Path_]) -> None:
+    """Run files of layer classes, or one such file. Raises `FileError` where one fails."""
+    for path in [paths] if isinstance(paths, str | os.PathLike) else paths:
+        load_plugin(path)
+
+
+def load_plugin(path: Path_) -> None:
     """Run a file of layer classes. A file that was run before is left alone. Raises `FileError` where it fails."""
     file = Path(path).resolve()
     if file in _loaded:
         return
+    if not file.exists():
+        raise FileError("no such file or directory", os.fspath(path))
     name = f"caffe2py_plugin_{len(_loaded)}_{file.stem}"
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None or not file.is_file():

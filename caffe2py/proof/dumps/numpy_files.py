@@ -12,18 +12,17 @@ import numpy as np
 
 from caffe2py.errors import FileError
 from caffe2py.layers.base import count
+from caffe2py.proto.disk.damage import damage_told, reason
 
 Arrays = dict[str, Callable[[], np.ndarray]]
-BROKEN = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, NotImplementedError, RuntimeError)
+DENSEST = 1032  # bytes that one byte of deflate can stand for at most
 
 
 @contextmanager
 def archive(path: Path) -> Iterator[Arrays]:
     """The arrays of an `.npz` by name; each is read when its function is called."""
-    try:
+    with damage_told(path, ".npz"):
         opened = zipfile.ZipFile(path)
-    except BROKEN as error:
-        raise FileError(f"a damaged .npz ({error})", str(path)) from None
     with opened as file:
         names = [n for n in file.namelist() if n.endswith(".npy")]
         if not names:
@@ -33,14 +32,15 @@ def archive(path: Path) -> Iterator[Arrays]:
 
 def _member(file: zipfile.ZipFile, name: str, path: Path) -> Callable[[], np.ndarray]:
     def read() -> np.ndarray:
-        try:
-            with file.open(name) as stream:
-                shape, order, dtype = _header(stream)
-                there = file.getinfo(name).file_size - stream.tell()
-                _check(shape, dtype, there)
-                data = np.frombuffer(bytearray(stream.read()), dtype, count(shape))
-        except BROKEN as error:
-            raise FileError(f'"{name}" cannot be read ({error})', str(path)) from None
+        with damage_told(path, f'array "{name}"'), file.open(name) as stream:
+            said = file.getinfo(name)
+            if said.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise ValueError("packed in another way than numpy does it")
+            if said.file_size > said.compress_size * DENSEST:
+                raise ValueError(f"it declares {said.file_size} bytes, packed in {said.compress_size}")
+            shape, order, dtype = _header(stream)
+            _check(shape, dtype, said.file_size - stream.tell())
+            data = np.frombuffer(bytearray(stream.read()), dtype, count(shape))
         return data.reshape(shape[::-1]).T if order else data.reshape(shape)
 
     return read
@@ -61,14 +61,14 @@ def _file(path: Path) -> Callable[[], np.ndarray]:
 def read_npy(path: Path) -> np.ndarray:
     """The array of one `.npy` file, mapped and not copied. Raises `FileError`."""
     try:
-        with open(path, "rb") as stream:
-            shape, _, dtype = _header(stream)
-            _check(shape, dtype, path.stat().st_size - stream.tell())
+        stream = open(path, "rb")  # noqa: SIM115
+    except OSError as error:
+        raise FileError(reason(error), str(path)) from None
+    with stream, damage_told(path, ".npy"):
+        shape, _, dtype = _header(stream)
+        _check(shape, dtype, path.stat().st_size - stream.tell())
         array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
         return array
-    except BROKEN as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise FileError(f"cannot be read as .npy ({reason})", str(path)) from None
 
 
 def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -24,7 +24,8 @@ from caffe2py.errors import FileError
 from caffe2py.layers.base import count
 from caffe2py.proof.dumps import numpy_files
 from caffe2py.proof.dumps.sample import STATISTICS, Sample, Top
-from caffe2py.proto.weights.hdf5 import BROKEN, HDF5_MAGIC, open_safely, read_array
+from caffe2py.proto.disk.damage import damage_told
+from caffe2py.proto.weights.hdf5 import HDF5_MAGIC, members, open_safely, read_array
 
 if TYPE_CHECKING:
     import h5py
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 FORMAT = "caffe-activations/1"
 ATTRIBUTES = "caffe-activations.json"  # the array of an .npz that has all that is no array
 MOST_TOPS = 10_000  # of a layer
+WHAT = "dump"
 
 
 @dataclass(frozen=True)
@@ -105,15 +107,13 @@ def open_dump(path: str | os.PathLike[str]) -> Iterator[Dump]:
 
 
 def _hdf5(file: h5py.File, place: str) -> Dump:
-    try:
+    with damage_told(place, WHAT):
         format_ = _text(file.attrs.get("format", ""))
         if format_ == FORMAT:
             return _activations(file, place)
         if format_:
             raise FileError(f'has format "{format_[:60]}"; want "{FORMAT}"', place)
         return NamedDump(place, dict(_datasets(file)))
-    except BROKEN as error:
-        raise FileError(f"a damaged dump ({error})", place) from None
 
 
 def _activations(file: h5py.File, place: str) -> LayerDump:
@@ -160,21 +160,24 @@ def _reader(stored: Any, place: str) -> Stored:
 
 
 def _sample(group: Any, place: str) -> Sample:
-    def fault(fact: str) -> FileError:
-        return FileError(f'"{group.name}" {fact}', place)
+    with damage_told(place, f'sample "{group.name}"'):
+        shape = [int(d) for d in np.ravel(group.attrs["shape"])]
+        said = {key: group.attrs[key] for key in STATISTICS}
+        index, value = read_array(group["index"]), read_array(group["value"])
+    return _sample_of(shape, said, index, value, group.name, place)
 
-    try:
-        shape = tuple(int(d) for d in np.ravel(group.attrs["shape"]))
-        said = {key: float(group.attrs[key]) for key in STATISTICS}
-        index, value = read_array(group["index"]).ravel(), read_array(group["value"]).ravel()
-    except (*BROKEN, AttributeError) as error:
-        raise fault(f"is no sampled value ({error})") from None
-    if len(index) != len(value):
-        raise fault(f"has {len(index)} indices for {len(value)} values")
-    in_range = not index.size or 0 <= index.min() <= index.max() < count(shape)
+
+def _sample_of(
+    shape: Sequence[int], said: Mapping[str, Any], index: np.ndarray, value: np.ndarray, name: str, place: str
+) -> Sample:
+    """A sample, once it is known that it can be one."""
+    if len(index.ravel()) != len(value.ravel()):
+        raise FileError(f'"{name}" has {index.size} indices for {value.size} values', place)
+    in_range = min(shape, default=0) >= 0 and (not index.size or 0 <= index.min() <= index.max() < count(shape))
     if index.dtype.kind not in "iu" or not in_range:
-        raise fault(f"has an index outside its shape {shape}")
-    return Sample(shape, index.astype(np.int64), value, **said)
+        raise FileError(f'"{name}" has an index outside its shape {tuple(shape)}', place)
+    statistics = {key: float(said[key]) for key in STATISTICS}
+    return Sample(tuple(shape), index.ravel().astype(np.int64), value.ravel(), **statistics)
 
 
 def _all_of(sampled: Stored, output: Any) -> Stored:
@@ -191,7 +194,7 @@ def _all_of(sampled: Stored, output: Any) -> Stored:
 
 def _datasets(group: Any, prefix: str = "") -> Iterator[tuple[str, Callable[[], np.ndarray]]]:
     """Every dataset by its path below the group: blob names may have "/" in them."""
-    for key, member in group.items():
+    for key, member in members(group):
         name = prefix + (key.decode("utf-8", "surrogateescape") if isinstance(key, bytes) else key)
         if hasattr(member, "items"):
             yield from _datasets(member, f"{name}/")
@@ -208,25 +211,23 @@ def _layers_in_archive(arrays: Mapping[str, Callable[[], np.ndarray]], place: st
 
 def npz_activations(arrays: Mapping[str, Callable[[], np.ndarray]], place: str) -> LayerDump:
     """Attributes are one JSON text in the array ATTRIBUTES; arrays have the names they have in HDF5."""
-    try:
+    with damage_told(place, WHAT):
         said = json.loads(arrays[ATTRIBUTES]().astype(np.uint8).tobytes().decode("utf-8"))
         if said["format"] != FORMAT:
             raise FileError(f'has format "{said["format"]}"; want "{FORMAT}"', place)
-        records = [
-            Record(
-                layer["name"],
-                layer["type"],
-                tuple(layer["bottoms"]),
-                tuple(layer["tops"]),
-                tuple(_archived(arrays, f"layer/{i:04d}/top{k}", top) for k, top in enumerate(layer["recorded"])),
-            )
-            for i, layer in enumerate(said["layers"])
-        ]
+        records = tuple(_archived_record(arrays, i, layer, place) for i, layer in enumerate(said["layers"]))
         fed = {blob: arrays[member_name(f"input/{blob}")] for blob in said["inputs"]}
         attrs = {key: str(said.get(key, "")) for key in ("net", "prototxt", "caffemodel_sha256", "phase")}
-    except (KeyError, TypeError, ValueError) as error:
-        raise FileError(f"a damaged dump ({type(error).__name__}: {error})", place) from None
-    return LayerDump(place, tuple(records), fed, **attrs)
+    return LayerDump(place, records, fed, **attrs)
+
+
+def _archived_record(arrays: Mapping[str, Callable[[], np.ndarray]], index: int, said: Any, place: str) -> Record:
+    name, type_, bottoms, tops, recorded = (said[key] for key in ("name", "type", "bottoms", "tops", "recorded"))
+    words = [name, type_, *bottoms, *tops]
+    if not all(isinstance(word, str) for word in words) or len(tops) != len(recorded):
+        raise FileError(f"layer {index} has names that are no texts, or names {len(tops)} of its tops", place)
+    made = tuple(_archived(arrays, f"layer/{index:04d}/top{k}", top, place) for k, top in enumerate(recorded))
+    return Record(name, type_, tuple(bottoms), tuple(tops), made)
 
 
 def member_name(name: str) -> str:
@@ -234,13 +235,15 @@ def member_name(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
 
 
-def _archived(arrays: Mapping[str, Callable[[], np.ndarray]], name: str, said: Mapping[str, Any] | None) -> Stored:
+def _archived(
+    arrays: Mapping[str, Callable[[], np.ndarray]], name: str, said: Mapping[str, Any] | None, place: str
+) -> Stored:
     """One top of an archive: an array, or with statistics said about it, a sample."""
     if not said:
         return Stored(arrays[name])
     index, value = arrays[f"{name}/index"], arrays[f"{name}/value"]
-    shape, statistics = tuple(map(int, said["shape"])), {key: float(said[key]) for key in STATISTICS}
-    return Stored(lambda: Sample(shape, index().astype(np.int64), value(), **statistics), sampled=True)
+    shape, statistics = [int(d) for d in said["shape"]], {key: float(said[key]) for key in STATISTICS}
+    return Stored(lambda: _sample_of(shape, statistics, index(), value(), name, place), sampled=True)
 
 
 def _text(value: Any) -> str:

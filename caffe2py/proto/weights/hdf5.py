@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from caffe2py.errors import CaffemodelError, FileError, WeightError
+from caffe2py.proto.disk.damage import damage_told
 from caffe2py.proto.disk.files import map_file, written_whole
 from caffe2py.proto.disk.looks import looks_like
 from caffe2py.proto.names import decode_name
@@ -29,15 +29,14 @@ HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 MOST_BLOBS = 1000  # of a layer; BVLC's largest has 5
 OVERHEAD = 1 << 20  # bytes that HDF5 takes beside the values
 DENSEST = 1032  # bytes that one byte of deflate can stand for at most
-# what h5py raises on damaged files
-BROKEN = (OSError, RuntimeError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, MemoryError)
+WHAT = "HDF5 file"
 
 
 def open_safely(path: str | os.PathLike[str]) -> h5py.File:
     """The HDF5 file, open for reading, once it is known that all its links stay inside it.
 
     Raises FileError: no such file, no HDF5 file, a damaged one, soft or external links, a group with two names.
-    What is read from it may still be damaged: see ``damage_told``.
+    What is read from it may still be damaged: see ``damage_told`` and ``members``.
     """
     import h5py
 
@@ -46,7 +45,7 @@ def open_safely(path: str | os.PathLike[str]) -> h5py.File:
     if not head.startswith(HDF5_MAGIC):
         kind = looks_like(head)
         raise FileError(f"not an HDF5 file{f': it is {kind}' if kind else ''}", name)
-    with damage_told(path):
+    with damage_told(path, WHAT):
         file = h5py.File(name, "r", locking="best-effort")
         try:
             _check_links(file, name)
@@ -56,13 +55,14 @@ def open_safely(path: str | os.PathLike[str]) -> h5py.File:
     return file
 
 
-@contextmanager
-def damage_told(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Around what reads an HDF5 file: the many errors that h5py has for damaged ones become one FileError."""
-    try:
-        yield
-    except BROKEN as error:
-        raise FileError(f"a damaged HDF5 file ({error})", os.fspath(path)) from None
+def members(group: h5py.Group) -> Iterator[tuple[str | bytes, h5py.Group | h5py.Dataset]]:
+    """What is in a group, by name, which is bytes where it is no UTF-8. FileError: something cannot be opened."""
+    with damage_told(group.file.filename, WHAT):
+        names = list(group)
+    for name in names:
+        with damage_told(group.file.filename, WHAT):
+            member = group[name]
+        yield name, member
 
 
 def read_array(dataset: h5py.Dataset) -> np.ndarray:
@@ -71,7 +71,7 @@ def read_array(dataset: h5py.Dataset) -> np.ndarray:
     Raises FileError: not numbers, stored in other files, a declared size that the file does not hold, damaged.
     """
     place = dataset.file.filename
-    with damage_told(place):
+    with damage_told(place, WHAT):
         _check_storage(dataset, place)
         data: np.ndarray = dataset[()]
         return np.asarray(data, data.dtype.newbyteorder("="))
@@ -83,7 +83,7 @@ def read_caffemodel_h5(path: str | os.PathLike[str]) -> Weights:
     A layer is a group that has blobs or is empty; groups inside groups are layers with "/" in their names. A blob that
     another layer owns is not in such a file: one that is followed by others of its layer comes back ``absent``.
     """
-    with open_safely(path) as file, damage_told(path):
+    with open_safely(path) as file, damage_told(path, WHAT):
         name = os.fspath(path)
         data = file.get("data")
         if data is None or not hasattr(data, "items"):
@@ -159,24 +159,24 @@ def _check_storage(dataset: h5py.Dataset, place: str) -> None:
 
 
 def _layers(group: h5py.Group, prefix: str, place: str) -> Iterator[LayerBlobs]:
-    for key, member in group.items():
+    for key, member in members(group):
         name = prefix + decode_name(_raw(key))
         if not hasattr(member, "items"):
             if not prefix:
                 raise CaffemodelError(f'"/data/{name}" is no group: not Caffe\'s weights', place)
             continue
-        numbers = [key for key, part in member.items() if not hasattr(part, "items")]
-        if numbers or not len(member):
-            yield LayerBlobs(name, "", _blobs(member, numbers, place))
+        blobs = {number: part for number, part in members(member) if not hasattr(part, "items")}
+        if blobs or not len(member):
+            yield LayerBlobs(name, "", _blobs(member, blobs, place))
         yield from _layers(member, f"{name}/", place)
 
 
-def _blobs(group: h5py.Group, numbers: list[str], place: str) -> tuple[Blob, ...]:
+def _blobs(group: h5py.Group, stored: Mapping[str | bytes, h5py.Dataset], place: str) -> tuple[Blob, ...]:
     blobs: dict[int, Blob] = {}
-    for key in numbers:
+    for key, dataset in stored.items():
         if not (key.isascii() and key.isdigit() and str(int(key[:9])) == key and int(key) < MOST_BLOBS):
-            raise CaffemodelError(f'"{group.name}/{key}" is no number of a blob', place)
-        data = read_array(group[key])
+            raise CaffemodelError(f'"{group.name}/{decode_name(_raw(key))}" is no number of a blob', place)
+        data = read_array(dataset)
         if data.dtype.kind != "f" or data.dtype.itemsize > 8:
             raise CaffemodelError(f'"{group.name}/{key}" holds {data.dtype}; want float32 or float64', place)
         if data.ndim > MOST_AXES or data.size > MOST_VALUES:

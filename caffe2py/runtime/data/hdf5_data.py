@@ -9,7 +9,8 @@ import numpy as np
 
 from caffe2py.errors import CaffeError, FileError
 from caffe2py.layers.base import Misfit, Params, Shape
-from caffe2py.proto.weights.hdf5 import open_safely, read_array
+from caffe2py.proto.disk.damage import damage_told
+from caffe2py.proto.weights.hdf5 import WHAT, open_safely, read_array
 from caffe2py.runtime.blobs.blob import Blob
 from caffe2py.runtime.data.feed import Feed
 from caffe2py.runtime.mode import rng, workers
@@ -79,7 +80,7 @@ class Hdf5Feed(Feed):
     def _open(self) -> None:
         name = self._files[self._order[self._file]]
         self._rows = []
-        with open_safely(name) as file:
+        with open_safely(name) as file, damage_told(name, WHAT):
             for top in self.message.top:
                 if top not in file:
                     raise FileError(f'holds no data set "{top}"', name)

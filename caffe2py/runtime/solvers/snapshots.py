@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from caffe2py.errors import CaffemodelError, FileError
+from caffe2py.proto.disk.damage import damage_told
 from caffe2py.proto.disk.files import written_whole
 from caffe2py.proto.schema import message_class
-from caffe2py.proto.weights.hdf5 import damage_told, open_safely, read_array
+from caffe2py.proto.weights.hdf5 import WHAT, open_safely, read_array
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def _write_hdf5(path: Path, state: State) -> None:
 
 
 def _read_hdf5(name: str) -> State:
-    with open_safely(name) as file, damage_told(name):
+    with open_safely(name) as file, damage_told(name, WHAT):
         if "history" not in file or "iter" not in file:
             raise CaffemodelError("not a solver's state; want a .solverstate.h5", name)
         history = file["history"]
