@@ -47,7 +47,7 @@ def build(
     for layer in net.layers:
         builder.add(layer)
     builder.check_overwrites()
-    builder.check_inputs_used()
+    builder.check_inputs_used(net.file)
     outputs = sorted(builder.unread, key=lambda blob: blob.encode("utf-8", "surrogateescape"))
     unread = unread_notes(builder.nodes, builder.idle_fields, ignore_unknown_fields)
     nodes = [replace(node, unread=()) for node in builder.nodes] if ignore_unknown_fields else builder.nodes
@@ -200,11 +200,11 @@ class _Builder:
                 check_size(s)
         return self.source.weights(spec, wanted, running=layer.running)
 
-    def check_inputs_used(self) -> None:
+    def check_inputs_used(self, file: str) -> None:
         unused = sorted(set(self.input_shapes) - self.used_inputs)
         if unused:
             have = [v.blob for n in self.nodes if n.layer.is_input for v in n.tops]
-            raise NetError(f'the net has no input "{unused[0]}"; its inputs are {", ".join(have) or "none"}')
+            raise NetError(f'the net has no input "{unused[0]}"; its inputs are {", ".join(have) or "none"}', file)
 
     def check_overwrites(self) -> None:
         """Caffe gives each reader of a blob a copy (Split), so that none of several readers can work in place.

@@ -51,9 +51,9 @@ def write(graph: Graph, path: Path) -> list[Path]:
 def load_torch(path: str | os.PathLike[str], plugins: Sequence[str | os.PathLike[str]] = ()) -> torch.nn.Module:
     """The module that `convert -o net.pt` wrote, in eval mode (in training mode for a graph of phase TRAIN).
 
-    `plugins` are Python files with layers of your own, where the net has some; they are run. Nothing in the `.pt` itself
-    is ever run as code. Raises `FileError` where the file is missing, damaged, or no such `.pt`; `WeightError` where its
-    state dict is not its net's.
+    `plugins` are Python files with layers of your own, where the net has some; they are run. Nothing in the `.pt`
+    itself is ever run as code. Raises `FileError` where the file is missing, damaged, or no such `.pt`; `WeightError`
+    where its state dict is not its net's.
     """
     load_plugins(plugins)
     graph, state = read(path)

@@ -27,6 +27,5 @@ def reason(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
     said = " ".join(str(error).split())
-    return (
-        said if said and isinstance(error, OSError | ValueError | RuntimeError) else f"{type(error).__name__}: {said}"
-    )
+    clear = said and isinstance(error, OSError | ValueError | RuntimeError)
+    return said if clear else f"{type(error).__name__}: {said}"
