@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from caffe2py.errors import FileError
-from caffe2py.layers.base import count
+from caffe2py.layers.base import Shape, count
 from caffe2py.proof.dumps import numpy_files
 from caffe2py.proof.dumps.sample import STATISTICS, Sample, Top
 from caffe2py.proto.disk.damage import damage_told
@@ -161,23 +161,23 @@ def _reader(stored: Any, place: str) -> Stored:
 
 def _sample(group: Any, place: str) -> Sample:
     with damage_told(place, f'sample "{group.name}"'):
-        shape = [int(d) for d in np.ravel(group.attrs["shape"])]
+        shape = tuple(int(d) for d in np.ravel(group.attrs["shape"]))
         said = {key: group.attrs[key] for key in STATISTICS}
         index, value = read_array(group["index"]), read_array(group["value"])
     return _sample_of(shape, said, index, value, group.name, place)
 
 
 def _sample_of(
-    shape: Sequence[int], said: Mapping[str, Any], index: np.ndarray, value: np.ndarray, name: str, place: str
+    shape: Shape, said: Mapping[str, Any], index: np.ndarray, value: np.ndarray, name: str, place: str
 ) -> Sample:
     """A sample, once it is known that it can be one."""
     if len(index.ravel()) != len(value.ravel()):
         raise FileError(f'"{name}" has {index.size} indices for {value.size} values', place)
     in_range = min(shape, default=0) >= 0 and (not index.size or 0 <= index.min() <= index.max() < count(shape))
     if index.dtype.kind not in "iu" or not in_range:
-        raise FileError(f'"{name}" has an index outside its shape {tuple(shape)}', place)
+        raise FileError(f'"{name}" has an index outside its shape {shape}', place)
     statistics = {key: float(said[key]) for key in STATISTICS}
-    return Sample(tuple(shape), index.ravel().astype(np.int64), value.ravel(), **statistics)
+    return Sample(shape, index.ravel().astype(np.int64), value.ravel(), **statistics)
 
 
 def _all_of(sampled: Stored, output: Any) -> Stored:
@@ -242,7 +242,7 @@ def _archived(
     if not said:
         return Stored(arrays[name])
     index, value = arrays[f"{name}/index"], arrays[f"{name}/value"]
-    shape, statistics = [int(d) for d in said["shape"]], {key: float(said[key]) for key in STATISTICS}
+    shape, statistics = tuple(int(d) for d in said["shape"]), {key: float(said[key]) for key in STATISTICS}
     return Stored(lambda: _sample_of(shape, statistics, index(), value(), name, place), sampled=True)
 
 
