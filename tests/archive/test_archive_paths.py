@@ -15,14 +15,12 @@ from tests.helpers.reference import reference
 EXTRA = (
     SMALL + 'layer { name: "extra" type: "InnerProduct" bottom: "fc" top: "e" inner_product_param { num_output: 3 } }'
 )
-UNKNOWN = SMALL.replace('type: "ReLU"', 'type: "ReLU" strange_field: 1')
 NO_ONNX = SMALL + 'layer { name: "s" type: "Silence" bottom: "prob" bottom: "gate" }'
 FORK = SMALL.replace("global_pooling: true", "kernel_size: 3 ceil_mode: false")
 # A net and the net whose weights stand in the caffemodel: what the one lacks of the other is a note in the bundle.
 NETS = {
     "plain": (SMALL, SMALL),
     "layers in the weights alone": (SMALL, EXTRA),
-    "an unknown field": (UNKNOWN, SMALL),
     "no ONNX": (NO_ONNX, NO_ONNX),
     "a fork's layer": (FORK, FORK),
 }
