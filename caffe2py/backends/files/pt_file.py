@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from caffe2py.backends.provenance import provenance
-from caffe2py.backends.torch.run import runner
 from caffe2py.backends.torch.program import Program
+from caffe2py.backends.torch.run import runner
 from caffe2py.backends.torch.source import program
 from caffe2py.backends.torch.state import save, state_dict
 from caffe2py.errors import FileError, WeightError
