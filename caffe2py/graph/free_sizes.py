@@ -1,4 +1,4 @@
-"""Which dimensions of a net follow its batch: proved by working out all shapes for other sizes."""
+"""Which dimensions of a net follow its batch, or what a layer finds: proved by working out all shapes for others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from caffe2py.graph.model import Graph
 from caffe2py.graph.node import Value
 from caffe2py.layers.base import FreeShape, Misfit, Shape, text
 
-Axes = Mapping[str, tuple[int, str]]  # input blob -> its free axis, and the symbol of its size
+Axes = Mapping[Value, tuple[int, str]]  # an input, or what a layer finds -> its free axis, and the symbol of its size
 
 
 class NotFree(Misfit):
@@ -92,20 +92,38 @@ def candidates(graph: Graph) -> Iterator[Axes]:
     """Ways in which the inputs may share a free batch, the freest first; the last one is: not at all.
 
     Inputs whose first axes have one size follow one symbol. In a net with recurrent layers the batch is the second
-    axis of (time, batch, ...), and the first of inputs without a time.
+    axis of (time, batch, ...), and the first of inputs without a time. What layers find is free beside it.
     """
-    shapes = {blob: shape for blob, shape in graph.inputs.items() if shape}
+    found = measured(graph)
+    for axes in _batches(graph):
+        yield {**axes, **found}
+    yield from fixed(graph)
+
+
+def fixed(graph: Graph) -> Iterator[Axes]:
+    """As `candidates`, for the net's own batch."""
+    if found := measured(graph):
+        yield found
+    yield {}
+
+
+def measured(graph: Graph) -> Axes:
+    """What layers find, how much of it their values decide: detections, regions, samples that are kept."""
+    return {v: (n.layer.measured, f"N_{n.tops[0].blob}") for n in graph.nodes if n.layer.measured is not None for v in n.tops}
+
+
+def _batches(graph: Graph) -> Iterator[Axes]:
+    shapes = {v: shape for n in graph.nodes if n.layer.is_input for v in n.tops if (shape := graph.inputs[v.blob])}
     if any(node.layer.time_first for node in graph.nodes):
         batch = next((shape[1] for shape in shapes.values() if len(shape) > 1), 0)
-        first = {blob: (0, "N") for blob, shape in shapes.items() if shape[0] == batch}
-        yield first | {blob: (1, "N") for blob, shape in shapes.items() if shape[1:2] == (batch,)}
+        first = {v: (0, "N") for v, shape in shapes.items() if shape[0] == batch}
+        yield first | {v: (1, "N") for v, shape in shapes.items() if shape[1:2] == (batch,)}
     symbols: dict[int, str] = {}
-    for blob, shape in shapes.items():
-        symbols.setdefault(shape[0], f"N_{blob}" if symbols else "N")
-    yield {blob: (0, symbols[shape[0]]) for blob, shape in shapes.items()}
+    for v, shape in shapes.items():
+        symbols.setdefault(shape[0], f"N_{v.blob}" if symbols else "N")
+    yield {v: (0, symbols[shape[0]]) for v, shape in shapes.items()}
     if len(symbols) > 1:
-        yield {blob: (0, "N") for blob, shape in shapes.items() if symbols[shape[0]] == "N"}
-    yield {}
+        yield {v: (0, "N") for v, shape in shapes.items() if symbols[shape[0]] == "N"}
 
 
 def free_shapes(graph: Graph, axes: Axes) -> Mapping[Value, FreeShape] | None:
@@ -113,14 +131,14 @@ def free_shapes(graph: Graph, axes: Axes) -> Mapping[Value, FreeShape] | None:
 
     The shapes are worked out for several sizes of each symbol. Each dimension must come out as a sum of multiples.
     """
-    own = {symbol: (graph.inputs[blob] or ())[axis] for blob, (axis, symbol) in axes.items()}
-    trials = [own | {symbol: n} for symbol, at in own.items() for n in (1, at + 3)]
-    if len(own) > 1:
-        trials.append({symbol: n + 2 + i for i, (symbol, n) in enumerate(own.items())})
     try:
-        base = shapes_for(graph, graph.inputs)
-        others = {symbol: shapes_for(graph, _inputs(graph, axes, own | {symbol: n + 1})) for symbol, n in own.items()}
-        measured = [(trial, shapes_for(graph, _inputs(graph, axes, trial))) for trial in trials]
+        own = {symbol: graph.shapes[v][axis] for v, (axis, symbol) in axes.items()}  # type: ignore[index]
+        trials = [own | {symbol: n} for symbol, at in own.items() for n in (1, at + 3)]
+        if len(own) > 1:
+            trials.append({symbol: n + 2 + i for i, (symbol, n) in enumerate(own.items())})
+        base = shapes_for(graph, graph.inputs, axes, own)
+        others = {symbol: shapes_for(graph, graph.inputs, axes, own | {symbol: n + 1}) for symbol, n in own.items()}
+        tried = [(trial, shapes_for(graph, graph.inputs, axes, trial)) for trial in trials]
     except NetError:
         return None
     free: dict[Value, FreeShape] = {}
@@ -131,7 +149,7 @@ def free_shapes(graph: Graph, axes: Axes) -> Mapping[Value, FreeShape] | None:
         for i, d in enumerate(shape):
             terms = {symbol: shapes[value][i] - d for symbol, shapes in others.items()}
             sizes.append(Size.of(terms, d - sum(n * own[symbol] for symbol, n in terms.items())))
-        if any(shapes[value] != tuple(_number(s, trial) for s in sizes) for trial, shapes in measured):
+        if any(shapes[value] != tuple(_number(s, trial) for s in sizes) for trial, shapes in tried):
             return None
         free[value] = tuple(sizes)
     return free
@@ -140,12 +158,13 @@ def free_shapes(graph: Graph, axes: Axes) -> Mapping[Value, FreeShape] | None:
 def with_batch(graph: Graph, batch: int) -> Graph:
     """The same graph for inputs of another batch size. `NetError` where the net does not take it."""
     error = None
-    for axes in candidates(graph):
-        if axes:
-            try:
-                return with_inputs(graph, _inputs(graph, axes, {"N": batch}))
-            except NetError as failure:
-                error = error or failure
+    for axes in filter(None, _batches(graph)):
+        try:
+            shapes = shapes_for(graph, graph.inputs, axes, {"N": batch})
+        except NetError as failure:
+            error = error or failure
+        else:
+            return replace(graph, shapes=shapes, inputs={v.blob: shapes[v] for n in graph.nodes if n.layer.is_input for v in n.tops})
     raise error or NetError(f'net "{graph.name}" has no input whose batch could be {batch}')
 
 
@@ -154,8 +173,13 @@ def with_inputs(graph: Graph, inputs: Mapping[str, Shape | None]) -> Graph:
     return graph if inputs == graph.inputs else replace(graph, shapes=shapes_for(graph, inputs), inputs=inputs)
 
 
-def shapes_for(graph: Graph, inputs: Mapping[str, Shape | None]) -> dict[Value, Shape]:
-    """Every value's shape for these input shapes. `NetError` where a layer or a learned blob does not fit them."""
+def shapes_for(
+    graph: Graph, inputs: Mapping[str, Shape | None], axes: Axes | None = None, numbers: Mapping[str, int] | None = None
+) -> dict[Value, Shape]:
+    """Every value's shape for these input shapes, with the free sizes `numbers` by their symbols.
+
+    `NetError` where a layer or a learned blob does not fit them.
+    """
     shapes: dict[Value, Shape] = {}
     for node in graph.nodes:
         bottoms = [shapes[v] for v in node.bottoms]
@@ -171,17 +195,11 @@ def shapes_for(graph: Graph, inputs: Mapping[str, Shape | None]) -> dict[Value, 
                 check_size(s)
         except Misfit as misfit:
             raise node.error(NetError, str(misfit)) from None
-        shapes.update(zip(node.tops, found, strict=True))
+        for v, s in zip(node.tops, found, strict=True):
+            axis, symbol = (axes or {}).get(v, (0, ""))
+            number = (numbers or {}).get(symbol)
+            shapes[v] = s if number is None else (*s[:axis], number, *s[axis + 1 :])
     return shapes
-
-
-def _inputs(graph: Graph, axes: Axes, numbers: Mapping[str, int]) -> dict[str, Shape | None]:
-    inputs = dict(graph.inputs)
-    for blob, (axis, symbol) in axes.items():
-        shape = inputs[blob] or ()
-        if symbol in numbers:
-            inputs[blob] = (*shape[:axis], numbers[symbol], *shape[axis + 1 :])
-    return inputs
 
 
 def _number(size: Any, numbers: Mapping[str, int]) -> int:

@@ -9,6 +9,7 @@ import pytest
 
 from caffe2py.errors import NetError
 from caffe2py.graph import Value
+from caffe2py.graph import Value
 from caffe2py.graph.free_sizes import NotFree, Size, free_shapes, with_batch
 from tests.helpers.nets import SMALL, graph_of
 
@@ -53,7 +54,7 @@ def test_what_needs_the_number_is_refused(name: str) -> None:
 
 
 def test_shapes_that_follow() -> None:
-    found = free_shapes(graph_of(SMALL), {"data": (0, "N")})
+    found = free_shapes(graph_of(SMALL), {Value("data"): (0, "N")})
     assert found is not None and found[Value("pool")] == (N, 5, 1, 1) and found[Value("prob")] == (N, 4)
 
 
@@ -63,8 +64,8 @@ layer { name: "y" type: "Pooling" bottom: "r" top: "y" pooling_param { kernel_si
 
 
 def test_a_size_that_does_not_grow_evenly_is_not_free() -> None:
-    assert free_shapes(graph_of(POOLED), {"x": (0, "N")}) is None
-    assert free_shapes(graph_of(POOLED), {"x": (1, "N")}) is None
+    assert free_shapes(graph_of(POOLED), {Value("x"): (0, "N")}) is None
+    assert free_shapes(graph_of(POOLED), {Value("x"): (1, "N")}) is None
 
 
 def test_another_batch() -> None:

@@ -64,7 +64,7 @@ class Model(Protocol):
     functions: frozenset[str]  # the local functions that were asked for
     float16: bool
     float_type: int
-    symbols: dict[str, tuple[Handle, int]]  # a free size: the input and axis to ask
+    symbols: dict[str, tuple[Handle, int]]  # a free size: the value and axis to ask
     name: Namer
 
     def need(self, node: Node, opset: int, why: str) -> None:
@@ -129,6 +129,23 @@ class Builder:
         self.nodes.append(helper.make_node(kind, inputs, [name], domain="caffe2py"))
         return Handle(name)
 
+    def scan(self, body: Callable[..., Any], state: Sequence[Handle], inputs: Sequence[Handle]) -> list[Handle]:
+        """The state after `body(g, *state, *slices)` has made the next of it, for each slice of the inputs' first axis.
+
+        All are floats.
+        """
+        inner = Builder(self._model, self._node)
+        given = [*(s.shape for s in state), *(x.shape[1:] for x in inputs)]
+        names = [Handle(self._model.name(f"{self._node.name}/Scan"), shape) for shape in given]
+        made = body(inner, *names)
+        dims = [[str(d) if isinstance(d, Size) else d for d in shape] for shape in given]
+        ins, outs = (
+            [helper.make_tensor_value_info(n, self._model.float_type, d) for n, d in zip(row, dims, strict=False)]
+            for row in (names, made)
+        )
+        graph = helper.make_graph(inner.nodes, "step", ins, outs)
+        return self.ops("Scan", len(state), *state, *inputs, body=graph, num_scan_inputs=len(inputs))
+
     def need(self, opset: int, why: str) -> None:
         """Say that this layer cannot be said below an opset; the builder then chooses a higher one."""
         if self.opset < opset:
@@ -176,8 +193,11 @@ class Builder:
         return self.op("ConstantOfShape", self.shape(dims), value=tensor, shape=dims)
 
     def cast(self, x: Handle, to: str) -> Handle:
-        """x as "float" (the model's precision), "int64", "int32" or "bool"."""
+        """x as "float" (the model's precision), "float32", "int64", "int32" or "bool"."""
+        if to == "float32" and not self._model.float16:
+            return x
         types = {"int64": onnx.TensorProto.INT64, "int32": onnx.TensorProto.INT32, "bool": onnx.TensorProto.BOOL}
+        types["float32"] = onnx.TensorProto.FLOAT
         return self.op("Cast", x, to=types.get(to, self._model.float_type))
 
     # Shapes

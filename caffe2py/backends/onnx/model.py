@@ -23,7 +23,7 @@ from caffe2py.backends.provenance import metadata
 from caffe2py.backends.torch.source import check_runnable
 from caffe2py.errors import CaffeError, UnsupportedError, shown
 from caffe2py.graph import Graph, Node, Value
-from caffe2py.graph.free_sizes import NotFree, Size, candidates, free_shapes, with_batch
+from caffe2py.graph.free_sizes import Axes, NotFree, Size, candidates, fixed, free_shapes, with_batch
 from caffe2py.layers.base import FreeShape, Handle, Layer, Misfit
 from caffe2py.passes import FLAT
 from caffe2py.passes.fold_batch_norm import fold_batch_norm
@@ -104,13 +104,12 @@ def onnx_program(
     for change in (*FLAT, fold_batch_norm) if fold else FLAT:
         flat = change(flat)
     functions = frozenset({"Axpy"} if axpy == "function" else ())
-    for axes in [{}] if batch is not None else candidates(graph):
+    for axes in candidates(flat) if batch is None else fixed(flat):
         shapes = free_shapes(flat, axes)
         if shapes is None:
             continue
-        symbols = {symbol: (blob, axis) for blob, (axis, symbol) in reversed(list(axes.items()))}
         try:
-            return _written(flat, shapes, symbols, opset, functions, float16)
+            return _written(flat, shapes, axes, opset, functions, float16)
         except NotFree:
             continue
     raise AssertionError("the last candidate has no free size")
@@ -119,7 +118,7 @@ def onnx_program(
 def _written(
     graph: Graph,
     shapes: Mapping[Value, FreeShape],
-    symbols: Mapping[str, tuple[str, int]],
+    axes: Axes,
     opset: int | None,
     functions: frozenset[str],
     float16: bool,
@@ -127,8 +126,8 @@ def _written(
     """The model in the opset asked for, or in the lowest that no layer finds too low."""
     trial = opset or LOWEST
     while True:
-        writer = Writer(graph, shapes, trial, functions, float16)
-        writer.write(symbols)
+        writer = Writer(graph, shapes, axes, trial, functions, float16)
+        writer.write()
         if not writer.needs:
             return writer.finish()
         if opset is not None:
@@ -143,11 +142,12 @@ class Writer:
 
     graph: Graph
     shapes: Mapping[Value, FreeShape]
+    axes: Axes
     opset: int
     functions: frozenset[str]
     float16: bool
     needs: list[tuple[Node, int, str]] = field(default_factory=list)
-    symbols: dict[str, tuple[Handle, int]] = field(default_factory=dict)  # a free size: the input and axis to ask
+    symbols: dict[str, tuple[Handle, int]] = field(default_factory=dict)  # a free size: the value and axis to ask
 
     def __post_init__(self) -> None:
         self.float = np.dtype(np.float16 if self.float16 else np.float32)
@@ -160,10 +160,10 @@ class Writer:
         self._tensors: dict[Any, tuple[Handle, Tensor]] = {}
         self._defined: dict[str, onnx.FunctionProto] = {}
 
-    def write(self, symbols: Mapping[str, tuple[str, int]]) -> None:
+    def write(self) -> None:
         """Every layer; one `UnsupportedError` with all that cannot be said."""
         problems = []
-        self._add_inputs(symbols)
+        self._add_inputs()
         for node in self.graph.nodes:
             if not node.layer.is_input:
                 try:
@@ -203,14 +203,20 @@ class Writer:
         imports = [helper.make_opsetid("", self.opset)]
         self._defined[kind] = helper.make_function("caffe2py", kind, names, [top], inner.nodes, imports)
 
-    def _add_inputs(self, symbols: Mapping[str, tuple[str, int]]) -> None:
+    def _add_inputs(self) -> None:
         for node in self.graph.nodes:
             for v in node.tops if node.layer.is_input else ():
                 self._handles[v] = Handle(self._values[v], self.shapes[v])
                 outer = Handle(self._inputs[v.blob], self.shapes[v])
-                self.symbols.update({s: (outer, axis) for s, (blob, axis) in symbols.items() if blob == v.blob})
+                self._ask(v, outer)
                 if self.float16:
                     self._nodes.append(self._cast(outer, self._values[v], self.float_type))
+
+    def _ask(self, value: Value, handle: Handle) -> None:
+        """Ask this value for the free size that it has, where no other is asked already."""
+        if value in self.axes:
+            axis, symbol = self.axes[value]
+            self.symbols.setdefault(symbol, (handle, axis))
 
     def _add_outputs(self) -> None:
         for blob, v in zip(self.graph.outputs, self.graph.results, strict=True):
@@ -235,6 +241,7 @@ class Writer:
             if top in made and top not in renamed:
                 renamed[top] = self._values[v]
             self._handles[v] = Handle(renamed.get(top, top), self.shapes[v])
+            self._ask(v, self._handles[v])
         for n in g.nodes:
             n.input[:] = [renamed.get(x, x) for x in n.input]
             n.output[:] = [renamed.get(x, x) for x in n.output]

@@ -7,10 +7,11 @@ import inspect
 import re
 import sys
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Any
 
 from caffe2py.backends.names import RESERVED, spelled
@@ -26,18 +27,25 @@ class Function:
     needs: tuple[str, ...]  # other functions that it calls, in order of use
 
 
+def _files(folder: Traversable) -> Iterator[Traversable]:
+    for entry in sorted(folder.iterdir(), key=lambda f: f.name):
+        if entry.is_dir():
+            yield from _files(entry)
+        elif entry.name.endswith(".py"):
+            yield entry
+
+
 @cache
 def functions() -> Mapping[str, Function]:
     """The helper functions of the folder torch_functions as text; the files are read, not imported."""
     defined: dict[str, tuple[str, ast.AST]] = {}
-    for file in sorted(resources.files("caffe2py.backends.torch.functions").iterdir(), key=lambda f: f.name):
-        if file.name.endswith(".py"):
-            text = file.read_text(encoding="utf-8")
-            lines = text.splitlines(keepends=True)
-            for node in ast.parse(text).body:
-                if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-                    start = min([node.lineno, *(d.lineno for d in node.decorator_list)]) - 1
-                    defined[node.name] = ("".join(lines[start : node.end_lineno]), node)
+    for file in _files(resources.files("caffe2py.backends.torch.functions")):
+        text = file.read_text(encoding="utf-8")
+        lines = text.splitlines(keepends=True)
+        for node in ast.parse(text).body:
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+                start = min([node.lineno, *(d.lineno for d in node.decorator_list)]) - 1
+                defined[node.name] = ("".join(lines[start : node.end_lineno]), node)
 
     def needs(name: str) -> list[str]:
         words = [n.id for n in ast.walk(defined[name][1]) if isinstance(n, ast.Name)]

@@ -18,7 +18,7 @@ class Params:
 
     message: Any
     unknown: tuple[Unknown, ...] = ()
-    blobs: tuple[Shape, ...] = ()  # the shapes of what the weights file holds for it
+    blobs: tuple[Shape, ...] | None = None  # the shapes of what the weights file holds for it; None: there is no file
     asked: set[str] = field(default_factory=set, compare=False)  # the paths that the layer has looked at
 
     def unread(self) -> tuple[Unknown, ...]:
@@ -29,6 +29,10 @@ class Params:
         """Is the field set? A repeated field is set when it has an element."""
         values = self._walk(path)
         return bool(values)
+
+    def mentions(self, path: str) -> bool:
+        """Is the field set, or anything in it?"""
+        return bool(self._own(path)) or any(u.path == path or u.path.startswith(f"{path}.") for u in self.unknown)
 
     def get(self, path: str, default: Any = None) -> Any:
         """The value of a singular field: the one given, else the schema's default, else `default`."""

@@ -13,9 +13,9 @@ from caffe2py.layers.base.words import Misfit
 class Several(Layer):
     """A layer type with several meanings, each a class made by `meaning`.
 
-    A meaning is out where another's own field is set, or where the bottoms, the learned blobs of the weights file or
-    the `param` blocks are not as many as it takes. Of those that are left, one whose own field is set is taken, else
-    Caffe's own; where that leaves none or several, `Misfit`.
+    A meaning is out where another's own field is set, or where the bottoms, the tops, the learned blobs of the weights
+    file or the `param` blocks are not as many as it takes. Of those that are left, one whose own field is set is taken,
+    else one without blobs where the file has none, else Caffe's own; where that leaves none or several, `Misfit`.
     """
 
     meanings: ClassVar[Sequence[type[Layer]]] = ()
@@ -29,10 +29,12 @@ class Several(Layer):
 
     @classmethod
     def read(cls, params: Params) -> Layer:
-        said = [m for m in cls.meanings if any(map(params.has, m.words))]
+        said = [m for m in cls.meanings if any(map(params.mentions, m.words))]
         if len(said) > 1:
             raise Misfit(f"has fields of {_whose(said)}, whose {cls.type} differ; want those of one")
         fitting = [m for m in said or cls.meanings if _takes(m, params)]
+        if params.blobs == ():
+            fitting = [m for m in fitting if m.blob_counts == (0,)] or fitting
         own = [m for m in fitting if not m.fork]
         if len(fitting) != 1 and not own:
             wish = f"want a field that tells, or the weights beside it: it may be {_whose(fitting or cls.meanings)}"
@@ -47,6 +49,7 @@ def _takes(meaning: Any, params: Params) -> bool:
         stored
         and len(message.param) <= max(counts, default=len(message.param))
         and meaning.bottoms.takes(len(message.bottom))
+        and meaning.tops.takes(len(message.top))
     )
 
 

@@ -106,6 +106,12 @@ class Builder(Protocol):
     def function(self, kind: str, body: Callable[..., Handle], *inputs: Handle) -> Handle:
         """What `body(g, *inputs)` builds; a call of the local function `caffe2py.KIND` where the user asked for one."""
 
+    def scan(self, body: Callable[..., Any], state: Sequence[Handle], inputs: Sequence[Handle]) -> list[Handle]:
+        """The state after `body(g, *state, *slices)` has made the next of it, for each slice of the inputs' first axis.
+
+        All are floats.
+        """
+
     def need(self, opset: int, why: str) -> None:
         """Say that this layer cannot be said below an opset; the builder then chooses a higher one."""
 
@@ -128,7 +134,7 @@ class Builder(Protocol):
         """A value that is the same number all over."""
 
     def cast(self, x: Handle, to: str) -> Handle:
-        """x as "float" (the model's precision), "int64", "int32" or "bool"."""
+        """x as "float" (the model's precision), "float32", "int64", "int32" or "bool"."""
 
     def reshape(self, x: Handle, dims: Sequence[Any]) -> Handle:
         """x in another shape; `dims` may hold free sizes, and one -1."""

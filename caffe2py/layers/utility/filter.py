@@ -15,6 +15,8 @@ class Filter(Layer):
     selector (N), or (N, 1...). Source: filter_layer.cpp.
     """
 
+    measured = 0
+
     def shapes(self, *bottoms: Shape) -> Sequence[Shape]:
         *data, selector = bottoms
         if not selector or count(selector, 1) != 1:

@@ -111,3 +111,15 @@ def accuracy(
     hits = zeros.scatter_add(0, target, hit.to(x.dtype))
     seen = zeros.scatter_add(0, target, counted.to(x.dtype))
     return hits.sum() / counted.sum().clamp(min=1), hits / seen.clamp(min=1)
+
+
+def smooth_l1_loss(
+    x: Tensor, y: Tensor, inside: Tensor | None = None, outside: Tensor | None = None, sigma: float = 1.0
+) -> Tensor:
+    """Half the square of sigma times the difference where it is below 1 / sigma^2, else its size; by sample."""
+    d = x - y.reshape(x.shape)
+    d = d if inside is None else d * inside.detach().reshape(x.shape)
+    near = sigma * sigma
+    losses = torch.where(d.abs() < 1 / near, near * d * d / 2, d.abs() - 0.5 / near)
+    losses = losses if outside is None else losses * outside.detach().reshape(x.shape)
+    return losses.sum() / x.shape[0]

@@ -1,0 +1,1 @@
+"""Boxes, regions of interest, and which of several that overlap remains."""

@@ -1,0 +1,20 @@
+"""What the layers that pool regions of interest share."""
+
+from __future__ import annotations
+
+from caffe2py.layers.base import Misfit, Shape, count, text
+
+
+def regions(x: Shape, rois: Shape) -> int:
+    """How many regions (image, left, top, right, bottom) there are; `Misfit` where the bottoms are of other shapes."""
+    if len(x) != 4:
+        raise Misfit(f"has a bottom of shape {text(x)}; want 4 axes (num, channels, height, width)")
+    if not rois or count(rois, 1) != 5:
+        raise Misfit(f"has regions of shape {text(rois)}; want (R, 5): image, left, top, right, bottom")
+    return rois[0]
+
+
+def bins(*sizes: int) -> None:
+    """`Misfit` unless a region is cut into one bin at least."""
+    if min(sizes) < 1:
+        raise Misfit(f"cuts regions into {' x '.join(map(str, sizes))} bins; want 1 at least")
