@@ -109,7 +109,12 @@ def fixed(graph: Graph) -> Iterator[Axes]:
 
 def measured(graph: Graph) -> Axes:
     """What layers find, how much of it their values decide: detections, regions, samples that are kept."""
-    return {v: (n.layer.measured, f"N_{n.tops[0].blob}") for n in graph.nodes if n.layer.measured is not None for v in n.tops}
+    return {
+        v: (n.layer.measured, f"N_{n.tops[0].blob}")
+        for n in graph.nodes
+        if n.layer.measured is not None
+        for v in n.tops
+    }
 
 
 def _batches(graph: Graph) -> Iterator[Axes]:
@@ -164,7 +169,11 @@ def with_batch(graph: Graph, batch: int) -> Graph:
         except NetError as failure:
             error = error or failure
         else:
-            return replace(graph, shapes=shapes, inputs={v.blob: shapes[v] for n in graph.nodes if n.layer.is_input for v in n.tops})
+            return replace(
+                graph,
+                shapes=shapes,
+                inputs={v.blob: shapes[v] for n in graph.nodes if n.layer.is_input for v in n.tops},
+            )
     raise error or NetError(f'net "{graph.name}" has no input whose batch could be {batch}')
 
 

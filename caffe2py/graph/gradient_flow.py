@@ -9,7 +9,14 @@ from caffe2py.graph.model import Graph
 from caffe2py.graph.node import Node, Value
 
 # The bottoms that Caffe's own code gives no gradient, even where force_backward asks for all of them.
-UNFORCED: Mapping[str, int | None] = {"ContrastiveLoss": 2, "EuclideanLoss": None, "LSTM": 1, "LSTMUnit": 2, "RNN": 1}
+UNFORCED: Mapping[str, int | None] = {
+    "ContrastiveLoss": 2,
+    "EuclideanLoss": None,
+    "LSTM": 1,
+    "LSTMUnit": 2,
+    "RNN": 1,
+    "SmoothL1Loss": None,
+}
 
 
 @dataclass(frozen=True)

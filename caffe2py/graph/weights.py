@@ -27,11 +27,9 @@ class WeightSource:
         self._asked: set[str] = set()
         self._with_weights: set[str] = set()
 
-    def shapes(self, name: str) -> tuple[Shape, ...] | None:
-        """The shapes of the blobs that the file holds for a layer, None where there is no file."""
-        if self.file is None:
-            return None
-        stored = self.file.by_name.get(name)
+    def shapes(self, name: str) -> tuple[Shape, ...]:
+        """The shapes of the blobs that the file holds for a layer."""
+        stored = self.file.by_name.get(name) if self.file else None
         return tuple(tuple(blob.data.shape) for blob in stored.blobs) if stored else ()
 
     def weights(

@@ -9,7 +9,6 @@ import pytest
 
 from caffe2py.errors import NetError
 from caffe2py.graph import Value
-from caffe2py.graph import Value
 from caffe2py.graph.free_sizes import NotFree, Size, free_shapes, with_batch
 from tests.helpers.nets import SMALL, graph_of
 

@@ -64,6 +64,11 @@ def layer_cases() -> list[Case]:
     return [*cases("layers/*"), *(c for c in cases("forks/*") if all(find_layer(type_) for _, type_ in c.layers))]
 
 
+def random_cases() -> list[Case]:
+    """Every ninth of the random nets of forks' layers."""
+    return cases("forks_random/*")[::9]
+
+
 def _case(id_: str, group: h5py.Group) -> Case:
     return Case(
         id=id_,

@@ -8,10 +8,10 @@ import torch
 
 from caffe2py.backends.torch.run import runner
 from tests.helpers.absent import each
-from tests.helpers.layer_cases import Case, layer_cases, relative
+from tests.helpers.layer_cases import Case, layer_cases, random_cases, relative
 from tests.helpers.layer_runs import BACKWARD, FORWARD, STYLES, forward
 
-CASES = layer_cases()
+CASES = [*layer_cases(), *random_cases()]
 GRADIENTS = [c for c in CASES if c.in_diff or c.param_diff]
 DIFFERENTIATED = [c for c in GRADIENTS if c.runs_backward()]
 

@@ -19,7 +19,8 @@ BVLC = (
 ).split()
 # Types of the forks that the forks' own code was recorded for, and those that only a formula is known of.
 RECORDED = (
-    "Axpy DetectionOutput Flip Normalize Permute PriorBox ROIPooling ReLU6 Reverse ShuffleChannel SmoothL1Loss Transpose"
+    "Axpy DetectionOutput Flip Normalize Permute PriorBox ROIPooling ReLU6 Reverse ShuffleChannel SmoothL1Loss "
+    "Transpose"
 ).split()
 FORMULAS: list[str] = []
 

@@ -12,6 +12,7 @@ from torch.export import Dim, ExportedProgram, export, save
 
 from caffe2py.backends.provenance import provenance
 from caffe2py.backends.torch.run import to_torch
+from caffe2py.errors import UnsupportedError, shown
 from caffe2py.graph import Graph
 from caffe2py.proto.disk.files import written_whole
 
@@ -33,6 +34,10 @@ def write(graph: Graph, path: Path) -> list[Path]:
 
 def exported(graph: Graph) -> ExportedProgram:
     """The net's program: with any batch size where torch can prove that the net takes one, else with its own."""
+    if stepwise := [n for n in graph.nodes if n.layer.stepwise]:
+        lines = [f'  {n.place}: "{shown(n.name)}" ({n.type})' for n in stepwise]
+        wish = "torch.export follows no layer that looks at its values. Want .onnx, .py or .pt."
+        raise UnsupportedError("cannot be exported:", lines=[*lines, wish])
     module = to_torch(graph)
     shapes = [shape or () for shape in graph.inputs.values()]
     if shapes and all(s and s[0] == shapes[0][0] for s in shapes):

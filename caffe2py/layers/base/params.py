@@ -18,7 +18,7 @@ class Params:
 
     message: Any
     unknown: tuple[Unknown, ...] = ()
-    blobs: tuple[Shape, ...] | None = None  # the shapes of what the weights file holds for it; None: there is no file
+    blobs: tuple[Shape, ...] = ()  # the shapes of what the weights file holds for it
     asked: set[str] = field(default_factory=set, compare=False)  # the paths that the layer has looked at
 
     def unread(self) -> tuple[Unknown, ...]:
@@ -32,6 +32,7 @@ class Params:
 
     def mentions(self, path: str) -> bool:
         """Is the field set, or anything in it?"""
+        self.asked.add(path)
         return bool(self._own(path)) or any(u.path == path or u.path.startswith(f"{path}.") for u in self.unknown)
 
     def get(self, path: str, default: Any = None) -> Any:

@@ -15,7 +15,7 @@ class Several(Layer):
 
     A meaning is out where another's own field is set, or where the bottoms, the tops, the learned blobs of the weights
     file or the `param` blocks are not as many as it takes. Of those that are left, one whose own field is set is taken,
-    else one without blobs where the file has none, else Caffe's own; where that leaves none or several, `Misfit`.
+    else one without blobs where no file has any, else Caffe's own; where that leaves none or several, `Misfit`.
     """
 
     meanings: ClassVar[Sequence[type[Layer]]] = ()
@@ -33,7 +33,7 @@ class Several(Layer):
         if len(said) > 1:
             raise Misfit(f"has fields of {_whose(said)}, whose {cls.type} differ; want those of one")
         fitting = [m for m in said or cls.meanings if _takes(m, params)]
-        if params.blobs == ():
+        if not params.blobs:
             fitting = [m for m in fitting if m.blob_counts == (0,)] or fitting
         own = [m for m in fitting if not m.fork]
         if len(fitting) != 1 and not own:

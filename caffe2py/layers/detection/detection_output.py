@@ -29,14 +29,14 @@ LOWEST = -3.4028234663852886e38  # float32's, Caffe's threshold where none is gi
 class DetectionOutput(Layer):
     """top = a row (image, label, score, left, top, right, bottom) for each thing found.
 
-    loc (N, P * 4), or (N, P * num_classes * 4) without share_location; conf (N, P * num_classes), after a softmax; prior
-    (1, 2, P * 4), boxes and variances; top (1, 1, M, 7). A box is said by its differences d from the prior one: CORNER
-    prior + variance * d; CORNER_SIZE the same times the prior's size; CENTER_SIZE middle + variance * d * size, and a size
-    of exp(variance * d) * size; with variance_encoded_in_target without the variances. Of each label but the
-    background the scores above confidence_threshold, the top_k best of them, count; the best first, those that overlap
-    one before them by more than nms_threshold go, a threshold above 0.5 shrinking by eta after each that stays; then
-    the keep_top_k best of an image. Rows are by image, label, and falling score. Where nothing is found there is a
-    row for each image with -1 in it. The shape said here is that of as many as there can be.
+    loc (N, P * 4), or (N, P * num_classes * 4) without share_location; conf (N, P * num_classes), after a softmax;
+    prior (1, 2, P * 4), boxes and variances; top (1, 1, M, 7). A box is said by its differences d from the prior one:
+    CORNER prior + variance * d; CORNER_SIZE the same times the prior's size; CENTER_SIZE middle + variance * d * size,
+    and a size of exp(variance * d) * size; with variance_encoded_in_target without the variances. Of each label but
+    the background the scores above confidence_threshold, the top_k best of them, count; the best first, those that
+    overlap one before them by more than nms_threshold go, a threshold above 0.5 shrinking by eta after each that
+    stays; then the keep_top_k best of an image. Rows are by image, label, and falling score. Where nothing is found
+    there is a row for each image with -1 in it. The shape said here is that of as many as there can be.
 
     RefineDet's bottoms 3 and 4, scores (N, P * 2) and locations (N, P * 4), come first: prior boxes are
     decoded by the locations, and where the second score is below objectness_score, that of class 0 is 1, all others 0.
@@ -44,6 +44,7 @@ class DetectionOutput(Layer):
     """
 
     measured = 2
+    stepwise = True
     num_classes: int = param("detection_output_param.num_classes", 0)
     share_location: bool = param("detection_output_param.share_location", True)
     background: int = param("detection_output_param.background_label_id", 0)
@@ -115,6 +116,8 @@ class DetectionOutput(Layer):
         labels, k = self.labels, self.candidates(prior.shape[2] // 4)
         if not labels or not k or self.keep_top_k == 0:
             raise Misfit("finds nothing, whatever its bottoms are")
+        if prior.shape[0] != 1:  # all images have those of the first
+            prior = g.op("Gather", prior, g.constant([0], "first"), axis=0, shape=(1, *prior.shape[1:]))
         boxes = self._boxes(g, loc, prior, arm[1:])
         scores = self._scores(g, g.reshape(conf, (n, places, classes)), arm[:1])
         scores = g.op("Gather", g.transpose(scores, (0, 2, 1)), g.constant(labels, "labels"), axis=1)
@@ -142,9 +145,7 @@ class DetectionOutput(Layer):
     def _boxes(self, g: Builder, loc: Handle, prior: Handle, arm: Sequence[Handle]) -> Handle:
         """(N, P, 4), or (N, num_classes, P, 4) where each label has its own."""
         n, places = loc.shape[0], prior.shape[2] // 4
-        before, variance = (
-            g.reshape(x, (1, places, 4)) for x in g.split(g.reshape(prior, (2, places, 4)), [1, 1], 0)
-        )
+        before, variance = (g.reshape(x, (1, places, 4)) for x in g.split(g.reshape(prior, (2, places, 4)), [1, 1], 0))
         spread = None if self.encoded else variance
         if arm:
             before = decoded(g, g.reshape(arm[0], (n, places, 4)), before, spread, self.code_type)

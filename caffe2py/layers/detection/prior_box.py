@@ -27,12 +27,12 @@ Pair = tuple[float, float]
 class PriorBox(Layer):
     """top = boxes of fixed sizes at each place of x, in shares of the image's size, and their variances.
 
-    x (N, C, H, W), image (N, C, height, width); top (1, 2, H * W * boxes * 4): by row, column and box left, top, right and
-    bottom, then four variances of each. At each place, for each min_size s: a square of s; with max_sizes one
-    of sqrt(s * max_size); then s * sqrt(r) wide and s / sqrt(r) high for each aspect_ratio r but 1, and, with flip, 1 / r.
+    x (N, C, H, W), image (N, C, height, width); top (1, 2, H * W * boxes * 4): by row, column and box left, top, right
+    and bottom, then four variances of each. At each place, for each min_size s: a square of s; with max_sizes one of
+    sqrt(s * max_size); then s * sqrt(r) wide and s / sqrt(r) high for each aspect_ratio r but 1, and, with flip, 1 / r.
     Sizes are cut to whole pixels first. A place (h, w) is ((w + offset) * step, (h + offset) * step); a step is the
-    image's size over that of x where none is given. One variance counts for all four, none is 0.1. No gradient.
-    Source: prior_box_layer.cpp of SSD; Liu et al. 2016.
+    image's size over that of x where none is given. One variance counts for all four, none is 0.1. No gradient. Source:
+    prior_box_layer.cpp of SSD; Liu et al. 2016.
     """
 
     min_size: tuple[float, ...] = param("prior_box_param.min_size", ())

@@ -12,13 +12,14 @@ from caffe2py.layers.detection.regions import bins, regions
 class ROIPooling(Layer):
     """top[r] = the largest value of each of pooled_h x pooled_w bins of region r, 0 in a bin without a pixel.
 
-    x (N, C, H, W), rois (R, 5): image, left, top, right, bottom, in pixels of the picture; top (R, C, pooled_h, pooled_w).
-    A side goes from round(left * spatial_scale) to round(right * spatial_scale), both in it, one pixel at the least; bin
-    p of a side of n pixels is floor(p * n / pooled) to before ceil((p + 1) * n / pooled), as far as it lies in x.
-    MS-CNN's pad_ratio makes a region larger on each side first, by so much of its size (the formula alone).
+    x (N, C, H, W), rois (R, 5): image, left, top, right, bottom, in pixels of the picture; top (R, C, pooled_h,
+    pooled_w). A side goes from round(left * spatial_scale) to round(right * spatial_scale), both in it, one pixel at
+    the least; bin p of a side of n pixels is floor(p * n / pooled) to before ceil((p + 1) * n / pooled), as far as it
+    lies in x. MS-CNN's pad_ratio makes a region larger on each side first, by so much of its size (the formula alone).
     Source: roi_pooling_layer.cpp of Fast R-CNN; Girshick 2015.
     """
 
+    stepwise = True
     pooled_h: int = param("roi_pooling_param.pooled_h", 0)
     pooled_w: int = param("roi_pooling_param.pooled_w", 0)
     spatial_scale: float = param("roi_pooling_param.spatial_scale", 1.0)

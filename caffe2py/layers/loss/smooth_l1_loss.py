@@ -10,10 +10,11 @@ from caffe2py.layers.loss.losses import onnx_sum, same_samples
 
 @layer("SmoothL1Loss", bottoms=(2, 4), loss=True, fork="Fast R-CNN")
 class SmoothL1Loss(Layer):
-    """loss = sum w_out * f(w_in * (x - y)) / N, f(d) = (sigma d)^2 / 2 for |d| < 1 / sigma^2, else |d| - 1 / (2 sigma^2).
+    """loss = sum w_out * f(w_in * (x - y)) / N.
 
-    x and y (N, ...) of one shape; w_in and w_out, of that shape too, are bottoms 2 and 3, or 1. The gradient flows into
-    x and y. Source: smooth_l1_loss_layer.cpp of Fast R-CNN and SSD; Girshick 2015.
+    f(d) is (sigma d)^2 / 2 for |d| < 1 / sigma^2, else |d| - 1 / (2 sigma^2). x and y (N, ...) of one shape; w_in and
+    w_out, of that shape too, are bottoms 2 and 3, or 1. The gradient flows into x and y. Source:
+    smooth_l1_loss_layer.cpp of Fast R-CNN and SSD; Girshick 2015.
     """
 
     sigma: float = param("smooth_l1_loss_param.sigma", 1.0)

@@ -49,10 +49,11 @@ class Lengths(Layer):
 
 @meaning("Normalize", fork="SSD", words=("norm_param",), blobs=(1,))
 class ScaledNormalize(Lengths):
-    """top = scale * x / sqrt(sum x^2 + eps); the sum is over the channels of a pixel, or over a sample (across_spatial).
+    """top = scale * x / sqrt(sum x^2 + eps).
 
-    x up to 4 axes, the top always 4. One scale, or one for each channel. ParseNet's too.
-    Source: normalize_layer.cpp of weiliu89/caffe, branch ssd; Liu et al. 2015.
+    The sum is over the channels of a pixel, or with across_spatial over a sample. x up to 4 axes, the top always 4. One
+    scale, or one for each channel. ParseNet's too. Source: normalize_layer.cpp of weiliu89/caffe, branch ssd; Liu et
+    al. 2015.
     """
 
     fillers = {"scale": Filler("norm_param.scale_filler", otherwise=1.0)}

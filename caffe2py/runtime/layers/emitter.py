@@ -27,7 +27,7 @@ Function = Callable[..., Sequence[Tensor]]
 def helpers() -> Mapping[str, Any]:
     """The functions that layers' texts may call, by name, and torch's own names."""
     found: dict[str, Any] = {"torch": torch, "F": F, "nn": nn, "Tensor": Tensor, "inf": math.inf, "nan": math.nan}
-    for file in pkgutil.iter_modules(functions.__path__, f"{functions.__name__}."):
+    for file in pkgutil.walk_packages(functions.__path__, f"{functions.__name__}."):
         module = importlib.import_module(file.name)
         found |= {name: value for name, value in vars(module).items() if callable(value)}
     return found

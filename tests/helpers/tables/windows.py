@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 
+from tests.helpers.tables import detection
 from tests.helpers.tables.layers import Array, Table, arg_max, diff, neurons, powers, reductions, selections, values
 
 
@@ -133,4 +134,14 @@ def _pyramid_level(x: Array, bins: int, pool: str) -> Array:
 
 
 # Of all layers without weights, those of `layers` too.
-TABLES = [*neurons(), *powers(), *arg_max(), *reductions(), *selections(), *lrn(), *mvn(), *windows()]
+TABLES = [
+    *neurons(),
+    *powers(),
+    *arg_max(),
+    *reductions(),
+    *selections(),
+    *lrn(),
+    *mvn(),
+    *windows(),
+    *detection.TABLES,
+]

@@ -28,10 +28,11 @@ def roi_max_pool(x: Tensor, rois: Tensor, bins: tuple[int, int], scale: float, p
     lefts, rights = (e.tolist() for e in bin_edges(low[:, 0], size[:, 0], bins[1], x.shape[3]))
     made = []
     for r, image in enumerate(rois[:, 0].long().tolist()):
-        columns = [x[image, :, :, a:b].amax(2) if a < b else None for a, b in zip(lefts[r], rights[r])]
+        columns = [x[image, :, :, a:b].amax(2) if a < b else None for a, b in zip(lefts[r], rights[r], strict=True)]
         blank = x.new_zeros(x.shape[1])
         cells = [
-            [blank if c is None or a >= b else c[:, a:b].amax(1) for c in columns] for a, b in zip(tops[r], bottoms[r])
+            [blank if c is None or a >= b else c[:, a:b].amax(1) for c in columns]
+            for a, b in zip(tops[r], bottoms[r], strict=True)
         ]
         made.append(torch.stack([torch.stack(row, 1) for row in cells], 1))
     return torch.stack(made) if made else x.new_zeros(0, x.shape[1], *bins)
