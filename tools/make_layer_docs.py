@@ -28,7 +28,8 @@ that Caffe or the fork itself made (record), or against its formula in numpy (fo
 
 def page() -> str:
     """The whole page."""
-    types = [cls for name, cls in sorted(layer_types().items(), key=lambda t: t[0].lower()) if is_ours(name, cls)]
+    named = sorted(layer_types().items(), key=lambda t: (t[0].lower(), t[0]))
+    types = [cls for name, cls in named if is_ours(name, cls)]
     rows = [row(meant) for c in types for meant in meanings(c)]
     heads = ("type", "fork", "torch", "ONNX", "gradient", "checked")
     table = "\n".join([f"| {' | '.join(heads)} |", "|---" * len(heads) + "|", *rows])

@@ -9,7 +9,7 @@ import numpy as np
 
 from caffe2py.graph import Graph, Node, Value, Weight
 from caffe2py.layers.common.inner_product import InnerProduct
-from caffe2py.layers.normalization.batch_norm import AffineBatchNorm, statistic
+from caffe2py.layers.normalization.affine_batch_norm import AffineBatchNorm
 from caffe2py.layers.vision.convolution import Convolution
 
 
@@ -54,12 +54,11 @@ def _fits(graph: Graph, before: Node, norm: Node, users: Counter[tuple[str, int]
 
 def _folded(before: Node, norm: Node) -> Node:
     assert isinstance(norm.layer, AffineBatchNorm)
-    blobs = [w.data for w in norm.weights if w.data is not None]
     old = [w.data for w in before.weights if w.data is not None]
-    mean, variance = (statistic(blobs[i].astype(np.float64), blobs[2]) for i in range(2))
-    scale = (blobs[3] if norm.layer.scale else 1.0) / np.sqrt(variance + norm.layer.eps)
-    shift = (old[1] if len(old) > 1 else 0.0) - mean
-    bias = shift * scale + (blobs[4] if norm.layer.bias else 0.0)
+    numbers = norm.layer.numbers([w.data.astype(np.float64) for w in norm.weights if w.data is not None])
+    scale = (1.0 if numbers["weight"] is None else numbers["weight"]) / np.sqrt(numbers["variance"] + norm.layer.eps)
+    shift = (old[1] if len(old) > 1 else 0.0) - numbers["mean"]
+    bias = shift * scale + (0.0 if numbers["bias"] is None else numbers["bias"])
     last = isinstance(before.layer, InnerProduct) and before.layer.transpose
     weight = old[0] * (scale if last else scale.reshape(-1, *[1] * (old[0].ndim - 1)))
     weights = tuple(

@@ -1,12 +1,12 @@
-"""Make one batch normalisation with scale and shift out of Caffe's BatchNorm and Scale layers."""
+"""One batch normalisation with scale and shift, of Caffe's BatchNorm and Scale, or of what a fork has for both."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from caffe2py.graph import Graph, Node
+from caffe2py.graph import Graph, Node, Weight
 from caffe2py.layers.activation.scale import Scale
-from caffe2py.layers.normalization.batch_norm import AffineBatchNorm, BatchNorm
+from caffe2py.layers.normalization.affine_batch_norm import Normalizing
 
 
 def merge_batch_norm(graph: Graph) -> Graph:
@@ -21,7 +21,8 @@ def merge_batch_norm(graph: Graph) -> Graph:
         x -> AffineBatchNorm (mean, variance, scale_factor, gamma[, beta]) -> z
 
     1. The Scale must be the only reader of y, y must be no output, and the Scale must go over axis 1 alone.
-    2. A BatchNorm without such a Scale becomes an AffineBatchNorm without gamma.
+    2. A BatchNorm without such a Scale becomes an AffineBatchNorm without gamma; a fork's that scales by itself one
+       with its own.
     3. BatchNorm layers that use the statistics of the batch are left alone, as are those whose weights are shared,
        those of more axes than torch has a module for, and those whose eps torch's module does not take.
     """
@@ -31,27 +32,33 @@ def merge_batch_norm(graph: Graph) -> Graph:
     for node in graph.nodes:
         if node.name in gone and isinstance(node.layer, Scale):
             continue
-        norm = node.layer
-        if isinstance(norm, BatchNorm) and norm.uses_stored(graph.phase) and norm.eps > 0 and _fits(graph, node):
-            scale = _scale_behind(graph, node)
+        stored = node.layer.affine(graph.phase) if isinstance(node.layer, Normalizing) else None
+        if stored is not None and _fits(graph, node):
+            node = replace(node, layer=stored, weights=tuple(map(_flat, node.weights)))
+            scale = None if "weight" in stored.order else _scale_behind(graph, node)
             if scale is not None:
                 gone.add(scale.name)
                 dropped.add(node.tops[0])
-                merged = AffineBatchNorm(eps=norm.eps, moving=norm.moving, bias=len(scale.weights) == 2)
+                learned = ("weight", "bias")[: len(scale.weights)]
                 node = replace(
                     scale,
-                    layer=merged,
+                    layer=replace(stored, order=(*stored.order, *learned)),
                     bottoms=node.bottoms,
                     weights=node.weights + scale.weights,
                     name=node.name,
                     stopped=node.stopped,
                 )
-            else:
-                layer = AffineBatchNorm(eps=norm.eps, moving=norm.moving, scale=False, bias=False)
-                node = replace(node, layer=layer)
         nodes.append(node)
     shapes = {v: s for v, s in graph.shapes.items() if v not in dropped}
     return replace(graph, nodes=tuple(nodes), shapes=shapes)
+
+
+def _flat(weight: Weight) -> Weight:
+    """A blob of (1, C, 1, 1) as one of (C)."""
+    if len(weight.shape) == 1:
+        return weight
+    data = None if weight.data is None else weight.data.reshape(-1)
+    return replace(weight, shape=(weight.count,), data=data)
 
 
 def _fits(graph: Graph, node: Node) -> bool:

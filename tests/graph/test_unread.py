@@ -36,7 +36,7 @@ def text(where: str = "", fields: str = "") -> str:
 NEEDED = {
     "misspelt": ("POOLING", "kernal_size: 3", "pooling_param.kernal_size; did you mean kernel_size?; nothing reads it"),
     "of another message": ("POOLING", "dilation: 2", "pooling_param.dilation; nothing reads it"),
-    "NVCaffe's scale": ("NORM", "scale_bias: true", "batch_norm_param.scale_bias; nothing reads it"),
+    "Intel's quantization": ("LAYER", "quantization_param { scale_in: 2 }", "quantization_param"),
     "Intel's fused ReLU": ("CONVOLUTION", "relu: true", "convolution_param.relu; nothing reads it"),
     "a word": ("CONVOLUTION", "padding: SAME", "convolution_param.padding; nothing reads it"),
     "a block": ("LAYER", "squeeze_param { ratio: 4 by { n: 1 } }", "layer has no squeeze_param"),
@@ -47,7 +47,7 @@ NEEDED = {
 # What only training, an engine or a display reads.
 IDLE = {
     "of the format of 2014": ("LAYER", "blobs_lr: 1 weight_decay: 0"),
-    "fillers": ("NORM", 'scale_filler { type: "constant" value: 1 } bias_filler { value: 0 }'),
+    "fillers": ("CONVOLUTION", 'scale_filler { type: "constant" value: 1 } shift_filler { value: 0 }'),
     "of a fork's engine": ("LAYER", 'forward_type: FLOAT16 engine: "MKLDNN"'),
     "a data layer's": ("IN", "shuffle: true"),
     "a transformation": ("LAYER", "transform_param { resize_param { prob: 1 } }"),
@@ -79,14 +79,14 @@ def test_a_layer_that_reads_a_field_has_none_left() -> None:
 
 
 def loaded(folder: Path, ignore: bool) -> Graph:
-    prototxt, caffemodel = write_net(folder, text("NORM", "scale_bias: true"))
+    prototxt, caffemodel = write_net(folder, text("NORM", "gain_bias: true"))
     return caffe2py.load(prototxt, caffemodel, ignore_unknown_fields=ignore)
 
 
 def test_the_outputs_tell_what_was_ignored(tmp_path: Path) -> None:
     graph = loaded(tmp_path, ignore=True)
     (note,) = graph.number_notes
-    assert "batch_norm_param.scale_bias" in note and "ignored" in note
+    assert "batch_norm_param.gain_bias" in note and "ignored" in note
     files = {suffix: tmp_path / f"net.{suffix}" for suffix in "pt pt2 py onnx safetensors".split()}
     for file in files.values():
         caffe2py.convert(graph, file)
@@ -106,17 +106,17 @@ def test_a_command_tells_it_where_there_is_no_terminal(tmp_path: Path) -> None:
     loaded(tmp_path, ignore=False)
     files = (tmp_path / "net.prototxt", tmp_path / "net.caffemodel")
     shown = command("show", *files)
-    assert shown.status == 0 and "scale_bias; nothing reads it" in shown.err
+    assert shown.status == 0 and "gain_bias; nothing reads it" in shown.err
     out = tmp_path / "net.onnx"
     refused = command("convert", *files, "-o", out)
     assert refused.status == 1 and "--ignore-unknown-fields" in refused.err and not out.exists()
     kept = command("convert", *files, "-o", tmp_path / "kept.caffemodel")  # computes nothing
     assert kept.status == 0
     done = command("convert", *files, "-o", out, "--ignore-unknown-fields")
-    assert done.status == 0 and "scale_bias" in done.err and "ignored" in done.err
+    assert done.status == 0 and "gain_bias" in done.err and "ignored" in done.err
 
 
 def test_a_net_that_runs_as_in_caffe_refuses_as_caffe_does(tmp_path: Path) -> None:
-    with pytest.raises(UnsupportedError, match="scale_bias"):
-        net(tmp_path, text("NORM", "scale_bias: true"))
+    with pytest.raises(UnsupportedError, match="gain_bias"):
+        net(tmp_path, text("NORM", "gain_bias: true"))
     net(tmp_path, text())

@@ -6,7 +6,7 @@ its torch and ONNX methods are handed), `registry` (every type by its name).
 
 from caffe2py.layers.base.affine import affine, affine_nodes
 from caffe2py.layers.base.layer import Count, Filler, Layer
-from caffe2py.layers.base.params import Params, optional, param, read_fields, schema_default, top_count
+from caffe2py.layers.base.params import Params, optional, param, read_fields, schema_default, top_count, unsaid
 from caffe2py.layers.base.registry import find_layer, layer, layer_types, meaning
 from caffe2py.layers.base.several import Several
 from caffe2py.layers.base.views import Builder, Convert, Emitter, FreeShape, Handle, Term
@@ -56,4 +56,5 @@ __all__ = [
     "schema_default",
     "text",
     "top_count",
+    "unsaid",
 ]

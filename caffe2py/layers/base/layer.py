@@ -95,7 +95,7 @@ class Layer:
         words = []
         for f in dataclasses.fields(self):  # type: ignore[arg-type]
             value = getattr(self, f.name)
-            if value != f.default and not f.metadata.get("tops"):
+            if value != f.default and not f.metadata.get("unsaid"):
                 words.append(f"{f.name} {_words(value)}")
         return ", ".join(words)
 

@@ -126,7 +126,12 @@ def optional(path: str) -> Any:
 
 def top_count() -> Any:
     """A dataclass field that holds how many tops the layer names, for types whose tops are optional; at least 1."""
-    return dataclasses.field(default=1, metadata={"tops": True})
+    return dataclasses.field(default=1, metadata={"tops": True, "unsaid": True})
+
+
+def unsaid(default: Any) -> Any:
+    """A dataclass field that a layer works out for itself, and that no summary tells."""
+    return dataclasses.field(default=default, metadata={"unsaid": True})
 
 
 def read_fields(cls: type, params: Params) -> dict[str, Any]:

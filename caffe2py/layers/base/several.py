@@ -13,9 +13,9 @@ from caffe2py.layers.base.words import Misfit
 class Several(Layer):
     """A layer type with several meanings, each a class made by `meaning`.
 
-    A meaning is out where another's own field is set, or where the bottoms, the tops, the learned blobs of the weights
-    file or the `param` blocks are not as many as it takes. Of those that are left, one whose own field is set is taken,
-    else one without blobs where no file has any, else Caffe's own; where that leaves none or several, `Misfit`.
+    The one whose own field is set is taken. Where none is, it is the one that takes so many bottoms, tops, learned
+    blobs of the weights file and `param` blocks; of several such one without blobs where no file has any, else Caffe's
+    own. Where that leaves none or several, `Misfit`.
     """
 
     meanings: ClassVar[Sequence[type[Layer]]] = ()
@@ -32,7 +32,7 @@ class Several(Layer):
         said = [m for m in cls.meanings if any(map(params.mentions, m.words))]
         if len(said) > 1:
             raise Misfit(f"has fields of {_whose(said)}, whose {cls.type} differ; want those of one")
-        fitting = [m for m in said or cls.meanings if _takes(m, params)]
+        fitting = said or [m for m in cls.meanings if _takes(m, params)]
         if not params.blobs:
             fitting = [m for m in fitting if m.blob_counts == (0,)] or fitting
         own = [m for m in fitting if not m.fork]

@@ -1,29 +1,32 @@
-"""BatchNorm: normalisation by the statistics of each channel, without scale and shift."""
+"""BatchNorm: normalisation by the statistics of each channel; in Caffe itself without scale and shift."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from caffe2py.layers.base import (
     Builder,
     Emitter,
+    Filler,
     Handle,
     Layer,
     Misfit,
-    Shape,
+    Params,
+    Several,
     Term,
-    count,
     layer,
+    meaning,
     optional,
     param,
-    text,
+    read_fields,
 )
+from caffe2py.layers.normalization.affine_batch_norm import CAFFE, AffineBatchNorm, Normalizing, statistic
+
+LEARNED = ("weight", "bias")
 
 
-@layer("BatchNorm")
-class BatchNorm(Layer):
+@meaning("BatchNorm", blobs=(3,))
+class BatchNorm(Normalizing):
     """top = (x - mean) / sqrt(variance + eps), by channel (axis 1).
 
     Caffe keeps running sums: the statistics it uses are blob 0 / blob 2 and blob 1 / blob 2, and 0 where blob 2
@@ -31,101 +34,174 @@ class BatchNorm(Layer):
     false, the statistics are the batch's own. Source: batch_norm_layer.cpp.
     """
 
-    running = frozenset(("mean", "variance", "scale_factor"))
     use_global_stats: bool | None = optional("batch_norm_param.use_global_stats")
     moving: float = param("batch_norm_param.moving_average_fraction")
     eps: float = param("batch_norm_param.eps")
-
-    def shapes(self, x: Shape) -> Sequence[Shape]:
-        if len(x) < 2:
-            raise Misfit(f"has a bottom of shape {text(x)}; want a channel axis")
-        return [x]
-
-    def weights(self, x: Shape) -> Mapping[str, Shape]:
-        return {"mean": (x[1],), "variance": (x[1],), "scale_factor": (1,)}
 
     def uses_stored(self, phase: str) -> bool:
         """Does the layer use its stored statistics in this phase?"""
         return phase == "TEST" if self.use_global_stats is None else self.use_global_stats
 
+    def affine(self, phase: str) -> AffineBatchNorm | None:
+        if not self.uses_stored(phase) or self.eps <= 0:  # an eps that neither torch's module nor ONNX's operator takes
+            return None
+        return AffineBatchNorm(self.order, self.eps, self.moving)
+
+    def batch(self) -> str:
+        """The text of whether the statistics are the batch's."""
+        return "self.training" if self.use_global_stats is None else str(not self.use_global_stats)
+
     def torch(self, em: Emitter, x: Term) -> str:
         sums = [em.parameter(i) for i in range(3)]
-        batch = "self.training" if self.use_global_stats is None else str(not self.use_global_stats)
-        return em.call("batch_norm", x, *sums, batch, moving=self.moving, eps=self.eps)
+        return em.call("batch_norm", x, *sums, self.batch(), moving=self.moving, eps=self.eps)
 
     def onnx(self, g: Builder, x: Handle) -> Handle:
+        if stored := self.affine(g.phase):
+            return stored.onnx(g, x)
         if self.uses_stored(g.phase):
-            return (
-                AffineBatchNorm(eps=self.eps, scale=False, bias=False).onnx(g, x) if self.eps > 0 else self._plain(g, x)
-            )
+            return self.onnx_plain(g, x)
         if g.phase == "TRAIN":
             raise Misfit("updates its statistics in phase TRAIN; load the net with phase TEST")
-        axes = [0, *range(2, len(x.shape))]
-        centred = g.op("Sub", x, g.reduce("ReduceMean", x, axes))
-        variance = g.reduce("ReduceMean", g.op("Mul", centred, centred), axes)
+        centred, variance = onnx_moments(g, x)
         return g.op("Div", centred, g.op("Sqrt", g.op("Add", variance, self.eps)))
 
-    def _plain(self, g: Builder, x: Handle) -> Handle:
-        """With an eps that ONNX's operator does not take: a number for each channel."""
+    def onnx_plain(self, g: Builder, x: Handle, centre: bool = True, scale: bool = True) -> Handle:
+        """By a number for each channel, without ONNX's operator."""
         import numpy as np  # here, so that a net can be shown without it
 
-        mean, variance, factor = (g.blob(i) for i in range(3))
         across = (-1, *[1] * (len(x.shape) - 2))
-        divisor = np.sqrt(statistic(variance, factor) + np.float32(self.eps)).reshape(across)
-        centred = g.op("Sub", x, g.constant(statistic(mean, factor).reshape(across), "mean"))
-        return g.op("Div", centred, g.constant(divisor, "deviation"))
-
-    def multiply_adds(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> int:
-        return count(tops[0])
+        mean, variance = (statistic(g.blob(i), g.blob(2)).reshape(across) for i in range(2))
+        if centre:
+            x = g.op("Sub", x, g.constant(mean, "mean"))
+        return g.op("Div", x, g.constant(np.sqrt(variance + np.float32(self.eps)), "deviation")) if scale else x
 
 
-@dataclass(frozen=True)
-class AffineBatchNorm(Layer):
-    """BatchNorm and the Scale behind it in one: top = gamma * (x - mean) / sqrt(variance + eps) + beta.
+@meaning(
+    "BatchNorm",
+    fork="happynear",
+    formula=True,
+    words=("batch_norm_param.disable_mean", "batch_norm_param.disable_variance"),
+    blobs=(3,),
+)
+class PartialBatchNorm(BatchNorm):
+    """Caffe's BatchNorm, without the mean (disable_mean) or without the division (disable_variance).
 
-    No Caffe type: a pass makes it. Its weights are BatchNorm's three blobs, then gamma and beta where they are.
+    From the meaning of the two fields; the fork's source was not at hand.
     """
 
-    type = "BatchNorm"
-    eps: float = 1e-5
-    moving: float = 0.999
-    scale: bool = True
-    bias: bool = True
+    disable_mean: bool = param("batch_norm_param.disable_mean", False)
+    disable_variance: bool = param("batch_norm_param.disable_variance", False)
+
+    def affine(self, phase: str) -> AffineBatchNorm | None:
+        return None
 
     def torch(self, em: Emitter, x: Term) -> str:
-        rank = max(len(x.shape) - 2, 1)
-        settings = [str(x.shape[1]), f"eps={self.eps}", f"momentum={round(1 - self.moving, 9)}"]
-        state: dict[str, Any] = {
-            "running_mean": lambda b: statistic(b[0], b[2]),
-            "running_var": lambda b: statistic(b[1], b[2]),
+        sums = [em.parameter(i) for i in range(3)]
+        words = {
+            "moving": self.moving,
+            "eps": self.eps,
+            "centre": not self.disable_mean,
+            "scale": not self.disable_variance,
         }
-        if self.scale:
-            state["weight"] = 3
-            state["bias"] = 4 if self.bias else lambda b: _zeros(b[3].shape, "float32")
-        else:
-            settings.append("affine=False")
-        state["num_batches_tracked"] = lambda b: _zeros((), "int64")
-        module = em.module(f"nn.BatchNorm{rank}d({', '.join(settings)})", **state)
-        return f"{module}({x})"
+        return em.call("batch_norm", x, *sums, self.batch(), **words)
 
     def onnx(self, g: Builder, x: Handle) -> Handle:
-        mean, variance, factor = (g.blob(i) for i in range(3))
-        gamma = g.weight(3) if self.scale else g.constant([1.0] * mean.size, "weight")
-        beta = g.weight(4) if self.bias else g.constant([0.0] * mean.size, "bias")
-        statistics = g.constant(statistic(mean, factor), "mean"), g.constant(statistic(variance, factor), "variance")
-        return g.op("BatchNormalization", x, gamma, beta, *statistics, epsilon=self.eps)
-
-    def multiply_adds(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> int:
-        return count(tops[0])
+        if not self.uses_stored(g.phase):
+            raise Misfit("uses the statistics of the batch; want use_global_stats, or phase TEST")
+        return self.onnx_plain(g, x, centre=not self.disable_mean, scale=not self.disable_variance)
 
 
-def statistic(total: Any, factor: Any) -> Any:
-    """The mean or variance that a stored sum (an array) stands for: sum / factor, rounded once; 0 for a factor 0."""
-    scale = float(factor.reshape(-1)[0])
-    return (total.astype("float64") / scale).astype(total.dtype) if scale else _zeros(total.shape, total.dtype)
+@meaning(
+    "BatchNorm",
+    fork="NVIDIA",
+    formula=True,
+    words=("batch_norm_param.scale_bias", "batch_norm_param.scale_filler"),
+    blobs=(5,),
+)
+class ScaledBatchNorm(BatchNorm):
+    """top = weight * (x - mean) / sqrt(variance + eps) + bias, eps at least 1e-5.
+
+    Blobs: mean, variance, one that is not read, weight, bias; in NVCaffe 0.14 and 0.15, and where the last blob is
+    one number, weight, bias, mean, variance and one that is not read. Without a scale (scale_bias: false) they are
+    Caffe's own three. From net.cpp and batch_norm_layer.cpp of NVIDIA/caffe; nobody ran it for a record.
+    """
+
+    fillers = {
+        "weight": Filler("batch_norm_param.scale_filler", otherwise=1.0),
+        "bias": Filler("batch_norm_param.bias_filler"),
+        "scale_factor": Filler("", otherwise=1.0),
+    }
+
+    @classmethod
+    def read(cls, params: Params) -> Layer:
+        fields = read_fields(cls, params)
+        scaled = any(params.has(f"batch_norm_param.{word}") for word in ("scale_filler", "bias_filler"))
+        scaled = scaled or params.get("batch_norm_param.scale_bias", False) or len(params.blobs) == 5
+        old = len(params.blobs) == 5 and params.blobs[4] in ((1,), (1, 1, 1, 1))
+        order = (*LEARNED, "mean", "variance", "unused") if old else ("mean", "variance", "unused", *LEARNED)
+        fields["eps"] = max(fields["eps"], 1e-5)
+        return cls(**fields | {"order": order if scaled else CAFFE})
+
+    def torch(self, em: Emitter, x: Term) -> str:
+        if self.order == CAFFE:
+            return super().torch(em, x)
+        blobs = {name: em.parameter(i) for i, name in enumerate(self.order) if name != "unused"}
+        names = (blobs[name] for name in ("mean", "variance", *LEARNED))
+        return f"F.batch_norm({x}, {', '.join(names)}, {self.batch()}, {round(1 - self.moving, 9)}, {self.eps})"
 
 
-def _zeros(shape: Shape, dtype: Any) -> Any:
-    import numpy as np  # here, so that a net can be shown without it
+@meaning(
+    "BatchNorm",
+    fork="Intel",
+    formula=True,
+    words=tuple(f"batch_norm_param.{word}" for word in ("use_weight_bias", "bias_term", "filler", "relu")),
+    blobs=(4,),
+)
+class WeightedBatchNorm(BatchNorm):
+    """top = weight * (x - mean) / sqrt(variance + eps) + bias, then with relu: true max(top, 0).
 
-    return np.zeros(shape, dtype)
+    Blobs: Caffe's three, weight, bias (without bias_term none); with use_weight_bias: false Caffe's three alone.
+    From the fields of Intel's Caffe; the order of the blobs is inferred.
+    """
+
+    fillers = {
+        "weight": Filler("batch_norm_param.filler", otherwise=1.0),
+        "bias": Filler("batch_norm_param.bias_filler"),
+    }
+    relu: bool = param("batch_norm_param.relu", False)
+
+    @classmethod
+    def read(cls, params: Params) -> Layer:
+        weighted = params.get("batch_norm_param.use_weight_bias", True) and len(params.blobs) != 3
+        biased = params.get("batch_norm_param.bias_term", True) and len(params.blobs) != 4
+        learned = LEARNED if biased else LEARNED[:1]
+        return cls(**read_fields(cls, params), order=(*CAFFE, *learned) if weighted else CAFFE)
+
+    def affine(self, phase: str) -> AffineBatchNorm | None:
+        return None if self.relu else super().affine(phase)
+
+    def torch(self, em: Emitter, x: Term) -> str:
+        learned = [f"{em.parameter(i)}[:, None, None]" for i in range(3, len(self.order))]
+        top = super().torch(em, x)
+        for operator, blob in zip("*+", learned, strict=False):
+            top = f"{top} {operator} {blob}"
+        return f"F.relu({top})" if self.relu else top
+
+    def onnx(self, g: Builder, x: Handle) -> Handle:
+        top = AffineBatchNorm(self.order, self.eps).onnx(g, x)
+        return g.op("Relu", top) if self.relu else top
+
+
+@layer("BatchNorm")
+class BatchNorms(Several):
+    """Normalisation by channel: Caffe's own, which five blobs or a fork's fields make another."""
+
+    meanings = (BatchNorm, ScaledBatchNorm, WeightedBatchNorm, PartialBatchNorm)
+
+
+def onnx_moments(g: Builder, x: Handle) -> tuple[Handle, Handle]:
+    """x less the mean of its channel in this batch, and the channel's variance."""
+    axes = [0, *range(2, len(x.shape))]
+    centred = g.op("Sub", x, g.reduce("ReduceMean", x, axes))
+    squares: Any = g.op("Mul", centred, centred)
+    return centred, g.reduce("ReduceMean", squares, axes)

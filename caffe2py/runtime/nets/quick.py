@@ -75,7 +75,7 @@ def _relu(op: Operator) -> Step:
 
 def _stored(op: Operator) -> bool:
     layer, phase = op.node.layer, PHASES[op.node.message.phase]
-    return isinstance(layer, BatchNorm) and layer.uses_stored(phase) and 2 <= len(op.bottoms[0].shape) <= 5
+    return type(layer) is BatchNorm and layer.uses_stored(phase) and 2 <= len(op.bottoms[0].shape) <= 5
 
 
 def _scales(norm: Operator, scale: Operator) -> bool:

@@ -5,9 +5,20 @@ from torch import Tensor
 
 
 def batch_norm(
-    x: Tensor, mean: Tensor, variance: Tensor, scale_factor: Tensor, batch: bool, moving: float, eps: float
+    x: Tensor,
+    mean: Tensor,
+    variance: Tensor,
+    scale_factor: Tensor,
+    batch: bool,
+    moving: float,
+    eps: float,
+    centre: bool = True,
+    scale: bool = True,
 ) -> Tensor:
-    """Normalise each channel, by the batch's statistics or by the stored sums divided by scale_factor."""
+    """Normalise each channel, by the batch's statistics or by the stored sums divided by scale_factor.
+
+    Without `centre` the mean stays in, without `scale` nothing is divided.
+    """
     shape = [1, -1] + [1] * (x.dim() - 2)
     if batch:
         axes = [0, *range(2, x.dim())]
@@ -19,6 +30,7 @@ def batch_norm(
             mean.mul_(moving).add_(mu)
             variance.mul_(moving).add_(var * (n / (n - 1) if n > 1 else 1.0))
     else:
-        scale = torch.where(scale_factor == 0, 0.0, 1 / scale_factor)
-        mu, var = mean * scale, variance * scale
-    return (x - mu.view(shape)) / torch.sqrt(var.view(shape) + eps)
+        share = torch.where(scale_factor == 0, 0.0, 1 / scale_factor)
+        mu, var = mean * share, variance * share
+    centred = x - mu.view(shape) if centre else x
+    return centred / torch.sqrt(var.view(shape) + eps) if scale else centred

@@ -43,6 +43,18 @@ def lstm(
     return torch.stack(outputs), h[None].detach(), c[None].detach()
 
 
+def lstm_of_first(x: Tensor, cont: Tensor | None, weight_x: Tensor, weight_h: Tensor, bias: Tensor) -> Tensor:
+    """All outputs (T, N, H) of an LSTM whose first sequence's state goes to the gates of all."""
+    gates = F.linear(x, weight_x, bias)
+    on = torch.ones_like(gates[..., 0]) if cont is None else cont.detach()
+    h = c = torch.zeros_like(gates[0, :, : weight_h.shape[1]])
+    outputs = []
+    for t in range(x.shape[0]):
+        c, h = lstm_unit(c, gates[t] + on[t, :, None] * F.linear(h[:1], weight_h), on[t])
+        outputs.append(h)
+    return torch.stack(outputs)
+
+
 def rnn(
     x: Tensor,
     cont: Tensor,
