@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from caffe2py.archive.bundles.bundle import HISTORY, open_bundle
-from caffe2py.archive.bundles.staging import check_target, publish, staged
 from caffe2py.errors import FileError
+from caffe2py.proto.disk.staging import check_target, publish, staged
 
 
 def extract(path: str | os.PathLike[str], out: str | os.PathLike[str]) -> Path:

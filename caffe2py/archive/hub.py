@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 from caffe2py.archive.bundles.hashes import hash_file
-from caffe2py.archive.bundles.staging import check_target, publish, staged
 from caffe2py.archive.contents.card import card
 from caffe2py.archive.contents.contents import Progress, write_proof, write_weights_and_source
 from caffe2py.archive.contents.facts import facts_of
@@ -15,6 +14,7 @@ from caffe2py.archive.making import DEPLOYED, SEED, Choices, Created, read_label
 from caffe2py.errors import FileError
 from caffe2py.evaluate.releases.identification import release_of
 from caffe2py.evaluate.releases.registry import releases
+from caffe2py.proto.disk.staging import check_target, publish, staged
 
 Path_ = str | os.PathLike[str]
 

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from caffe2py.archive.bundles import bag
 from caffe2py.archive.bundles.hashes import Hashes, hash_file
 from caffe2py.archive.bundles.naming import bundle_date, bundle_name, seconds, versions
-from caffe2py.archive.bundles.staging import check_target, publish, staged
 from caffe2py.archive.bundles.tar import move_into_tar
 from caffe2py.archive.contents.card import card
 from caffe2py.archive.contents.crate import FILE, crate
@@ -28,6 +27,8 @@ from caffe2py.graph import Graph
 from caffe2py.graph.load import load
 from caffe2py.layers.base import Shape
 from caffe2py.proto.disk.alias import Alias
+from caffe2py.proto.disk.damage import reason
+from caffe2py.proto.disk.staging import check_target, publish, staged
 from caffe2py.version import __version__
 
 if TYPE_CHECKING:
@@ -339,11 +340,12 @@ class _Maker:
 
 
 def copy(source: Path, target: Path) -> None:
-    """A file's bytes; its times and rights are not kept. Raises `FileError`."""
+    """A file's bytes; its times and rights are not kept. `FileError` is the source's, `OSError` the target's."""
     try:
-        shutil.copyfile(source, target)
+        open(source, "rb").close()
     except OSError as error:
-        raise FileError((error.strerror or str(error)).lower(), str(source)) from None
+        raise FileError(reason(error), str(source)) from None
+    shutil.copyfile(source, target)
 
 
 def read_labels(file: Path | None) -> list[str]:

@@ -14,12 +14,12 @@ from typing import Any
 
 from caffe2py.archive.bundles.hashes import hash_file
 from caffe2py.archive.bundles.naming import bundle_name
-from caffe2py.archive.bundles.staging import remove_leftovers
 from caffe2py.archive.contents.info import NOTHING_KNOWN, Info, read_info
 from caffe2py.archive.extraction import describe
 from caffe2py.archive.making import create
 from caffe2py.errors import CaffeError, FileError
 from caffe2py.proto.disk.files import keep_others, written_whole
+from caffe2py.proto.disk.staging import remove_leftovers
 
 MADE, KEPT, UNVERIFIED, FAILED = "made", "was there already", "made, not verified", "failed"
 NO_DEPLOY = re.compile(r"solver|train|val(?!ue)", re.IGNORECASE)

@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 
 from caffe2py.archive import check, create, extract
-from caffe2py.archive.bundles.staging import PARTIAL
 from caffe2py.errors import CaffeError
+from caffe2py.proto.disk.staging import PARTIAL
 from tests.helpers.absent import needs
 from tests.helpers.nets import command, write_net
 
@@ -375,7 +375,7 @@ def test_a_proof_that_nobody_waits_for_ends(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_running_one_is_no_leftover(tmp_path: Path) -> None:
-    from caffe2py.archive.bundles.staging import remove_leftovers, staged
+    from caffe2py.proto.disk.staging import remove_leftovers, staged
 
     dead = tmp_path / f".x.abc{PARTIAL}"
     dead.mkdir()

@@ -14,9 +14,7 @@ from caffe2py.backends.provenance import provenance
 from caffe2py.backends.torch.run import to_torch
 from caffe2py.errors import UnsupportedError, shown
 from caffe2py.graph import Graph
-from caffe2py.proto.disk.files import written_whole
-
-OVERHEAD = 1 << 20  # what an archive takes beside the tensors
+from caffe2py.proto.disk.files import steady, written_whole
 
 
 def write(graph: Graph, path: Path) -> list[Path]:
@@ -25,10 +23,9 @@ def write(graph: Graph, path: Path) -> list[Path]:
     Where it comes from stands in the archive's extra file `metadata.json`.
     """
     made = exported(graph)
-    room = sum(t.nbytes for t in made.state_dict.values()) + OVERHEAD
-    with written_whole(path, room) as temporary, warnings.catch_warnings():
+    with written_whole(path) as temporary, steady(temporary) as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's own, about names in its archive
-        save(made, temporary, extra_files={"metadata.json": json.dumps(provenance(graph))})
+        save(made, file, extra_files={"metadata.json": json.dumps(provenance(graph))})
     return [path]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import torch
 
 from caffe2py.backends.torch.program import Program
+from caffe2py.proto.disk.files import steady
 
 
 def state_dict(made: Program) -> dict[str, torch.Tensor]:
@@ -32,10 +32,8 @@ def state_dict(made: Program) -> dict[str, torch.Tensor]:
 
 def save(held: Any, path: Path) -> None:
     """torch.save, with a full disk told as what it is; torch calls it an unexpected position."""
-    try:
-        torch.save(held, path)
-    except RuntimeError as error:
-        raise OSError(errno.ENOSPC, f"no space left on device, or {str(error).splitlines()[0]}") from error
+    with steady(path) as file:
+        torch.save(held, file)
 
 
 def _float32(array: np.ndarray) -> np.ndarray:

@@ -26,6 +26,7 @@ from caffe2py.errors import CaffeError
 from caffe2py.proof.dumps.reading import ATTRIBUTES, FORMAT, member_name
 from caffe2py.proof.dumps.sample import STATISTICS, Sample, Top, statistics_of
 from caffe2py.proto.disk.files import written_whole
+from caffe2py.proto.weights.hdf5 import new_hdf5
 
 
 class Store(Protocol):
@@ -93,10 +94,8 @@ def take_sample(array: np.ndarray, samples: int, key: str) -> Sample:
 
 @contextmanager
 def _hdf5(path: Path) -> Iterator[Store]:
-    import h5py
-
     # Attributes over 64 kB, such as the prototxt of a deep net, need the newer file layout.
-    with h5py.File(path, "w", libver=("v110", "v110")) as file:
+    with new_hdf5(path, libver=("v110", "v110")) as file:
         file.create_group("input")
         file.create_group("layer")
         yield _Hdf5(file)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import mmap
 import os
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, BinaryIO
 
 from caffe2py.errors import FileError
+from caffe2py.proto.disk.damage import reason
+from caffe2py.proto.disk.staging import staged_file
 
 HEAD = 4096  # bytes in which a file says who wrote it
 
@@ -23,7 +26,7 @@ def map_file(path: str | os.PathLike[str]) -> mmap.mmap:
                 raise FileError("the file is empty", os.fspath(path))
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
     except OSError as error:
-        raise FileError(_reason(error), os.fspath(path)) from None
+        raise FileError(reason(error), os.fspath(path)) from None
 
 
 def says(path: str | os.PathLike[str], mark: bytes) -> bool:
@@ -44,35 +47,75 @@ def keep_others(path: str | os.PathLike[str], mark: bytes) -> None:
 
 
 @contextmanager
-def written_whole(path: str | os.PathLike[str], room: int = 0) -> Iterator[Path]:
+def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     """The name of a new file to write, which takes the name ``path`` only once the block has ended well.
 
-    It lies in a folder of its own beside ``path`` and has its suffix; after an error nothing is left of it, and
-    ``path`` is as it was. ``room`` is for libraries that do not survive a full disk: that many bytes must be free
-    before the block begins. Raises FileError where the disk is full, the folder missing or not writable.
+    After an error nothing is left of it, and ``path`` is as it was. For libraries that do not survive a full disk, or
+    that look at the name, see ``steady``. Raises FileError where the disk is full, the folder missing or not writable.
     """
     target = Path(os.path.realpath(path))
     try:
         if target.exists() and not target.is_file():
             raise FileError("cannot write: what stands there is no file", os.fspath(path))
-        with tempfile.TemporaryDirectory("", f".{target.stem[:40]}.", target.parent) as folder:
-            # A file that is new, not emptied: ext4 writes out at once what was emptied, and whoever removes it waits.
-            made = Path(folder, f"new{target.suffix}")
-            _try_room(folder, room)
+        with staged_file(target) as made:
             yield made
-            if target.exists():
-                os.chmod(made, target.stat().st_mode & 0o777)
-            os.replace(made, target)
     except OSError as error:
-        raise FileError(f"cannot write: {_reason(error)}", os.fspath(path)) from None
+        raise FileError(f"cannot write: {reason(error)}", os.fspath(path)) from None
 
 
-def _try_room(folder: str, room: int) -> None:
-    """Take that many bytes of the disk and give them back; OSError where they are not there."""
-    if room and hasattr(os, "posix_fallocate"):
-        with tempfile.TemporaryFile(dir=folder) as file:
-            os.posix_fallocate(file.fileno(), 0, room)
+@contextmanager
+def steady(path: Path) -> Iterator[BinaryIO]:
+    """The file as an open one that takes all that is written; an error on the disk is raised when the block ends.
+
+    For libraries of C and C++, which end the process where a write fails, or tell of it in words of their own.
+    """
+    with open(path, "w+b", buffering=0) as file:
+        made = _Steady(file)
+        try:
+            yield made  # type: ignore[misc]
+        finally:
+            if made.error is not None:
+                raise made.error from None
 
 
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
+class _Steady(io.RawIOBase):
+    """A file whose writes do not fail; the first error is kept."""
+
+    def __init__(self, file: io.FileIO) -> None:
+        self.file = file
+        self.error: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        left = memoryview(data).cast("B")
+        size = left.nbytes
+        try:
+            while left and self.error is None:
+                left = left[self.file.write(left) :]
+        except OSError as error:
+            self.error = error
+        return size
+
+    def truncate(self, size: int | None = None) -> int:
+        try:
+            return self.file.truncate(size)
+        except OSError as error:
+            self.error = self.error or error
+            return size or 0
+
+    def readinto(self, buffer: Any) -> int:
+        return self.file.readinto(buffer) or 0
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self.file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self.file.tell()
+
+    def readable(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True

@@ -9,13 +9,15 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from caffe2py.errors import CaffemodelError, FileError, WeightError
-from caffe2py.proto.disk.damage import damage_told
-from caffe2py.proto.disk.files import map_file, written_whole
+from caffe2py.proto.disk.damage import damage_told, reason
+from caffe2py.proto.disk.files import map_file, steady, written_whole
 from caffe2py.proto.disk.looks import looks_like
 from caffe2py.proto.names import decode_name
 from caffe2py.proto.weights.blobs import MOST_AXES, MOST_VALUES, Blob
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 MOST_BLOBS = 1000  # of a layer; BVLC's largest has 5
-OVERHEAD = 1 << 20  # bytes that HDF5 takes beside the values
 DENSEST = 1032  # bytes that one byte of deflate can stand for at most
 WHAT = "HDF5 file"
 
@@ -99,24 +100,30 @@ def write_caffemodel_h5(path: str | os.PathLike[str], net: Message, blobs: Mappi
 
     Raises WeightError for names that HDF5 cannot say (``a//b``, ``.``), else as ``write_caffemodel``.
     """
-    import h5py
-
     check_blobs(path, net, blobs)
     names = list(dict.fromkeys(layer.name for layer in net.layer))  # type: ignore[attr-defined]
     for name in names:
         if not all(part not in ("", ".", "..") and "\0" not in part for part in name.split("/")):
             raise WeightError(f"layer {name!r}: HDF5 has no such name; write a binary caffemodel", os.fspath(path))
-    values = sum(array.nbytes for arrays in blobs.values() for array in arrays)
-    with written_whole(path, room=values + OVERHEAD) as temporary:
+    with written_whole(path) as temporary, new_hdf5(temporary) as file:
+        data = file.create_group("data")
+        for name in names:
+            group = data.require_group(name)
+            for index, array in enumerate(blobs.get(name, ())):
+                group.create_dataset(str(index), data=array)
+
+
+@contextmanager
+def new_hdf5(path: Path, **settings: Any) -> Iterator[h5py.File]:
+    """A new HDF5 file to write. Raises OSError where the disk is full, and FileError for what HDF5 does not take."""
+    import h5py
+
+    with steady(path) as disk:
         try:
-            with h5py.File(temporary, "w") as file:
-                data = file.create_group("data")
-                for name in names:
-                    group = data.require_group(name)
-                    for index, array in enumerate(blobs.get(name, ())):
-                        group.create_dataset(str(index), data=array)
+            with h5py.File(disk, "w", **settings) as file:
+                yield file
         except (RuntimeError, TypeError, ValueError) as error:
-            raise FileError(f"cannot write: {error}", os.fspath(path)) from None
+            raise FileError(f"HDF5 cannot write it: {reason(error)}", os.fspath(path)) from None
 
 
 def _check_links(file: h5py.File, name: str) -> None:

@@ -13,7 +13,7 @@ from caffe2py.errors import CaffemodelError, FileError
 from caffe2py.proto.disk.damage import damage_told
 from caffe2py.proto.disk.files import written_whole
 from caffe2py.proto.schema import message_class
-from caffe2py.proto.weights.hdf5 import WHAT, open_safely, read_array
+from caffe2py.proto.weights.hdf5 import WHAT, new_hdf5, open_safely, read_array
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,7 @@ def read_state(path: str | os.PathLike[str]) -> State:
 
 
 def _write_hdf5(path: Path, state: State) -> None:
-    import h5py
-
-    with h5py.File(path, "w") as file:
+    with new_hdf5(path) as file:
         file.create_dataset("iter", data=np.array([state.iteration], np.int32))
         name = np.bytes_(os.fsencode(state.learned_net) + b"\0")  # C reads up to the 0
         file.create_dataset("learned_net", data=name)

@@ -1,13 +1,16 @@
-"""A private folder beside what is being made: killed at any moment, there is nothing at the target, or all of it.
+"""A private place beside what is being made: killed at any moment, there is nothing at the target, or all of it.
 
-The folder is `.TARGET.XXXXXXXX.caffe2py-partial`, locked by the process that fills it. What a killed process leaves has
-no lock any more, and the next one that writes beside it removes it.
+A file has no name until it is whole, where the system has such files (O_TMPFILE of Linux): of one that is not finished
+nothing is left. Else, and for folders, the place is a folder `.TARGET.XXXXXXXX.caffe2py-partial`, locked by the process
+that fills it. What a killed process leaves has no lock any more, and the next one that writes beside it removes it.
 """
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -39,6 +42,67 @@ def staged(target: Path) -> Iterator[Path]:
         raise FileError(f"cannot write: {(error.strerror or str(error)).lower()}", str(target)) from None
 
 
+@contextmanager
+def staged_file(target: Path) -> Iterator[Path]:
+    """Where to write a file that takes the name `target` when the block has ended well: `target` is then all new.
+
+    A file that was there is replaced, and its mode kept. Raises `OSError`.
+    """
+    handle = _nameless(target.parent)
+    if handle is None:
+        with staged(target) as folder:
+            made = folder / f"new{target.suffix}"
+            yield made
+            if target.exists():
+                os.chmod(made, target.stat().st_mode & 0o777)
+            os.replace(made, target)
+        return
+    try:
+        made = Path(f"/proc/self/fd/{handle}")
+        yield made
+        _name(made, handle, target)
+    finally:
+        os.close(handle)
+
+
+def _nameless(folder: Path) -> int | None:
+    """A new file in a folder, without a name; None where the system or the file system has none."""
+    if not hasattr(os, "O_TMPFILE") or not LOCKS:
+        return None
+    try:
+        handle = os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o666)
+    except OSError as error:
+        if error.errno in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOSYS):
+            return None
+        raise
+    if os.path.exists(f"/proc/self/fd/{handle}"):
+        return handle
+    os.close(handle)
+    return None
+
+
+def _name(made: Path, handle: int, target: Path) -> None:
+    """Give a file without a name its own; over a file that is there by way of a name that leftovers have."""
+    import fcntl
+
+    def link(name: Path) -> None:
+        os.link(made, name, src_dir_fd=handle)  # with a descriptor the call is linkat, which follows the first name
+
+    if not target.exists():
+        with suppress(FileExistsError):
+            return link(target)
+    os.fchmod(handle, target.stat().st_mode & 0o777)
+    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # so that nobody takes it for a leftover
+    remove_leftovers(target.parent)
+    passing = target.with_name(f".{target.name[:40]}.{secrets.token_hex(4)}{PARTIAL}")
+    link(passing)
+    try:
+        os.replace(passing, target)
+    except OSError:
+        passing.unlink(missing_ok=True)
+        raise
+
+
 def publish(made: Path, target: Path) -> None:
     """Give what was made its name: a file takes the place of another, a folder only that of an empty one."""
     if made.is_dir():
@@ -64,7 +128,10 @@ def remove_leftovers(folder: Path) -> list[Path]:
     for found in folder.glob(f".*{PARTIAL}"):
         lock = _locked(found)
         if lock is not None:
-            shutil.rmtree(found, ignore_errors=True)
+            if found.is_dir():
+                shutil.rmtree(found, ignore_errors=True)
+            else:
+                found.unlink(missing_ok=True)
             os.close(lock)
             removed.append(found)
     return removed
