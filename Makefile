@@ -8,7 +8,7 @@ PY := .venv/bin/python
 INSTALLED := .venv/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench clean
+.PHONY: help demo test check bench fuzz clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -27,8 +27,11 @@ check: $(INSTALLED)  ## Lint, format and types
 bench: $(INSTALLED)  ## Measure times and memory against cp and torch.save, as ratios
 	$(PY) -m tools.bench $(ARGS)
 
+fuzz: $(INSTALLED)  ## Mutate files for every reader; ARGS="prototxt --runs 100000" says which and how many
+	$(PY) -m tools.fuzz $(ARGS)
+
 clean:  ## Remove what the other targets made
-	rm -rf .venv build dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist demo fuzz .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -1,0 +1,55 @@
+"""Mutated files for the readers: a fixed number of them in every run of the tests, and long runs by hand."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.absent import needs_module
+from tools.fuzz.__main__ import main
+from tools.fuzz.readers import READERS
+from tools.fuzz.seeds import write_seeds
+
+needs_module("atheris", "atheris")
+
+READER = """
+import sys
+from unittest import mock
+import tools.fuzz.readers as readers
+def broken(path):
+    raise KeyError("of a reader")
+readers.READERS = {"broken": (broken, ".labels")}
+import tools.fuzz.harness
+with mock.patch("tools.fuzz.seeds.write_seeds", lambda folder: (folder / "broken").mkdir()):
+    tools.fuzz.harness.main()
+"""
+
+
+def test_readers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing but `CaffeError`, within the limits of time and memory."""
+    assert main(["caffemodel", "--runs", "1500", "--found", str(tmp_path)]) == 0, capsys.readouterr().out
+
+
+def test_an_error_of_a_reader_ends_the_run(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", READER, "broken", str(tmp_path), "-runs=5", f"-artifact_prefix={tmp_path}/"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "KeyError: 'of a reader'" in done.stdout
+    assert list(tmp_path.glob("crash-*"))
+
+
+def test_every_reader_has_seeds_that_it_reads(tmp_path: Path) -> None:
+    write_seeds(tmp_path)
+    for name, (read, _) in READERS.items():
+        made = sorted(tmp_path.glob(f"{name}/[0-9]-*"))
+        assert made
+        for path in made:
+            read(path)
+
+
+def test_unknown_reader() -> None:
+    with pytest.raises(SystemExit, match='no reader "onx"; there are prototxt, upgrade'):
+        main(["onx"])
