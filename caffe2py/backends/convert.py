@@ -19,12 +19,16 @@ KINDS = {
     ".py": ("py_file", "PyTorch: source that imports torch alone, its weights beside it as .pth"),
     ".onnx": ("onnx_file", "ONNX: Caffe's names, a free batch size where the net allows one"),
     ".safetensors": ("safetensors_file", "Caffe's own blobs, named layer.0, layer.1"),
+    ".prototxt": (
+        "prototxt_file",
+        "Caffe's own: the net as text of today's format, its weights beside it as .caffemodel",
+    ),
     ".caffemodel": ("caffe_file", "Caffe's binary format of today"),
     ".h5": ("caffe_file", "Caffe's HDF5 weights"),
 }
 
-# Where the weights lie that do not fit into the file: always for .py, of 2 GB and more for .onnx.
-BESIDE = {".py": ".pth", ".onnx": ".onnx.data"}
+# Where the weights lie that do not fit into the file: always for .py and .prototxt, of 2 GB and more for .onnx.
+BESIDE = {".py": ".pth", ".onnx": ".onnx.data", ".prototxt": ".caffemodel"}
 
 
 def beside(path: Path) -> list[Path]:

@@ -71,11 +71,34 @@ class NetFiles:
     variables: Mapping[str, str] = field(default_factory=dict)
     ignore_unknown_fields: bool = False
 
-    def load(self, deploy: bool = False) -> Graph:
-        """The graph; what the reader has to tell goes to stderr. `deploy`: without what only training needs."""
+    @property
+    def is_foreign(self) -> bool:
+        """Is it a net of another maker, such as ONNX?"""
+        from caffe2py.frontends.reading import is_foreign
+
+        return is_foreign(self.prototxt)
+
+    def load(self, deploy: bool = False, **foreign: Any) -> Graph:
+        """The graph; what the reader has to tell goes to stderr. `deploy`: without what only training needs.
+
+        `foreign` are choices of `load_foreign`, for a net of another maker.
+        """
+        if self.is_foreign:
+            from caffe2py.frontends.reading import load_foreign
+
+            if self.caffemodel:
+                raise click.UsageError(f"{self.prototxt} holds its own weights; want no other file of them")
+            graph = load_foreign(self.prototxt, inputs=self.inputs, dialect=self.dialect, **foreign)
+        else:
+            graph = self._load(deploy)
+        for line in graph.notes:
+            note(line, always=line in graph.number_notes)
+        return graph
+
+    def _load(self, deploy: bool) -> Graph:
         from caffe2py.graph.load import load
 
-        graph = load(
+        return load(
             self.prototxt,
             self.caffemodel,
             phase=self.phase,
@@ -89,9 +112,6 @@ class NetFiles:
             deploy=deploy,
             ignore_unknown_fields=self.ignore_unknown_fields,
         )
-        for line in graph.notes:
-            note(line, always=line in graph.number_notes)
-        return graph
 
 
 dialect_option = click.option(

@@ -20,7 +20,7 @@ from tests.helpers.nets import command, write_net
 
 # A line for each command; the words in capitals are inputs, and `=` stands before the one output that is tried.
 LINES = {
-    "convert": ["NET WEIGHTS --plugin PLUGIN -o =.pt .pt2 .py .onnx .safetensors .caffemodel .h5"],
+    "convert": ["NET WEIGHTS --plugin PLUGIN -o =.pt .pt2 .py .onnx .safetensors .prototxt .caffemodel .h5"],
     "record": ["NET WEIGHTS --from DUMP --plugin PLUGIN -o =.h5 .npz"],
     "show": ["NET WEIGHTS --plugin PLUGIN --svg =.svg", "NET WEIGHTS --plugin PLUGIN --html =.html"],
     "verify": [

@@ -20,7 +20,7 @@ ORDER = [
     ["proto"],
     ["layers"],
     ["graph"],
-    ["passes", "structure"],
+    ["passes", "structure", "frontends"],
     ["picture", "backends"],
     ["proof", "runtime"],
     ["evaluate", "pycaffe"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,10 +26,10 @@ from caffe2py.cli.files import Command, Output
 if TYPE_CHECKING:
     from caffe2py.graph import Graph
 
-KEEPING = (".caffemodel", ".h5", ".safetensors")  # files of weights: what training needs is kept
+KEEPING = (".prototxt", ".caffemodel", ".h5", ".safetensors")  # files of weights: what training needs is kept
 
 
-@click.command(cls=Command, short_help="Translate a net: .pt .pt2 .py .onnx .safetensors .caffemodel .h5")
+@click.command(cls=Command, short_help="Translate a net: .pt .pt2 .py .onnx .safetensors .prototxt ...")
 @net_files()
 @click.option(
     "-o",
@@ -47,20 +48,29 @@ KEEPING = (".caffemodel", ".h5", ".safetensors")  # files of weights: what train
 )
 @click.option("--opset", type=int, help="For .onnx: this opset; the lowest that says the net rightly, if not given.")
 @click.option(
-    "--axpy", type=click.Choice(["inline", "function"]), help="For .onnx: Axpy as Mul and Add, or as a function."
+    "--axpy",
+    type=click.Choice(["inline", "function", "layer"]),
+    is_flag=False,
+    flag_value="layer",
+    help="For .onnx: Axpy as Mul and Add, or as a function. Of an .onnx, alone: gated sums as Axpy layers.",
 )
+@click.option("--target", metavar="NAME", help="Of an .onnx: the Caffe that must read it: bvlc, bvlc-2017, ssd, ...")
 @click.option("--fold", is_flag=True, default=None, help="For .onnx: fold BatchNorm into the layer before it.")
 @click.option(
     "--float16", is_flag=True, default=None, help="For .onnx: compute in float16; inputs and outputs stay float32."
 )
-@click.option("--no-check", is_flag=True, default=None, help="For .onnx: do not check the file that was written.")
+@click.option("--no-check", is_flag=True, default=None, help="Do not check what was written, for or of an .onnx.")
 @json_option
-def command(net: NetFiles, out: str, no_check: bool | None, as_json: bool, **settings: Any) -> None:
+def command(net: NetFiles, out: str, target: str | None, no_check: bool | None, as_json: bool, **settings: Any) -> None:
     """Translate NET.prototxt, with the weights of NET.caffemodel, into OUT.
 
     A caffemodel alone, in place of the prototxt, is translated as the net that is saved in it. A training file is
     translated as the net to run: without labels, losses and accuracies, its input of crop_size or new_height and
     new_width, with the channels that the first layer's weights take. Caffe's formats and .safetensors keep all.
+
+    An ONNX model in place of the prototxt becomes a net of Caffe's layers, which --target must read; a fork's own
+    layers are used with --dialect only. What was written is checked against onnxruntime on the model, where that is
+    installed.
 
     \b
     OUT.pt           for caffe2py.load_torch; a plain dict that torch.load(weights_only=True) opens
@@ -68,6 +78,7 @@ def command(net: NetFiles, out: str, no_check: bool | None, as_json: bool, **set
     OUT.py           source that imports torch alone, with its weights beside it in OUT.pth
     OUT.onnx         ONNX; checked by onnx.checker, and against our own run where onnxruntime is installed
     OUT.safetensors  Caffe's own blobs, named layer.0, layer.1
+    OUT.prototxt     the net as text of today's format, with its weights beside it in OUT.caffemodel
     OUT.caffemodel   Caffe's binary format of today
     OUT.h5           Caffe's HDF5 weights
 
@@ -76,8 +87,9 @@ def command(net: NetFiles, out: str, no_check: bool | None, as_json: bool, **set
     from caffe2py.backends.convert import convert, writer
     from caffe2py.proto.disk.digests import digest_ahead
 
+    foreign = _foreign(net, settings, target)
     options = {name: value for name, value in settings.items() if value is not None}
-    for name in [*options, *(["no_check"] if no_check else [])]:
+    for name in [*options, *(["no_check"] if no_check and not net.is_foreign else [])]:
         suffix = ".py" if name == "style" else ".onnx"
         if not out.endswith(suffix):
             raise click.UsageError(f"--{name.replace('_', '-')} is for OUT{suffix}")
@@ -85,10 +97,10 @@ def command(net: NetFiles, out: str, no_check: bool | None, as_json: bool, **set
     if net.caffemodel and out.endswith(".onnx"):
         digest_ahead(net.caffemodel)  # for the file's metadata
     with working(f"reading {net.prototxt}"):
-        graph = net.load(deploy=not out.endswith(KEEPING))
+        graph = net.load(deploy=not out.endswith(KEEPING), **foreign)
     with working(f"writing {out}"):
         files = convert(graph, out, **options)
-    checked = {} if no_check or not out.endswith(".onnx") else _check(files[0], graph, bool(options.get("float16")))
+    checked = {} if no_check else _checked(files, graph, net, bool(options.get("float16")))
     if as_json:
         said = [{"file": str(f), "bytes": f.stat().st_size} for f in files]
         print_json({"files": said, "notes": list(graph.notes)} | ({"check": checked} if checked else {}))
@@ -112,14 +124,37 @@ def _lost(graph: Graph) -> tuple[str, ...]:
     return without_number(graph.net) if graph.net is not None else ()
 
 
-def _check(path: Path, graph: Graph, float16: bool) -> dict[str, Any]:
-    """What a check of the written file found: `ok`, the largest difference, and a sentence."""
-    from caffe2py.backends.onnx.check import check_file
+def _foreign(net: NetFiles, settings: dict[str, Any], target: str | None) -> dict[str, Any]:
+    """The choices for a net of another maker, taken out of the settings."""
+    layer = settings["axpy"] == "layer"
+    if layer:
+        settings["axpy"] = None
+    if net.is_foreign:
+        return {"target": target, "axpy": layer}
+    if layer or target:
+        raise click.UsageError(f"--{'axpy' if layer else 'target'} is for a net out of a .onnx")
+    return {}
+
+
+def _checked(files: Sequence[Path], graph: Graph, net: NetFiles, float16: bool) -> dict[str, Any]:
+    """What a check of the written files found: `ok`, the largest difference, and a sentence; empty without a check."""
     from caffe2py.errors import CheckError
 
-    with working(f"checking {path}"):
+    out = files[0]
+    if out.suffix != ".onnx" and not net.is_foreign:
+        return {}
+    with working(f"checking {out}"):
         try:
-            found = check_file(path, graph, float16=float16)
+            if out.suffix == ".onnx":
+                from caffe2py.backends.onnx.check import check_file
+
+                found = check_file(out, graph, float16=float16)
+            else:
+                from caffe2py.backends.onnx.source import check_source
+                from caffe2py.graph.load import load
+
+                written = load(*files) if out.suffix in (".prototxt", ".caffemodel") else graph
+                found = check_source(written, Path(net.prototxt))
         except CheckError as error:
             return {"ok": False, "said": str(error)}
     return {"ok": True, "said": str(found), "difference": found.worst, "output": found.output}

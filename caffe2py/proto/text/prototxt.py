@@ -50,7 +50,8 @@ class NetText:
 
     `notes` tell what the reader did or left aside: upgrades, fields that the schema does not know. `text` is the
     original text, "" for a net out of a caffemodel. `unknown` are fields of the net itself; a layer has its own.
-    `dialects` are the schemas that know what the net says: Caffe's own ("bvlc"), or a fork's.
+    `dialects` are the schemas that know what the net says: Caffe's own ("bvlc"), or a fork's. `head` are lines of
+    comment to stand before it where it is written.
     """
 
     name: str
@@ -61,6 +62,7 @@ class NetText:
     text: str = ""
     unknown: tuple[Unknown, ...] = ()
     dialects: tuple[str, ...] = (OWN,)
+    head: tuple[str, ...] = ()
 
 
 class Places(Mapping[str, Place]):

@@ -24,8 +24,8 @@ def format_message(message: Any, unknown: Sequence[Unknown] = ()) -> str:
 
 
 def format_net(net: NetText) -> str:
-    """The prototxt of a net in today's format, with the fields that the schema does not know."""
-    parts = [format_message(net.message, net.unknown)]
+    """The prototxt of a net in today's format, with the fields that the schema does not know, behind its comment."""
+    parts = [*(f"# {line}\n" for line in net.head), format_message(net.message, net.unknown)]
     for layer in net.layers:
         body = _lines(layer.message, [(u.path, u.value) for u in layer.unknown], "  ")
         parts.append("".join(f"{line}\n" for line in ("layer {", *body, "}")))

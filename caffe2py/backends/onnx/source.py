@@ -1,0 +1,59 @@
+"""Is what was made of an `.onnx` file right? Our run of it against onnxruntime on the file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from caffe2py.backends.onnx.check import BAR, HALF_BAR, OnnxCheck, relative_difference
+from caffe2py.errors import CheckError
+from caffe2py.graph import Graph
+
+SEED = 2018
+LARGEST = 2.0  # of pictures whose values have a deviation of about 1, as nets of today are fed
+TYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16}
+
+
+def check_source(graph: Graph, source: Path) -> OnnxCheck:
+    """Run the graph, and the model that it was made of, on a seeded input.
+
+    Raises `CheckError` where an output differs by more than rounding explains, or onnxruntime does not load the model.
+    """
+    try:
+        import onnxruntime
+    except ImportError:
+        return OnnxCheck(None)
+    from caffe2py.backends.torch.run import run
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    try:
+        session = onnxruntime.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
+        feed = _feed(session.get_inputs(), graph)
+        theirs = session.run(None, feed)
+    except Exception as error:  # onnxruntime's own kinds, none of which is public
+        raise CheckError(f"onnxruntime refuses it: {str(error).strip().splitlines()[0]}", str(source)) from None
+    ours = run(graph, {name: x.astype(np.float32) for name, x in feed.items()})
+    names = [o.name for o in session.get_outputs()]
+    found = [(relative_difference(ours[n], np.asarray(t)), n) for n, t in zip(names, theirs, strict=True)]
+    worst, output = max(found, default=(0.0, ""))
+    half = any(x.dtype == np.float16 for x in [*feed.values(), *map(np.asarray, theirs)])
+    if worst > (HALF_BAR if half else BAR):
+        fact = f'output "{output}" differs from onnxruntime on {source.name} by {worst:.1e} of its largest value'
+        raise CheckError(f"{fact}; want at most {HALF_BAR if half else BAR:.0e}", graph.net.file if graph.net else None)
+    return OnnxCheck(worst, output)
+
+
+def _feed(inputs: Any, graph: Graph) -> dict[str, np.ndarray]:
+    random = np.random.RandomState(SEED)
+    feed = {}
+    for given in inputs:
+        shape = graph.inputs[given.name]
+        assert shape is not None
+        if given.type in TYPES:
+            feed[given.name] = random.uniform(-LARGEST, LARGEST, shape).astype(TYPES[given.type])
+        else:
+            feed[given.name] = random.randint(0, 2, shape).astype(np.int32 if "int32" in given.type else np.int64)
+    return feed

@@ -1,0 +1,1 @@
+"""ONNX's operators in Caffe's layers, a file a family."""

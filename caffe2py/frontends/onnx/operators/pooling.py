@@ -1,0 +1,59 @@
+"""Poolings over windows, and over whole images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from caffe2py.frontends.caffe.draft import Blob, Draft, Unsayable
+from caffe2py.frontends.caffe.moves import reshape
+from caffe2py.frontends.caffe.reductions import reduce
+from caffe2py.frontends.caffe.windows import Average, Window, pool
+from caffe2py.frontends.onnx.node import Made, Node, operator
+from caffe2py.frontends.onnx.operators.arithmetic import image_starts
+from caffe2py.frontends.onnx.operators.convolution import window_of
+
+EXACT = 2**24  # up to there every whole number is a float32
+GLOBAL = {"GlobalAveragePool": "AVE", "GlobalMaxPool": "MAX"}
+
+
+@operator("MaxPool", "AveragePool")
+def pooled(node: Node, n: Draft) -> Made:
+    """Rounding down, and borders of two sizes, are said with Caffe's own windows; see `windows.pool`."""
+    x = node.blob()
+    kernel = list(node.attr("kernel_shape"))
+    window = window_of(node, x.shape[2:], kernel)
+    if any(d != 1 for d in window.dilation):
+        raise Unsayable("a pooling whose window has gaps")
+    out, flat = node.shape[2:], len(x.shape) == 3
+    if len(x.shape) not in (3, 4):
+        raise Unsayable(f"a pooling over {len(x.shape) - 2} axes; Caffe pools images")
+    if flat:  # one axis: images of one row
+        x, out = reshape(n, x, (*x.shape[:2], 1, x.shape[2])), (1, *out)
+        window = Window((1, *window.kernel), (1, *window.stride), (0, *window.before), (0, *window.after))
+    if node.op == "MaxPool":
+        made, *places = pool(n, x, "MAX", window, out, places=len(node.shapes) > 1)
+        if places:
+            return [reshape(n, made, node.shape), _numbered(node, n, places[0], x.shape)]
+    else:
+        counts = bool(node.attr("count_include_pad", 0))
+        average = Average(window.kernel, window.stride, window.before, window.after, border_counts=counts)
+        (made,) = pool(n, x, "AVE", average, out)
+    return reshape(n, made, node.shape)
+
+
+def _numbered(node: Node, n: Draft, places: Blob, x: Sequence[int]) -> Blob:
+    """Places in their images as ONNX counts them: on through all images."""
+    if node.attr("storage_order", 0) or math.prod(x) > EXACT or len(x) != 4:
+        raise Unsayable("numbers places down the columns, or more of them than floats can tell apart")
+    places.whole = True
+    starts = image_starts(places.shape, x[2] * x[3])
+    made = n.layer("Bias", places, blobs=[starts], bias_param={"axis": 0, "num_axes": 2})
+    made.whole = True
+    return made
+
+
+@operator(*GLOBAL)
+def whole(node: Node, n: Draft) -> Made:
+    x = node.blob()
+    return reduce(n, x, GLOBAL[node.op], range(2, len(x.shape)), keep=True)

@@ -1,0 +1,176 @@
+"""An ONNX model as a Caffe net: every operator in its turn, and one error for all that cannot be said."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from onnx import NodeProto, TensorProto, ValueInfoProto
+
+from caffe2py.errors import NetError, UnsupportedError
+from caffe2py.frontends.caffe.draft import Blob, Draft, Unsayable
+from caffe2py.frontends.caffe.targets import Target
+from caffe2py.frontends.onnx.file import OnnxFile, opset_of, read_onnx
+from caffe2py.frontends.onnx.folding import folded, inferred
+from caffe2py.frontends.onnx.node import Node, Value, attributes_of, translations
+from caffe2py.graph import Graph
+from caffe2py.layers.base import Shape
+
+OLDEST = 7  # the opset whose operators are the first that are read
+MOVES = frozenset(
+    "Expand Flatten Identity Reshape Slice Split Squeeze Tile Transpose Unsqueeze".split()
+)  # which may as well be done before what is moved is cut to whole numbers
+OWN_DOMAIN = ("", "ai.onnx")
+
+
+def load_onnx(
+    path: str | os.PathLike[str],
+    *,
+    inputs: Mapping[str, Shape] | None = None,
+    target: Target | None = None,
+    axpy: bool = False,
+) -> Graph:
+    """Read an ONNX model as a graph of Caffe's layers.
+
+    Shapes are Caffe's, fixed: a free first axis of an input becomes 1, every other free one is told by `inputs`.
+    `target` says which Caffe must read the net; with `axpy` a gated sum becomes the SENet release's layer. Raises
+    `UnsupportedError`, which lists every operator that Caffe cannot say exactly, `FileError` for what is no model.
+    """
+    found = read_onnx(path)
+    if found.model.functions:
+        from onnx.inliner import inline_local_functions
+
+        found.model = inline_local_functions(found.model)
+    opset = opset_of(found.model)
+    if opset < OLDEST:
+        raise UnsupportedError(f"the model is of opset {opset}; want {OLDEST} or later", found.path)
+    walk = _Walk(found, opset, Draft(target or Target()), axpy)
+    walk.inputs(dict(inputs or {}))
+    for node in found.model.graph.node:
+        walk.node(node)
+    return walk.finish()
+
+
+@dataclass
+class _Walk:
+    """The model as far as it is translated."""
+
+    file: OnnxFile
+    opset: int
+    draft: Draft
+    axpy: bool
+    values: dict[str, Value] = field(default_factory=dict)
+    whole: dict[str, bool] = field(default_factory=dict)
+    strange: set[str] = field(default_factory=set)  # values that could not be made
+    faults: list[str] = field(default_factory=list)
+
+    def inputs(self, shapes: dict[str, Shape]) -> None:
+        self.values.update(self.file.tensors)
+        for tensor in self.file.model.graph.sparse_initializer:
+            self.faults.append(f'initializer "{tensor.values.name}" is sparse')
+        for given in self.file.model.graph.input:
+            if given.name not in self.values:
+                shape = _input_shape(given, shapes.pop(given.name, None), self.file.path)
+                self.values[given.name] = self.draft.input(given.name, shape)
+                self.whole[given.name] = given.type.tensor_type.elem_type in (TensorProto.INT32, TensorProto.INT64)
+        if shapes:
+            have = ", ".join(i.name for i in self.file.model.graph.input if i.name not in self.file.tensors)
+            raise NetError(f'the model has no input "{next(iter(shapes))}"; its inputs are {have}', self.file.path)
+
+    def node(self, node: NodeProto) -> None:
+        name = node.name or next(filter(None, node.output), node.op_type)
+        if self.strange.intersection(node.input):
+            self.strange.update(node.output)
+            return
+        missing = [i for i in node.input if i and i not in self.values]
+        if missing:
+            raise NetError(f'node "{name}" ({node.op_type}) reads "{missing[0]}", which nobody makes', self.file.path)
+        start = len(self.draft.entries)
+        inputs = [self.values[i] if i else None for i in node.input]
+        try:
+            made = self._made(node, name, inputs)
+        except Unsayable as error:
+            domain = "" if node.domain in OWN_DOMAIN else f"{node.domain}."
+            self.faults.append(f'node "{name}" ({domain}{node.op_type}): {error}')
+            self._stand_in(node, inputs)
+            return
+        results = {top: value for top, value in zip(node.output, made, strict=False) if top and value is not None}
+        self.draft.named(start, self._layer_name(node, name), {t: v for t, v in results.items() if isinstance(v, Blob)})
+        self.values.update(results)
+
+    def _made(self, node: NodeProto, name: str, inputs: Sequence[Value | None]) -> Sequence[Value | None]:
+        constants = folded(node, inputs, self.opset)
+        if constants is not None:
+            return constants
+        translation = translations().get(node.op_type) if node.domain in OWN_DOMAIN else None
+        if translation is None:
+            raise Unsayable("no layer of Caffe says this operator")
+        shapes, whole = inferred(node, inputs, self.opset, self.whole)
+        words = attributes_of(node)
+        moves_cut = node.op_type in MOVES and isinstance(inputs[0], Blob) and inputs[0].of is not None
+        if moves_cut:
+            inputs = [inputs[0].of, *inputs[1:]]  # type: ignore[union-attr]
+        made = translation(Node(node.op_type, name, inputs, words, shapes, self.opset, self.axpy), self.draft)
+        given = [made] if isinstance(made, (Blob, np.ndarray)) else list(made)
+        results: list[Value | None] = [r if r is None or isinstance(r, Blob) else np.asarray(r) for r in given]
+        if moves_cut:
+            results = [Blob(r.shape, of=r) if isinstance(r, Blob) else r for r in results]
+        for top, shape, value in zip(node.output, shapes, results, strict=False):
+            if shape is not None and value is not None and tuple(value.shape) != shape:
+                raise Unsayable(f"is of shape {shape} in ONNX, and would be {tuple(value.shape)} here")
+            self.whole[top] = whole[list(node.output).index(top)]
+        wanted = sum(1 for top in node.output if top)
+        if sum(1 for r in results if r is not None) < wanted:
+            raise Unsayable("has outputs that no layer of Caffe makes")
+        return results
+
+    def _stand_in(self, node: NodeProto, inputs: Sequence[Value | None]) -> None:
+        """Blobs of nobody for the outputs of what cannot be said, so that all else that cannot be is found too."""
+        shapes, _ = inferred(node, inputs, self.opset, self.whole)
+        for top, shape in zip(node.output, shapes, strict=True):
+            if shape is None:
+                self.strange.add(top)
+            else:
+                self.values[top] = Blob(shape)
+
+    def _layer_name(self, node: NodeProto, name: str) -> str:
+        """A layer with weights has the name of the module whose weights they are, where that can be told."""
+        stems = [i.removesuffix(".weight") for i in node.input[1:2] if i in self.file.tensors and i.endswith(".weight")]
+        return stems[0] if stems else name
+
+    def finish(self) -> Graph:
+        if self.faults:
+            count = f"{len(self.faults)} operators" if len(self.faults) > 1 else "an operator"
+            target = self.draft.target.name
+            fact = f"{count} of the model cannot be said exactly in layers of Caffe ({target})"
+            raise UnsupportedError(fact, self.file.path, self.faults)
+        graph = self.file.model.graph
+        outputs = {}
+        for out in graph.output:
+            value = self.values[out.name]
+            if isinstance(value, np.ndarray):
+                value = self.draft.constant(value)
+                self.draft.named(len(self.draft.entries) - 1, out.name, {out.name: value})
+            if value.truncated:
+                raise UnsupportedError(f'output "{out.name}" is cut to whole numbers', self.file.path)
+            outputs[out.name] = value
+        return self.draft.finish(graph.name, outputs, self.file.path)
+
+
+def _input_shape(given: ValueInfoProto, told: Shape | None, path: str) -> Shape:
+    """The shape of an input: what is told, else the model's own, whose first axis may be free."""
+    if told is not None:
+        return tuple(told)
+    tensor = given.type.tensor_type
+    if tensor.elem_type == TensorProto.STRING or not given.type.HasField("tensor_type"):
+        raise UnsupportedError(f'input "{given.name}" is no tensor of numbers', path)
+    dims = [d.dim_value if d.HasField("dim_value") else 0 for d in tensor.shape.dim]
+    if dims and dims[0] == 0:
+        dims[0] = 1
+    if not tensor.HasField("shape") or 0 in dims:
+        free = ",".join(str(d) if d else "?" for d in dims)
+        fact = f'input "{given.name}" has free sizes ({free}); want them by --input {given.name}=...'
+        raise UnsupportedError(fact, path)
+    return tuple(dims)
