@@ -121,7 +121,9 @@ class _Builder:
 
     def _unread(self, layer: Layer, params: Params) -> tuple[Unknown, ...]:
         """What nobody reads and the layer may need."""
+        fillers = tuple(f"{filler.path}." for filler in layer.fillers.values())
         unread = params.unread() if params.unknown and not isinstance(layer, Opaque) else ()
+        unread = tuple(u for u in unread if not u.path.startswith(fillers))
         if not unread:
             return ()
         from caffe2py.proto.dialects.rules import is_unheeded  # here: a net of Caffe's own needs no forks
