@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from caffe2py.backends.torch.source import to_source
     from caffe2py.errors import CaffeError
     from caffe2py.evaluate.classification import classify
+    from caffe2py.evaluate.detection import detect
     from caffe2py.evaluate.releases.identification import identify
     from caffe2py.graph.fillers import fill_weights
     from caffe2py.graph.load import load
@@ -31,6 +32,7 @@ _HOMES = {
     "classify": "evaluate.classification",
     "compare": "proof.compare",
     "convert": "backends.convert",
+    "detect": "evaluate.detection",
     "fill_weights": "graph.fillers",
     "identify": "evaluate.releases.identification",
     "load": "graph.load",
@@ -52,6 +54,7 @@ __all__ = [
     "classify",
     "compare",
     "convert",
+    "detect",
     "fill_weights",
     "identify",
     "load",

@@ -53,6 +53,8 @@ ENGINE = (
         help="Of products; sums and statistics stay in fp32.",
     ),
     click.option("--compile", is_flag=True, help="Compile the module first (torch.compile)."),
+)
+BATCHES = (
     click.option(
         "--batch-size",
         "--batch",

@@ -1,6 +1,6 @@
 """Images to error rates: preprocessing as OpenCV does it, class orders, known releases, the published table.
 
-The public functions load when they are first used: `from caffe2py.evaluate import classify, evaluate, identify, table`.
+The public functions load when they are first used: `from caffe2py.evaluate import classify, detect, evaluate`.
 """
 
 from __future__ import annotations
@@ -10,18 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from caffe2py.evaluate.classification import classify
+    from caffe2py.evaluate.detection import detect
     from caffe2py.evaluate.evaluation import evaluate
     from caffe2py.evaluate.published import table
     from caffe2py.evaluate.releases.identification import identify
 
 _HOMES = {
     "classify": "classification",
+    "detect": "detection",
     "evaluate": "evaluation",
     "identify": "releases.identification",
     "table": "published",
 }
 
-__all__ = ["classify", "evaluate", "identify", "table"]
+__all__ = ["classify", "detect", "evaluate", "identify", "table"]
 
 
 def __getattr__(name: str) -> Any:

@@ -12,7 +12,7 @@ import numpy as np
 from caffe2py.errors import CaffeError, FileError
 from caffe2py.evaluate.labels.classes import COUNT, classes
 from caffe2py.evaluate.network import Engine, network, scores_only
-from caffe2py.evaluate.pictures.images import Image, find_images
+from caffe2py.evaluate.pictures.images import images_of
 from caffe2py.evaluate.pictures.net_input import Choices, preprocessing
 from caffe2py.evaluate.pipeline import results
 from caffe2py.evaluate.releases.identification import release_of
@@ -63,7 +63,7 @@ def classify(
     notes = [by_name] if by_name else []
     graph = scores_only(graph, scores)
     how, engine = preprocessing(graph, choices or Choices(), release), engine or Engine()
-    found = [image for source in images for image in _images(source)]
+    found = [image for source in images for image in images_of(source)]
     net = network(graph, how, engine)
     order = class_order if class_order != "auto" else release.class_order if release else None
     if names is not None:
@@ -80,14 +80,6 @@ def classify(
             guesses = () if result.scores is None else _best(result.scores, top, words)
             made[result.index] = Classified(found[result.index].name, guesses, result.error)
     return [made[i] for i in range(len(found))], notes
-
-
-def _images(source: str | os.PathLike[str]) -> Sequence[Image]:
-    """One file under the name that it was given by, or all images of a folder or tar."""
-    path = Path(source)
-    if path.is_file() and path.suffix.lower() != ".tar":
-        return [Image(os.fspath(source), path)]
-    return find_images(source).items
 
 
 def _best(scores: np.ndarray, top: int, words: Sequence[tuple[str | None, str | None]]) -> tuple[Guess, ...]:

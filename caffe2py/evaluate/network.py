@@ -66,6 +66,17 @@ class Network:
 def network(graph: Graph, how: Preprocessing, engine: Engine) -> Network:
     """A net that `scores_only` made, ready to run; its weights are read when it starts."""
     classes = class_count(graph)
+    backend, opened = runner(graph, how, engine)
+
+    def start(pixels: np.ndarray) -> Later:
+        later = opened(pixels)
+        return lambda: _rows(later(), len(pixels), classes, graph)
+
+    return Network(classes, backend, start)
+
+
+def runner(graph: Graph, how: Preprocessing, engine: Engine) -> tuple[str, Callable[[np.ndarray], Later]]:
+    """What runs a net of one output, and a function of pixels that starts it; its weights are read when that starts."""
     made = chosen(graph, "torch" if engine.torch_alone else engine.backend, engine.device)
     where = find_device(engine.device) if made is None else None
 
@@ -76,11 +87,7 @@ def network(graph: Graph, how: Preprocessing, engine: Engine) -> Network:
             return _torch(graph, how, engine, where)
         return _onnx(Session(made, torch.get_num_threads(), engine.device), how, engine)
 
-    def start(pixels: np.ndarray) -> Later:
-        later = opened()(pixels)
-        return lambda: _rows(later(), len(pixels), classes, graph)
-
-    return Network(classes, "torch" if made is None else "onnxruntime", start)
+    return "torch" if made is None else "onnxruntime", lambda pixels: opened()(pixels)
 
 
 def scores_only(graph: Graph, blob: str | None = None) -> Graph:

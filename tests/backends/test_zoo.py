@@ -1,4 +1,4 @@
-"""Well-known nets of every format, and MTCNN with its trained weights: every layer as Caffe recorded it."""
+"""Well-known nets of every format and fork, and MTCNN with its trained weights: every layer as Caffe recorded it."""
 
 from __future__ import annotations
 
@@ -73,5 +73,7 @@ def test_the_table_tells_the_shapes_that_caffe_had(net: RecordedNet) -> None:
             if layer.attrs["type"] != "Split" and layer.attrs["name"] in ours:
                 tops = [layer[top] for top in sorted(layer) if top.startswith("top")]
                 shapes = [t.shape if isinstance(t, h5py.Dataset) else tuple(t.attrs["shape"]) for t in tops]
-                assert shapes and ours[layer.attrs["name"]][: len(shapes)] == shapes
+                assert shapes
+                if graph.node(layer.attrs["name"]).layer.measured is None:  # else how much it finds is not known before
+                    assert ours[layer.attrs["name"]][: len(shapes)] == shapes
     assert f"{len(graph.nodes)} layers" in str(graph)

@@ -38,6 +38,7 @@ LINES = {
     "archive extract": ["BUNDLE -o =.d"],
     "data compute_image_mean": ["BUNDLE =.binaryproto .npy"],
     "data convert_imageset": ["IMAGES LABELS =.d"],
+    "detect": ["NET WEIGHTS IMAGES --names LABELS --plugin PLUGIN --mean MEAN --transform NET -o =.png .d"],
     "evaluate": [
         "NET WEIGHTS --plugin PLUGIN --images IMAGES --labels LABELS --mean MEAN --transform NET --registry CARD -o =.d"
     ],

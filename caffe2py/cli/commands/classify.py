@@ -9,7 +9,7 @@ import click
 
 from caffe2py.cli.common import NetFiles, fail, json_option, lines_of, net_files, note, print_json, say
 from caffe2py.cli.files import Command, Input
-from caffe2py.cli.image_options import CLASSES, ENGINE, PREPROCESSING, options
+from caffe2py.cli.image_options import BATCHES, CLASSES, ENGINE, PREPROCESSING, options
 
 
 @click.command(cls=Command, short_help="Name what a net sees in images")
@@ -19,7 +19,7 @@ from caffe2py.cli.image_options import CLASSES, ENGINE, PREPROCESSING, options
 @click.option(
     "--names", type=Input(), metavar="FILE", help="A class name a line, for a net of other classes than ILSVRC2012's."
 )
-@options(CLASSES, PREPROCESSING, ENGINE)
+@options(CLASSES, PREPROCESSING, ENGINE, BATCHES)
 @json_option
 def command(net: NetFiles, as_json: bool, images: tuple[str, ...], **settings: Any) -> None:
     """Run NET on each IMAGE (files, folders or tars) and print the best classes with their probabilities.

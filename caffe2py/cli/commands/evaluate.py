@@ -8,12 +8,21 @@ import click
 
 from caffe2py.cli.common import NetFiles, json_option, lines_of, net_files, note, print_json, say, working
 from caffe2py.cli.files import Command
-from caffe2py.cli.image_options import CLASSES, ENGINE, LABELLED, PREPROCESSING, counting, first_process, options
+from caffe2py.cli.image_options import (
+    BATCHES,
+    CLASSES,
+    ENGINE,
+    LABELLED,
+    PREPROCESSING,
+    counting,
+    first_process,
+    options,
+)
 
 
 @click.command(cls=Command, short_help="Measure the top-1 and top-5 error of a net on labelled images")
 @net_files(weights=True)
-@options(LABELLED, CLASSES, PREPROCESSING, ENGINE)
+@options(LABELLED, CLASSES, PREPROCESSING, ENGINE, BATCHES)
 @json_option
 def command(net: NetFiles, as_json: bool, out: str | None, **settings: Any) -> None:
     """Run NET with its weights on labelled images; print its top-1 and top-5 error with 95 % intervals.

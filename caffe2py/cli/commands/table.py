@@ -8,7 +8,16 @@ import click
 
 from caffe2py.cli.common import lines_of, note, print_json, say
 from caffe2py.cli.files import Command, Input
-from caffe2py.cli.image_options import CLASSES, ENGINE, LABELLED, PREPROCESSING, counting, first_process, options
+from caffe2py.cli.image_options import (
+    BATCHES,
+    CLASSES,
+    ENGINE,
+    LABELLED,
+    PREPROCESSING,
+    counting,
+    first_process,
+    options,
+)
 
 
 @click.command(cls=Command, short_help="Measure the published error table of the SENet release again")
@@ -16,7 +25,7 @@ from caffe2py.cli.image_options import CLASSES, ENGINE, LABELLED, PREPROCESSING,
     "--weights", type=Input(), required=True, metavar="DIR", help="The folder of the caffemodels; searched through."
 )
 @click.option("--model", "models", multiple=True, metavar="NAME", help="Only this release; may be given several times.")
-@options(LABELLED, CLASSES, PREPROCESSING, ENGINE)
+@options(LABELLED, CLASSES, PREPROCESSING, ENGINE, BATCHES)
 @click.option(
     "--format",
     "form",

@@ -54,6 +54,14 @@ class Sample:
     label: Label
 
 
+def images_of(source: str | os.PathLike[str]) -> Sequence[Image]:
+    """One file under the name that it was given by, or all images of a folder or tar. Raises FileError."""
+    path = Path(source)
+    if path.is_file() and path.suffix.lower() != ".tar":
+        return [Image(os.fspath(source), path)]
+    return find_images(source).items
+
+
 def find_images(source: str | os.PathLike[str]) -> Images:
     """The images of a folder (searched through), of a tar, of a list of files, or one image.
 

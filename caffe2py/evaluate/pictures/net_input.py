@@ -35,11 +35,14 @@ class Choices:
     transform: str | None = None  # a prototxt whose TEST phase has the transform_param: the net's train_val.prototxt
 
 
-def preprocessing(graph: Graph, choices: Choices, release: Release | None = None) -> Preprocessing:
+def preprocessing(
+    graph: Graph, choices: Choices, release: Release | None = None, *, whole: bool = False
+) -> Preprocessing:
     """The preprocessing of a net: first what is asked for, then its transform_param, then its release, then Caffe's.
 
     The shorter side is 256 for a crop of 224 to 256, and in that proportion for others. A net whose input is no
-    square is fed the whole image, warped to it. `mirror` is left off, as it is in every published single-crop error.
+    square is fed the whole image, warped to it, and so is one that is to see the `whole` of it. `mirror` is left off,
+    as it is in every published single-crop error.
     """
     depth, crop = _input(graph)
     found = _transform(choices.transform, graph)
@@ -52,7 +55,7 @@ def preprocessing(graph: Graph, choices: Choices, release: Release | None = None
         )
     resize, size = choices.resize or (release.resize if release else None), choices.size
     sides = (size, size) if size else (_shorter_side(crop[0]),) * 2
-    if not choices.resize and not size and (found.warp or crop[0] != crop[1]):
+    if not choices.resize and not size and (whole or found.warp or crop[0] != crop[1]):
         resize, sides = "warp", found.warp or crop
     mean, source = _mean(graph, choices, found, release, depth)
     channels = choices.channels or ("grey" if depth == 1 else "bgr")

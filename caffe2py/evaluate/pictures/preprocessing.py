@@ -85,6 +85,16 @@ class Preprocessing:
             raise FileError(f"{_by((height, width))} is too small for a crop of {_by(self.crop)}", name)
         return image[top : top + self.crop[0], left : left + self.crop[1]]
 
+    def seen(self, height: int, width: int) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom of what the net sees of a picture of this size, in the picture's pixels."""
+        way = RESIZES[self.resize]
+        size = (height, width)
+        if self.resize != "none":
+            size = _resized(size, self, way, int if way.library == "PIL" else round)
+        top, left = _corner(size, self.crop, way)
+        down, right = height / size[0], width / size[1]
+        return left * right, top * down, (left + self.crop[1]) * right, (top + self.crop[0]) * down
+
     def offset(self) -> np.ndarray:
         """What is subtracted, as (1 or channels, 1, 1) or (channels, height, width) of the crop."""
         mean = np.asarray(self.mean, np.float32)
@@ -121,17 +131,28 @@ class Preprocessing:
             "scale": self.scale,
         }
 
+    def picture(self, data: bytes, name: str = "") -> np.ndarray:
+        """The whole picture (height, width, 3) as uint8, BGR, the way up that `pixels` sees it. Raises FileError."""
+        cv2 = import_opencv()
+        turned = 0 if RESIZES[self.resize].library == "cv2" else cv2.IMREAD_IGNORE_ORIENTATION
+        return _decoded(data, name, cv2.IMREAD_COLOR | turned)
 
-def _opencv_pixels(data: bytes, name: str, how: Preprocessing, way: Resize) -> np.ndarray:
-    """As cv2.imread: 8 bits, turned by the EXIF tag, alpha dropped; a file that is cut short is refused."""
+
+def _decoded(data: bytes, name: str, flags: int) -> np.ndarray:
     cv2 = import_opencv()
-    flag = cv2.IMREAD_GRAYSCALE if how.channels == "grey" else cv2.IMREAD_COLOR
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), flag) if data else None
+        image: np.ndarray | None = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
     except cv2.error as error:
         raise FileError(f"OpenCV cannot decode it: {str(error).strip().splitlines()[0]}", name) from None
     if image is None:
         raise FileError(_why_not(data), name)
+    return image
+
+
+def _opencv_pixels(data: bytes, name: str, how: Preprocessing, way: Resize) -> np.ndarray:
+    """As cv2.imread: 8 bits, turned by the EXIF tag, alpha dropped; a file that is cut short is refused."""
+    cv2 = import_opencv()
+    image = _decoded(data, name, cv2.IMREAD_GRAYSCALE if how.channels == "grey" else cv2.IMREAD_COLOR)
     if how.resize != "none":
         height, width = _resized(image.shape[:2], how, way, round)
         if (height, width) != image.shape[:2]:

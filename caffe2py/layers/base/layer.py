@@ -49,6 +49,7 @@ class Layer:
     auto_tops: ClassVar[bool] = False  # tops that the prototxt leaves out are made without a name
     idle: ClassVar[bool] = False  # its tops are its bottom
     time_first: ClassVar[bool] = False  # its blobs are (time, batch, ...)
+    finds: ClassVar[bool] = False  # its top is rows (image, label, score, left, top, right, bottom), boxes in shares
     stepwise: ClassVar[bool] = False  # its torch text goes by the values that it sees, as torch.export cannot
     measured: ClassVar[int | None] = None  # the axis of its tops whose size its values decide; `shapes` says the most
     in_place: ClassVar[bool] = True  # a top may have the name of its bottom

