@@ -14,30 +14,11 @@ from caffe2py.evaluate import detect
 from caffe2py.evaluate.detection import drawn
 from caffe2py.evaluate.pictures.net_input import Choices
 from tests.helpers.absent import needs_module
+from tests.helpers.detector import BLOBS, QUARTERS
 from tests.helpers.nets import SMALL, command, write_net
 
 cv2 = needs_module("cv2", "OpenCV")
 
-# One box for each quarter of the picture; label 1 is red, label 2 is blue, and the background is black.
-NET = """name: "quarters"
-layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 16 dim: 16 } } }
-layer { name: "pool" type: "Pooling" bottom: "data" top: "pool" pooling_param { pool: AVE kernel_size: 8 stride: 8 } }
-layer { name: "say" type: "Convolution" bottom: "pool" top: "say" convolution_param { num_output: 3 kernel_size: 1 } }
-layer { name: "turn" type: "Permute" bottom: "say" top: "turn"
-  permute_param { order: 0 order: 2 order: 3 order: 1 } }
-layer { name: "rows" type: "Reshape" bottom: "turn" top: "rows" reshape_param { shape { dim: 0 dim: -1 dim: 3 } } }
-layer { name: "prob" type: "Softmax" bottom: "rows" top: "prob" softmax_param { axis: 2 } }
-layer { name: "conf" type: "Flatten" bottom: "prob" top: "conf" }
-layer { name: "loc" type: "InnerProduct" bottom: "pool" top: "loc" inner_product_param { num_output: 16 } }
-layer { name: "prior" type: "PriorBox" bottom: "pool" bottom: "data" top: "prior" prior_box_param { min_size: 8 } }
-layer { name: "found" type: "DetectionOutput" bottom: "loc" bottom: "conf" bottom: "prior" top: "found"
-  detection_output_param { num_classes: 3 confidence_threshold: 0.1 code_type: CENTER_SIZE } }
-"""
-SAY = np.array([[0, 0, 0], [0, 0, 0.1], [0.1, 0, 0]], np.float32).reshape(3, 3, 1, 1)  # the channels are BGR
-BLOBS = {
-    "say": [SAY, np.array([3, 0, 0], np.float32)],
-    "loc": [np.zeros((16, 12), np.float32), np.zeros(16, np.float32)],
-}
 PLAIN = ("--mean", "0")
 
 
@@ -45,7 +26,7 @@ PLAIN = ("--mean", "0")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The net; a wide picture that is red at the top right and blue at the bottom left, and one of nothing."""
     here = tmp_path_factory.mktemp("detect")
-    write_net(here, NET, BLOBS)
+    write_net(here, QUARTERS, BLOBS)
     picture = np.zeros((200, 400, 3), np.uint8)
     cv2.imwrite(str(here / "nothing.png"), picture)
     picture[:100, 200:] = (0, 0, 200)

@@ -15,6 +15,8 @@ import pytest
 
 import caffe2py
 from tests.helpers.absent import needs_module
+from tests.helpers.detector import BLOBS, QUARTERS
+from tests.helpers.nets import write_net
 from tools.make_caffemodel import make_caffemodel
 from tools.make_manifest import make_manifest
 from tools.make_prototxt import build
@@ -40,7 +42,7 @@ def blocks() -> Iterator[tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the README speaks of: a small SENet-154, activations, images with labels, an old net."""
+    """What the README speaks of: a small SENet-154, a small SSD, activations, images with labels, an old net."""
     cv2 = needs_module("cv2", "OpenCV, which classify and evaluate need")
     folder = tmp_path_factory.mktemp("readme")
     prototxt, caffemodel = folder / "senet154.prototxt", folder / "senet154.caffemodel"
@@ -48,6 +50,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_caffemodel(make_manifest(caffe2py.load(prototxt)), caffemodel)
     with_net_inside(prototxt, caffemodel)
     subprocess.run([*CAFFE2PY, "record", prototxt, caffemodel, "-o", folder / "activations.h5"], check=True)
+    for written in write_net(folder, QUARTERS, BLOBS):
+        written.rename(folder / f"ssd{written.suffix}")
     (folder / "images").mkdir()
     names = ["cat.jpg", "dog.jpg"]
     for name in names:
