@@ -168,7 +168,7 @@ def drawn(picture: np.ndarray, things: Sequence[Thing]) -> np.ndarray:
 def _colour(label: int) -> tuple[int, ...]:
     """A bright colour for a label; labels that follow each other differ much."""
     cv2 = import_opencv()
-    hue = np.uint8([[[label * 67 % 180, 230, 230]]])
+    hue = np.array([[[label * 67 % 180, 230, 230]]], np.uint8)
     return tuple(int(c) for c in cv2.cvtColor(hue, cv2.COLOR_HSV2BGR)[0, 0])
 
 
