@@ -134,11 +134,13 @@ def pack(source: Path, target: Path) -> Path:
 def unpack(packed: Path, target: Path) -> None:
     """The file as it was before it was packed, with the inputs that were left out of a dump."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    with written_whole(target) as part:
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        part = Path(folder, target.name)
         with lzma.open(packed) as source, open(part, "wb") as file:
             shutil.copyfileobj(source, file)
         if part.suffix == ".h5":
             _with_inputs(part)
+        part.replace(target)
 
 
 def _with_inputs(path: Path) -> None:
