@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from caffe2py.errors import NetError
+from caffe2py.graph.memory import Memory, places
 from caffe2py.graph.model import Graph
 from caffe2py.graph.node import Node, Value, Weight, layer_error
 from caffe2py.graph.unread import unread_notes
@@ -36,30 +37,36 @@ def build(
     inputs: Mapping[str, Shape] | None = None,
     find: Find = find_layer,
     ignore_unknown_fields: bool = False,
+    own_memory: bool = False,
 ) -> Graph:
     """The graph of a net that is already filtered for `phase`.
 
     `inputs` gives the shapes of input blobs, instead of those in the file; `find` the class of a layer type, for who
-    runs some types in a way of their own. With `ignore_unknown_fields` fields that nobody reads stop nobody. Raises
-    `NetError` where Caffe would refuse the net and `WeightError` where the weights do not fit it.
+    runs some types in a way of their own. With `ignore_unknown_fields` fields that nobody reads stop nobody. With
+    `own_memory` each layer reads its own bottoms, for who keeps blobs in one memory where Caffe does. Raises `NetError`
+    where Caffe would refuse the net and `WeightError` where the weights do not fit it.
     """
-    builder = _Builder(WeightSource(weights, net.name), dict(inputs or {}), find)
+    builder = _Builder(WeightSource(weights, net.name), dict(inputs or {}), find, phase)
     for layer in net.layers:
         builder.add(layer)
     builder.check_overwrites()
     builder.check_inputs_used(net.file)
+    memory = builder.in_memory(follow=not own_memory)
     outputs = sorted(builder.unread, key=lambda blob: blob.encode("utf-8", "surrogateescape"))
+    results = [
+        v if own_memory else memory.seen(v, "the net's output") for v in map(builder.current.__getitem__, outputs)
+    ]
     unread = unread_notes(builder.nodes, builder.idle_fields, ignore_unknown_fields)
-    nodes = [replace(node, unread=()) for node in builder.nodes] if ignore_unknown_fields else builder.nodes
+    nodes = [replace(node, unread=()) for node in memory.nodes] if ignore_unknown_fields else memory.nodes
     return Graph(
         name=net.name,
         nodes=tuple(nodes),
         shapes=builder.shapes,
         inputs={v.blob: builder.shapes[v] for n in builder.nodes if n.layer.is_input for v in n.tops},
         outputs=tuple(outputs),
-        results=tuple(builder.current[blob] for blob in outputs),
+        results=tuple(results),
         phase=phase,
-        notes=(*net.notes, *meanings(builder.nodes), *unread, *builder.source.notes()),
+        notes=(*net.notes, *meanings(builder.nodes), *unread, *memory.notes, *builder.source.notes()),
         weights_file=weights.file if weights else None,
         net=net,
     )
@@ -72,6 +79,7 @@ class _Builder:
     source: WeightSource
     input_shapes: dict[str, Shape]
     find: Find
+    phase: str
     nodes: list[Node] = field(default_factory=list)
     shapes: dict[Value, Shape | None] = field(default_factory=dict)
     current: dict[str, Value] = field(default_factory=dict)  # the latest version of each blob
@@ -113,11 +121,16 @@ class _Builder:
                 weights=weights,
                 loss_weights=losses,
                 stopped=tuple(not p for p in message.propagate_down),
+                own_phase=self._own_phase(message),
                 place=spec.place,
                 message=message,
                 unread=self._unread(layer, params),
             )
         )
+
+    def _own_phase(self, message: Any) -> str:
+        said = message.DESCRIPTOR.fields_by_name["phase"].enum_type.values_by_number[message.phase].name
+        return said if message.HasField("phase") and said != self.phase else ""
 
     def _unread(self, layer: Layer, params: Params) -> tuple[Unknown, ...]:
         """What nobody reads and the layer may need."""
@@ -152,7 +165,7 @@ class _Builder:
             raise error(f"has {n} bottoms and {m} tops; want as many tops as bottoms")
         if not layer.tops.takes(m) and not (layer.auto_tops and m == 0):
             raise error(f"has {m} tops; want {layer.tops}")
-        if not layer.in_place and any(b == t for b, t in zip(message.bottom, message.top, strict=False)):
+        if not layer.may_be_in_place(n, m) and any(b == t for b, t in zip(message.bottom, message.top, strict=False)):
             raise error("works in place, which Caffe does not allow for its type; want a top with a name of its own")
         if message.propagate_down and len(message.propagate_down) != n:
             raise error(f"has {len(message.propagate_down)} propagate_down for {n} bottoms; want one for each, or none")
@@ -201,6 +214,13 @@ class _Builder:
             for s in wanted.values():
                 check_size(s)
         return self.source.weights(spec, wanted, running=layer.running)
+
+    def in_memory(self, *, follow: bool) -> Memory:
+        """The nodes, as Caffe's memory lets them run."""
+        memory = Memory(self.shapes, places(self.nodes))
+        for node in self.nodes:
+            memory.add(node, follow=follow)
+        return memory
 
     def check_inputs_used(self, file: str) -> None:
         unused = sorted(set(self.input_shapes) - self.used_inputs)

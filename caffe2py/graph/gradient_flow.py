@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from caffe2py.graph.memory import places, shares_memory
 from caffe2py.graph.model import Graph
 from caffe2py.graph.node import Node, Value
 
@@ -57,9 +58,6 @@ def gradient_flow(graph: Graph) -> Flow:
     return Flow(tuple(layers), tuple(map(tuple, bottoms)))
 
 
-SHARING = {"Split", "Reshape", "Flatten"}  # their tops are where their bottom is
-
-
 @dataclass(frozen=True)
 class Overwrite:
     """A layer whose backward pass reads a blob that another, or itself, has overwritten by then."""
@@ -77,17 +75,12 @@ class Overwrite:
 
 def overwrites(graph: Graph) -> list[Overwrite]:
     """Where Caffe's own gradient is not the function's: see `Layer.read_back`."""
-    place: dict[Value, Value] = {}  # each value's first one in the same memory
+    place = places(graph.nodes)
     writes: dict[Value, list[int]] = {}
     for i, node in enumerate(graph.nodes):
-        for j, v in enumerate(node.tops):
-            if node.type in SHARING:
-                place[v] = place[node.bottoms[0]]
-            elif v.version > 1:
-                place[v] = place[node.bottoms[j]]
+        for v in node.tops:
+            if v.version > 1 and not shares_memory(node):
                 writes.setdefault(place[v], []).append(i)
-            else:
-                place[v] = v
     found = []
     for i, node in enumerate(graph.nodes):
         in_place = any(v.version > 1 for v in node.tops)

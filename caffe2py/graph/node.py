@@ -59,6 +59,7 @@ class Node:
     weights: tuple[Weight, ...] = ()
     loss_weights: tuple[float, ...] = ()
     stopped: tuple[bool, ...] = ()  # by bottom: no gradient flows back into it (propagate_down: false)
+    own_phase: str = ""  # TRAIN or TEST, where the layer says one that is not the net's
     place: Place | None = None
     message: Any = field(default=None, compare=False, repr=False)
     unread: tuple[Unknown, ...] = field(default=(), compare=False, repr=False)  # fields that may matter

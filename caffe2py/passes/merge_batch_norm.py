@@ -24,7 +24,8 @@ def merge_batch_norm(graph: Graph) -> Graph:
     2. A BatchNorm without such a Scale becomes an AffineBatchNorm without gamma; a fork's that scales by itself one
        with its own.
     3. BatchNorm layers that use the statistics of the batch are left alone, as are those whose weights are shared,
-       those of more axes than torch has a module for, and those whose eps torch's module does not take.
+       those of more axes than torch has a module for, those whose eps torch's module does not take, and those with
+       a phase of their own.
     """
     nodes: list[Node] = []
     gone: set[str] = set()
@@ -63,7 +64,7 @@ def _flat(weight: Weight) -> Weight:
 
 def _fits(graph: Graph, node: Node) -> bool:
     shape = graph.shapes[node.bottoms[0]]
-    return shape is not None and 2 <= len(shape) <= 5 and _owns(node)
+    return shape is not None and 2 <= len(shape) <= 5 and _owns(node) and not node.own_phase
 
 
 def _owns(node: Node) -> bool:

@@ -72,7 +72,7 @@ def meets(state: NetState, rule: Any) -> bool:
 
 
 def without_rules(net: NetText) -> NetText:
-    """A filtered net as a net of its own: the choice is made, so its rules, phases and state are gone.
+    """A filtered net as a net of its own: the choice is made, so its rules, its state and the phase of it are gone.
 
     Given::
 
@@ -85,13 +85,13 @@ def without_rules(net: NetText) -> NetText:
     message = NetParameter()
     message.CopyFrom(net.message)
     message.ClearField("state")
-    return replace(net, message=message, layers=tuple(_bare(layer) for layer in net.layers))
+    return replace(net, message=message, layers=tuple(_bare(layer, net.message.state.phase) for layer in net.layers))
 
 
-def _bare(layer: LayerText) -> LayerText:
+def _bare(layer: LayerText, phase: int) -> LayerText:
     message = LayerParameter()
     message.CopyFrom(layer.message)
-    for field in ("include", "exclude", "phase"):
+    for field in ("include", "exclude", *(["phase"] if message.phase == phase else [])):
         message.ClearField(field)
     return replace(layer, message=message)
 

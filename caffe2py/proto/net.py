@@ -44,10 +44,12 @@ def parse_net(text: str | bytes, file: str = "<text>", variables: Mapping[str, o
         bind(f.fields, LAYER_FIELDS[f.name](), source, source.place(f.at)) for f in fields if f.name in LAYER_FIELDS
     ]
     top = bind([f for f in fields if f.name not in LAYER_FIELDS], NetParameter(), source, Place(file))
-    if top.message.input and not top.message.input_dim and not top.message.input_shape:
-        wish = 'want four input_dim, or "input_shape { dim: ... }", for each'
-        raise PrototxtError(f'input "{top.message.input[0]}" has no size; {wish}', top.places["input"])
     notes = unknown_notes([top], "nothing in caffe2py reads it")
+    if top.message.input and not top.message.input_dim and not top.message.input_shape:
+        named = listed([f'"{name}"' for name in top.message.input])
+        notes += (
+            f"{top.places['input']}: input {named} has no input_dim nor input_shape, and is left out, as in Caffe",
+        )
     net = NetText(top.message.name, tuple(layers), top.message, notes, file, source.text, top.unknown)
     net = upgrade_net(net, top.places)
     if top.unknown or any(layer.unknown or not is_own_type(layer.message.type) for layer in net.layers):

@@ -106,5 +106,5 @@ def relative(ours: np.ndarray, reference: np.ndarray) -> float:
         return 0.0
     equal = (ours == reference) | (np.isnan(ours) & np.isnan(reference))
     scale = np.abs(reference[np.isfinite(reference)]).max(initial=0.0)
-    difference = np.abs(np.where(equal, 0.0, ours.astype(np.float64) - reference)).max()
-    return float(difference / scale) if scale else float(difference)
+    difference = np.abs(np.where(equal, 0.0, ours).astype(np.float64) - np.where(equal, 0.0, reference)).max()
+    return float(np.nan_to_num(difference / (scale or 1.0), nan=np.inf, posinf=np.inf))

@@ -212,9 +212,9 @@ REFUSED = {
     "padding of two": (PADDED.replace('bottom: "data"', 'bottom: "data" bottom: "data"'), ["f:2:1", "pad1"]),
     "type that 2013 had not": ('layers { layer { type: "convs" } }', ["f:1:1", "convs", "did you mean conv?"]),
     "too few input_dim": ('\ninput: "a" input_dim: 3 layer { }', ["f:2:1", "1 input, 1 input_dim", "four"]),
-    "too many input_shape": (
-        'input: "a" input_shape { } input_shape { } layer { }',
-        ["f:1:1", "1 input, 2 input_shape", "one for each"],
+    "too few input_shape": (
+        'input: "a" input: "b" input_shape { } layer { }',
+        ["f:1:1", "2 inputs, 1 input_shape", "one for each"],
     ),
 }
 

@@ -84,7 +84,8 @@ class Builder:
         self._model = model
         self._node = node
         self.nodes: list[NodeProto] = []
-        self.phase: str = model.graph.phase
+        self.phase: str = node.own_phase or model.graph.phase
+        self.training = model.graph.phase == "TRAIN"
         self.opset: int = model.opset
 
     @property

@@ -44,6 +44,12 @@ class Emitter:
         self._member: str | None = None
 
     @property
+    def training(self) -> str:
+        """The text of "is it in phase TRAIN?": the module's own mode, unless the layer has a phase of its own."""
+        own = self._node.own_phase
+        return str(own == "TRAIN") if own else "self.training"
+
+    @property
     def tops(self) -> list[Shape]:
         """The shapes of the layer's tops, for the net's own input size."""
         return [s or () for s in self._writer.graph.shapes_of(self._node.tops)]

@@ -20,6 +20,7 @@ from caffe2py.backends.torch.program import Program, Step
 from caffe2py.backends.torch.source import program
 from caffe2py.errors import CaffeError, NetError, shown
 from caffe2py.graph import Graph, Node, Value
+from caffe2py.graph.memory import at_the_end
 from caffe2py.layers.base import text
 
 Record = Literal["layers", "blobs"]
@@ -208,18 +209,24 @@ def run(
     where = find_device(device)
     made = runner(graph, style, dtype=numbers[dtype], device=where)
     tensors = input_tensors(graph, inputs, numbers[dtype], where)
-    results: dict[str, Any] = {}
-    ends = list(zip(made.program.graph.outputs, made.program.graph.results, strict=True))
+    layers: dict[str, Any] = {}
+    done = made.program.graph
+    ends = at_the_end(done.nodes) if record == "blobs" else dict(zip(done.outputs, done.results, strict=True))
+    wanted = set(ends.values())
+    shapes: dict[str, torch.Size] = {}
+    values: dict[Value, np.ndarray] = {}
     with torch.no_grad(), full_float32():
         for node, tops in made.steps(tensors):
             if record == "layers":
-                results[node.name] = [_array(top) for top in tops]
-            for v, top in zip(node.tops, tops, strict=True):
-                if record == "blobs":
-                    results[v.blob] = _array(top)
-                elif record is None:
-                    results.update({blob: _array(top) for blob, end in ends if end == v})
-    return results if record else {blob: results[blob] for blob in graph.outputs}
+                layers[node.name] = [_array(top) for top in tops]
+                continue
+            shapes.update({v.blob: top.shape for v, top in zip(node.tops, tops, strict=True)})
+            values.update({v: _array(top) for v, top in zip(node.tops, tops, strict=True) if v in wanted})
+    if record == "layers":
+        return layers
+    if record == "blobs":
+        return {blob: values[v].reshape(shapes[blob]) for blob, v in ends.items()}
+    return {blob: values[ends[blob]] for blob in graph.outputs}
 
 
 def _array(top: torch.Tensor) -> np.ndarray:

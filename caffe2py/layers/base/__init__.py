@@ -5,12 +5,14 @@ its torch and ONNX methods are handed), `registry` (every type by its name).
 """
 
 from caffe2py.layers.base.affine import affine, affine_nodes
+from caffe2py.layers.base.cleared import CLEARED, bias_alone, bias_alone_nodes
 from caffe2py.layers.base.layer import Count, Filler, Layer
 from caffe2py.layers.base.params import Params, optional, param, read_fields, schema_default, top_count, unsaid
 from caffe2py.layers.base.registry import find_layer, layer, layer_types, meaning
 from caffe2py.layers.base.several import Several
 from caffe2py.layers.base.views import Builder, Convert, Emitter, FreeShape, Handle, Term
 from caffe2py.layers.base.words import (
+    LOWEST,
     Misfit,
     Shape,
     axis,
@@ -24,6 +26,8 @@ from caffe2py.layers.base.words import (
 )
 
 __all__ = [
+    "CLEARED",
+    "LOWEST",
     "Builder",
     "Convert",
     "Count",
@@ -40,6 +44,8 @@ __all__ = [
     "affine",
     "affine_nodes",
     "axis",
+    "bias_alone",
+    "bias_alone_nodes",
     "count",
     "find_layer",
     "float32",

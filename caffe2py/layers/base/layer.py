@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 from caffe2py.layers.base.params import Params, read_fields
 from caffe2py.layers.base.views import Builder, Emitter, Handle, Term
@@ -86,6 +86,21 @@ class Layer:
     def read_back(self, in_place: bool) -> str:
         """What Caffe's backward pass reads of the blobs, which a later layer in place may have overwritten."""
         return self.reads_back
+
+    def may_be_in_place(self, bottoms: int, tops: int) -> bool:
+        """May a top of the layer, which has so many of both, have the name of its bottom?"""
+        return self.in_place
+
+    def over(self, bottoms: Sequence[int]) -> tuple[Layer, str] | None:
+        """The layer as Caffe's own code runs it where the top lies in the memory of these bottoms, and why it differs.
+
+        None: the code reads all that it needs before it writes. `Misfit`: what comes of it cannot be said.
+        """
+        return None
+
+    def changed(self, **fields: Any) -> Self:
+        """The layer with other values of some of its fields."""
+        return dataclasses.replace(self, **fields)  # type: ignore[type-var]
 
     def multiply_adds(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> int:
         """Multiply-adds of one forward pass; 0 for layers that only move or compare values."""

@@ -52,6 +52,10 @@ class Emitter(Protocol):
     """What `Layer.torch` is handed: it declares modules and parameters, and names helper functions."""
 
     @property
+    def training(self) -> str:
+        """The text of "is it in phase TRAIN?": the module's own mode, unless the layer has a phase of its own."""
+
+    @property
     def tops(self) -> list[Shape]:
         """The shapes of the layer's tops, for the net's own input size."""
 
@@ -80,7 +84,8 @@ class Emitter(Protocol):
 class Builder(Protocol):
     """What `Layer.onnx` is handed: it adds nodes and initializers to the model."""
 
-    phase: str
+    phase: str  # of the layer
+    training: bool  # is the whole net in phase TRAIN?
     opset: int
 
     @property

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 Shape = tuple[int, ...]
+LOWEST = -3.4028234663852886e38  # the lowest number of float32, from which Caffe starts a maximum
 
 
 class Misfit(Exception):

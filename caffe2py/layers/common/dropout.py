@@ -22,9 +22,9 @@ class Dropout(Layer):
         return [x]
 
     def torch(self, em: Emitter, x: Term) -> str:
-        return f"F.dropout({x}, {self.ratio}, self.training)"
+        return f"F.dropout({x}, {self.ratio}, {em.training})"
 
     def onnx(self, g: Builder, x: Handle) -> Handle:
         if g.phase == "TRAIN":
-            raise Misfit("drops at random in phase TRAIN; load the net with phase TEST")
+            raise Misfit("drops at random in phase TRAIN; want phase TEST")
         return x

@@ -4,7 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from caffe2py.layers.base import Builder, Emitter, Filler, Handle, Layer, Misfit, Shape, Term, axis, count, layer, param
+from caffe2py.layers.base import (
+    CLEARED,
+    Builder,
+    Emitter,
+    Filler,
+    Handle,
+    Layer,
+    Misfit,
+    Shape,
+    Term,
+    axis,
+    bias_alone,
+    bias_alone_nodes,
+    count,
+    layer,
+    param,
+    unsaid,
+)
 
 
 @layer("InnerProduct")
@@ -21,6 +38,7 @@ class InnerProduct(Layer):
     bias_term: bool = param("inner_product_param.bias_term")
     axis: int = param("inner_product_param.axis")
     transpose: bool = param("inner_product_param.transpose")
+    cleared: bool = unsaid(False)  # its bottom counts as 0
 
     def shapes(self, x: Shape) -> Sequence[Shape]:
         if self.num_output < 1:
@@ -32,9 +50,14 @@ class InnerProduct(Layer):
         blobs: dict[str, Shape] = {"weight": (inputs, self.num_output) if self.transpose else (self.num_output, inputs)}
         return blobs | {"bias": (self.num_output,)} if self.bias_term else blobs
 
+    def over(self, bottoms: Sequence[int]) -> tuple[Layer, str]:
+        return self.changed(cleared=True), CLEARED
+
     def torch(self, em: Emitter, x: Term) -> str:
         start = axis(self.axis, x.shape)
         rows = x if start == len(x.shape) - 1 else f"{x}.flatten({start})"
+        if self.cleared:
+            return bias_alone(em, rows, 1 if self.bias_term else None)
         if self.transpose:
             return f"{rows} @ {em.parameter(0)}" + (f" + {em.parameter(1)}" if self.bias_term else "")
         words = f"{count(x.shape, start)}, {self.num_output}{'' if self.bias_term else ', bias=False'}"
@@ -42,6 +65,8 @@ class InnerProduct(Layer):
         return f"{em.module(f'nn.Linear({words})', **state)}({rows})"
 
     def onnx(self, g: Builder, x: Handle) -> Handle:
+        if self.cleared:
+            return bias_alone_nodes(g, g.tops[0], 1 if self.bias_term else None)
         rows = g.flatten(x, axis(self.axis, x.shape))
         weights = [g.weight(i) for i in range(2 if self.bias_term else 1)]
         top = g.op("Gemm", rows, *weights, transB=int(not self.transpose), shape=(rows.shape[0], self.num_output))

@@ -47,21 +47,21 @@ class BatchNorm(Normalizing):
             return None
         return AffineBatchNorm(self.order, self.eps, self.moving)
 
-    def batch(self) -> str:
+    def batch(self, em: Emitter) -> str:
         """The text of whether the statistics are the batch's."""
-        return "self.training" if self.use_global_stats is None else str(not self.use_global_stats)
+        return em.training if self.use_global_stats is None else str(not self.use_global_stats)
 
     def torch(self, em: Emitter, x: Term) -> str:
         sums = [em.parameter(i) for i in range(3)]
-        return em.call("batch_norm", x, *sums, self.batch(), moving=self.moving, eps=self.eps)
+        return em.call("batch_norm", x, *sums, self.batch(em), moving=self.moving, eps=self.eps)
 
     def onnx(self, g: Builder, x: Handle) -> Handle:
         if stored := self.affine(g.phase):
             return stored.onnx(g, x)
         if self.uses_stored(g.phase):
             return self.onnx_plain(g, x)
-        if g.phase == "TRAIN":
-            raise Misfit("updates its statistics in phase TRAIN; load the net with phase TEST")
+        if g.training:
+            raise Misfit("updates its statistics in phase TRAIN; want phase TEST")
         centred, variance = onnx_moments(g, x)
         return g.op("Div", centred, g.op("Sqrt", g.op("Add", variance, self.eps)))
 
@@ -103,7 +103,7 @@ class PartialBatchNorm(BatchNorm):
             "centre": not self.disable_mean,
             "scale": not self.disable_variance,
         }
-        return em.call("batch_norm", x, *sums, self.batch(), **words)
+        return em.call("batch_norm", x, *sums, self.batch(em), **words)
 
     def onnx(self, g: Builder, x: Handle) -> Handle:
         if not self.uses_stored(g.phase):
@@ -147,7 +147,7 @@ class ScaledBatchNorm(BatchNorm):
             return super().torch(em, x)
         blobs = {name: em.parameter(i) for i, name in enumerate(self.order) if name != "unused"}
         names = (blobs[name] for name in ("mean", "variance", *LEARNED))
-        return f"F.batch_norm({x}, {', '.join(names)}, {self.batch()}, {round(1 - self.moving, 9)}, {self.eps})"
+        return f"F.batch_norm({x}, {', '.join(names)}, {self.batch(em)}, {round(1 - self.moving, 9)}, {self.eps})"
 
 
 @meaning(

@@ -51,13 +51,13 @@ class BN(Normalizing):
     def torch(self, em: Emitter, x: Term) -> str:
         blobs = {name: f"{em.parameter(i)}.flatten()" for i, name in enumerate(self.order)}
         words = [blobs[name] for name in ("mean", "variance", "weight", "bias")]
-        words += ["False" if self.frozen else "self.training", str(round(1 - self.momentum, 9)), str(self.eps)]
+        words += ["False" if self.frozen else em.training, str(round(1 - self.momentum, 9)), str(self.eps)]
         return f"F.batch_norm({x}, {', '.join(words)})"
 
     def onnx(self, g: Builder, x: Handle) -> Handle:
         stored = self.affine(g.phase)
         if stored is None:
-            raise Misfit("updates its statistics in phase TRAIN; load the net with phase TEST")
+            raise Misfit("updates its statistics in phase TRAIN; want phase TEST")
         return stored.onnx(g, x)
 
 

@@ -24,11 +24,11 @@ class CuDNNBatchNorm(Normalizing):
 
     def torch(self, em: Emitter, x: Term) -> str:
         weight, bias, mean, variance = (em.parameter(i) for i in range(4))
-        settings = f"self.training, {round(1 - self.moving, 9)}, {max(self.eps, self.own_eps, 1e-5)}"
+        settings = f"{em.training}, {round(1 - self.moving, 9)}, {max(self.eps, self.own_eps, 1e-5)}"
         return f"F.batch_norm({x}, {mean}, {variance}, {weight}, {bias}, {settings})"
 
     def onnx(self, g: Builder, x: Handle) -> Handle:
         stored = self.affine(g.phase)
         if stored is None:
-            raise Misfit("updates its statistics in phase TRAIN; load the net with phase TEST")
+            raise Misfit("updates its statistics in phase TRAIN; want phase TEST")
         return stored.onnx(g, x)

@@ -17,6 +17,7 @@ from caffe2py.layers.base import (
     layer,
     param,
     text,
+    unsaid,
 )
 
 
@@ -34,6 +35,7 @@ class LRN(Layer):
     beta: float = param("lrn_param.beta")
     norm_region: str = param("lrn_param.norm_region")
     k: float = param("lrn_param.k")
+    overwritten: bool = unsaid(False)  # its power has been written over x
 
     def shapes(self, x: Shape) -> Sequence[Shape]:
         if len(x) != 4:
@@ -45,23 +47,32 @@ class LRN(Layer):
     def read_back(self, in_place: bool) -> str:
         return "xy" if self.norm_region == "ACROSS_CHANNELS" else "x"
 
+    def over(self, bottoms: Sequence[int]) -> tuple[Layer, str] | None:
+        fact = "Caffe's code writes the power over x before it multiplies the two, so that the power is squared"
+        return (self.changed(overwritten=True), fact) if self.norm_region == "ACROSS_CHANNELS" else None
+
     def torch(self, em: Emitter, x: Term) -> str:
         n = self.local_size
+        if self.overwritten:
+            padded = f"F.pad(({x} * {x})[:, None], (0, 0, 0, 0, {n // 2}, {n // 2}))"
+            mean = f"F.avg_pool3d({padded}, ({n}, 1, 1), 1)[:, 0]"
+            return f"({self.k} + {self.alpha} * {mean}) ** {-2 * self.beta}"
         if self.norm_region == "ACROSS_CHANNELS":
             return f"F.local_response_norm({x}, {n}, {self.alpha}, {self.beta}, {self.k})"
         return f"{x} * (1 + {self.alpha} * F.avg_pool2d({x} * {x}, {n}, 1, {n // 2})) ** {-self.beta}"
 
     def onnx(self, g: Builder, x: Handle) -> Handle:
         n, across = self.local_size, self.norm_region == "ACROSS_CHANNELS"
-        if across and self.alpha > 0 and self.beta > 0:
+        if across and self.alpha > 0 and self.beta > 0 and not self.overwritten:
             return g.op("LRN", x, alpha=self.alpha, beta=self.beta, bias=self.k, size=n)
         square, shape = g.op("Mul", x, x), x.shape
         kernel, pads = ([n, 1], [n // 2, 0] * 2) if across else ([n, n], [n // 2] * 4)
         if across:
             square = g.reshape(square, (shape[0], 1, shape[1], -1))
         mean = g.op("AveragePool", square, kernel_shape=kernel, pads=pads, count_include_pad=1, shape=square.shape)
-        power = g.op("Pow", affine_nodes(g, mean, self.alpha, self.k if across else 1), -self.beta)
-        return g.op("Mul", x, g.reshape(power, shape))
+        scale = affine_nodes(g, mean, self.alpha, self.k if across else 1)
+        power = g.reshape(g.op("Pow", scale, -self.beta * (2 if self.overwritten else 1)), shape)
+        return power if self.overwritten else g.op("Mul", x, power)
 
     def multiply_adds(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> int:
         return count(tops[0]) * self.local_size ** (1 if self.norm_region == "ACROSS_CHANNELS" else 2)

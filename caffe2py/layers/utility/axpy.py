@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Misfit, Shape, Term, count, four, layer, text
+from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Misfit, Shape, Term, count, four, layer, text, unsaid
 
 
 @layer("Axpy", bottoms=3, fork="SENet")
@@ -16,6 +16,7 @@ class Axpy(Layer):
     """
 
     reads_back = "x"
+    overwritten: bool = unsaid(False)  # y has been copied over the scale
 
     def shapes(self, scale: Shape, x: Shape, y: Shape) -> Sequence[Shape]:
         if x != y:
@@ -25,13 +26,18 @@ class Axpy(Layer):
             raise Misfit(f"scale {text(scale)} does not fit x {text(x)}; want {text(x[:2])}")
         return [x]
 
+    def over(self, bottoms: Sequence[int]) -> tuple[Layer, str]:
+        return self.changed(overwritten=True), "Caffe's code copies y over the scale before it reads it"
+
     def torch(self, em: Emitter, scale: Term, x: Term, y: Term) -> str:
+        scale = y if self.overwritten else scale
         if len(scale.shape) != len(x.shape):
             pairs = scale if len(scale.shape) == 2 else f"{scale}.flatten(1)"
             return f"{pairs}[..., {', '.join(['None'] * (len(x.shape) - 2))}] * {x} + {y}"
         return f"{scale} * {x} + {y}"
 
     def onnx(self, g: Builder, scale: Handle, x: Handle, y: Handle) -> Handle:
+        scale = y if self.overwritten else scale
         if len(scale.shape) != len(x.shape):
             scale = g.reshape(scale, (*x.shape[:2], *[1] * (len(x.shape) - 2)))
 

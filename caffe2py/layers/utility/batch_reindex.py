@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NoReturn
 
 from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Misfit, Shape, Term, layer, text
 
@@ -15,6 +16,9 @@ class BatchReindex(Layer):
         if len(index) != 1 or not x:
             raise Misfit(f"has bottoms of shape {text(x)} and {text(index)}; want a list of indices for the second")
         return [(*index, *x[1:])]
+
+    def over(self, bottoms: Sequence[int]) -> NoReturn:
+        raise Misfit("works in place: Caffe's code copies samples over samples that it still has to read")
 
     def torch(self, em: Emitter, x: Term, index: Term) -> str:
         return f"torch.index_select({x}, 0, {index}.long())"

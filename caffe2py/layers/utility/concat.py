@@ -35,6 +35,9 @@ class Concat(Layer):
             raise Misfit("gives both axis and concat_dim; want one of the two")
         return cls(axis=params.get("concat_param.concat_dim"))  # type: ignore[call-arg]
 
+    def may_be_in_place(self, bottoms: int, tops: int) -> bool:
+        return bottoms == 1
+
     def shapes(self, *bottoms: Shape) -> Sequence[Shape]:
         first = bottoms[0]
         at = axis(self.axis, first)

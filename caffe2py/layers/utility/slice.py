@@ -38,6 +38,9 @@ class Slice(Layer):
             fields["axis"] = params.get("slice_param.slice_dim")
         return cls(**fields)
 
+    def may_be_in_place(self, bottoms: int, tops: int) -> bool:
+        return tops == 1
+
     def shapes(self, x: Shape) -> Sequence[Shape]:
         at = axis(self.axis, x)
         if self.points:

@@ -6,7 +6,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from caffe2py.layers.base import Builder, Emitter, Handle, Misfit, Shape, Term, count, plain, same
+from caffe2py.layers.base import (
+    CLEARED,
+    Builder,
+    Emitter,
+    Handle,
+    Layer,
+    Misfit,
+    Shape,
+    Term,
+    axis,
+    bias_alone,
+    bias_alone_nodes,
+    count,
+    plain,
+    same,
+)
 from caffe2py.layers.vision.spatial import window_words
 from caffe2py.layers.vision.windowed import Window, Windowed
 
@@ -55,9 +70,21 @@ class Convolving(Windowed):
         kernel = tuple(1 if d == 0 else k for k, d in zip(window.kernel, window.dilation, strict=True))
         return window._replace(kernel=kernel, dilation=tuple(d or 1 for d in window.dilation))
 
+    def over(self, bottoms: Sequence[int]) -> tuple[Layer, str] | None:
+        """A window of 1 is a product with a matrix where the images lie; any other gathers them elsewhere first."""
+        alone = all(k == 1 for k in self.kernel) and all(s == 1 for s in self.stride) and not any(self.pad)
+        return (self.changed(cleared=(*self.cleared, *bottoms)), CLEARED) if alone else None
+
     def torch(self, em: Emitter, *bottoms: Term) -> Sequence[str]:
-        call = self.call(em, bottoms[0])
-        return [self.applied(em, call, x) for x in bottoms]
+        read = [x for i, x in enumerate(bottoms) if i not in self.cleared]
+        call = self.call(em, bottoms[0]) if read else str
+        bias = 1 if self.bias_term else None
+        return [
+            self.applied(em, call, x)
+            if x in read
+            else bias_alone(em, x, bias, len(x.shape) - 1 - axis(self.axis, x.shape))
+            for x in bottoms
+        ]
 
     def call(self, em: Emitter, x: Term) -> Callable[[str], str]:
         """The text of the sliding product, given that of images: one axis, channels, spatial axes."""
@@ -104,8 +131,11 @@ class Convolving(Windowed):
         words = {"kernel_shape": said.kernel, "strides": said.stride, "pads": said.pad * 2, "dilations": said.dilation}
         short = self.short(x) if self.kind == "Conv" and window.kernel else [0] * len(said.kernel)
         tops = []
-        for bottom, top in zip(bottoms, g.tops, strict=True):
+        for i, (bottom, top) in enumerate(zip(bottoms, g.tops, strict=True)):
             lead = self.channel_axis(bottom.shape)
+            if i in self.cleared:
+                tops.append(bias_alone_nodes(g, top, 1 if self.bias_term else None, len(top) - 1 - lead))
+                continue
             dims = (count(bottom.shape, 0, lead), *bottom.shape[lead:])
             images = g.reshape(bottom, dims if window.kernel else (*dims, 1))
             images = g.pad(images, [0] * (len(short) + 2), [0, 0, *short])

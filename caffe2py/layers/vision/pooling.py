@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from caffe2py.layers.base import (
+    LOWEST,
     Builder,
     Emitter,
     Handle,
@@ -22,10 +23,12 @@ from caffe2py.layers.base import (
     plain,
     read_fields,
     text,
+    unsaid,
 )
 from caffe2py.layers.vision.spatial import at_least, window_words
 
 Pair = tuple[int, int]
+FILLED = "Caffe's code fills the top before it reads the bottom that lies there"
 
 
 def read_pair(params: Params, word: str, stem: str, beside: bool = False) -> Pair | None:
@@ -74,6 +77,7 @@ class Pooling(Layer):
     global_pooling: bool = param("pooling_param.global_pooling")
     round_mode: str = "CEIL"
     outputs: int = 1
+    cleared: bool = unsaid(False)  # its bottom was overwritten before it was read
 
     @classmethod
     def read(cls, params: Params) -> Layer:
@@ -137,8 +141,14 @@ class Pooling(Layer):
         inside = any(self.pad) or all(s <= k for s, k in zip(self.stride, self.kernel, strict=True))
         return fits and (inside or self.round_mode == "FLOOR")
 
+    def over(self, bottoms: Sequence[int]) -> tuple[Layer, str]:
+        return self.changed(cleared=True), FILLED
+
     def torch(self, em: Emitter, x: Term) -> str:
         mask = len(em.tops) == 2
+        if self.cleared:
+            filled = f"torch.full_like({x}, {LOWEST if self.pool == 'MAX' else 0.0})"
+            return f"{filled}, torch.full_like({x}, -1.0)" if mask else filled
         if self.global_pooling and self.pool == "AVE":
             return f"{x}.mean((2, 3), keepdim=True)"
         if self.global_pooling:
@@ -167,6 +177,9 @@ class Pooling(Layer):
 
     def onnx(self, g: Builder, x: Handle) -> Sequence[Handle]:
         mask = self.outputs == 2
+        if self.cleared:
+            fills = [g.lowest if self.pool == "MAX" else 0.0, -1.0]
+            return [g.full(top, each) for top, each in zip(g.tops, fills, strict=False)]
         if self.global_pooling and not mask:
             return [g.op("GlobalAveragePool" if self.pool == "AVE" else "GlobalMaxPool", x)]
         kernel, stride, pad = self.window(x.shape)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Misfit, Shape, Term, count, layer, param, text
-from caffe2py.layers.vision.pooling import Pair, Pooling
+from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Misfit, Shape, Term, count, layer, param, text, unsaid
+from caffe2py.layers.vision.pooling import FILLED, Pair, Pooling
 
 
 @layer("SPP")
@@ -19,6 +19,7 @@ class SPP(Layer):
 
     pyramid_height: int = param("spp_param.pyramid_height", 0)
     pool: str = param("spp_param.pool")
+    cleared: bool = unsaid(False)  # as a Pooling's
 
     def levels(self, x: Shape) -> list[Pooling]:
         """One Pooling for each level of the pyramid."""
@@ -26,7 +27,7 @@ class SPP(Layer):
         for bins in (2**i for i in range(self.pyramid_height)):
             kernel: Pair = (-(-x[2] // bins), -(-x[3] // bins))
             pad: Pair = ((kernel[0] * bins - x[2] + 1) // 2, (kernel[1] * bins - x[3] + 1) // 2)
-            found.append(Pooling(self.pool, kernel, kernel, pad))  # type: ignore[call-arg]
+            found.append(Pooling(self.pool, kernel, kernel, pad, cleared=self.cleared))  # type: ignore[call-arg]
         return found
 
     def shapes(self, x: Shape) -> Sequence[Shape]:
@@ -36,6 +37,9 @@ class SPP(Layer):
             raise Misfit(f"pyramid_height is {self.pyramid_height}; want 1 to 16")
         tops = [tuple(level.shapes(x)[0]) for level in self.levels(x)]
         return tops if len(tops) == 1 else [(x[0], sum(count(top, 1) for top in tops))]
+
+    def over(self, bottoms: Sequence[int]) -> tuple[Layer, str] | None:
+        return (self.changed(cleared=True), FILLED) if self.pyramid_height == 1 else None
 
     def torch(self, em: Emitter, x: Term) -> str:
         pools = [level.torch(em, x) for level in self.levels(x.shape)]

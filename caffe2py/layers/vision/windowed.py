@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from caffe2py.layers.base import Filler, Layer, Misfit, Params, Shape, axis, param, read_fields, text
+from caffe2py.layers.base import Filler, Layer, Misfit, Params, Shape, axis, param, read_fields, text, unsaid
 from caffe2py.layers.vision.spatial import at_least, read_spatial, spread
 
 DILATION = ("dilation", "hole", "filter_stride")  # what Caffe calls it, and DeepLab's first Caffe, and ParseNet's
@@ -38,6 +38,7 @@ class Windowed(Layer):
     group: int = param("convolution_param.group")
     bias_term: bool = param("convolution_param.bias_term")
     axis: int = param("convolution_param.axis")
+    cleared: tuple[int, ...] = unsaid(())  # the bottoms that count as 0
 
     @classmethod
     def read(cls, params: Params) -> Layer:

@@ -150,7 +150,8 @@ def upgrade_inputs(message: Any, file: str, places: Mapping[str, Place]) -> tupl
     before: input: "data" input_dim: 1 input_dim: 3 input_dim: 8 input_dim: 8
     after:  layer { name: "input" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 8 dim: 8 } } }
 
-    Inputs without any sizes, as caffemodels of that time have them, are dropped. NetError: not as many as inputs.
+    Inputs without any sizes, as caffemodels of that time have them, are dropped, and sizes without an input.
+    NetError: fewer sizes than inputs.
     """
     new = _copy(message)
     for name in ("input", "input_shape", "input_dim"):
@@ -159,9 +160,9 @@ def upgrade_inputs(message: Any, file: str, places: Mapping[str, Place]) -> tupl
     if not names or not (shapes or dims):
         return new, []
     place = places.get("input", Place(file))
-    if shapes and len(shapes) != len(names):
+    if shapes and len(shapes) < len(names):
         raise NetError(f"{_count(len(names), 'input')}, {len(shapes)} input_shape; want one for each", place)
-    if not shapes and len(dims) != 4 * len(names):
+    if not shapes and len(dims) < 4 * len(names):
         raise NetError(f"{_count(len(names), 'input')}, {len(dims)} input_dim; want four for each", place)
     layer = LayerParameter(name="input", type="Input", top=names)
     for i in range(len(names)):

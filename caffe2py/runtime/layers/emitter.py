@@ -44,6 +44,10 @@ class LiveEmitter:
         self._training = training
 
     @property
+    def training(self) -> str:
+        return str(self._training)
+
+    @property
     def tops(self) -> list[Shape]:
         return self._tops
 

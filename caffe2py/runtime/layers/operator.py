@@ -117,9 +117,3 @@ class Given(Operator):
 
     def forward(self, record: bool) -> None:
         """Nothing to do."""
-
-
-def shares_memory(node: Node) -> bool:
-    """Does Caffe keep this layer's tops where its bottom is?"""
-    alone = len(node.bottoms) == len(node.tops) == 1
-    return node.type in {"Split", "Reshape", "Flatten"} or (alone and node.type in {"Concat", "Slice"})

@@ -13,6 +13,7 @@ from caffe2py.graph import Graph, Node, Value
 from caffe2py.graph.build import build
 from caffe2py.graph.fillers import fill_weights
 from caffe2py.graph.gradient_flow import Flow, gradient_flow
+from caffe2py.graph.memory import shares_memory
 from caffe2py.graph.splits import insert_splits
 from caffe2py.graph.unread import CORRECT, check_all_read
 from caffe2py.layers.base import Layer, find_layer
@@ -23,7 +24,7 @@ from caffe2py.runtime.blobs.blob import Blob
 from caffe2py.runtime.blobs.memory import Fixed
 from caffe2py.runtime.data.feed import Feed, Feeding
 from caffe2py.runtime.data.types import FEEDS, SINKS
-from caffe2py.runtime.layers.operator import Given, Operator, Shared, shares_memory
+from caffe2py.runtime.layers.operator import Given, Operator, Shared
 from caffe2py.runtime.layers.python import Hosted, Python
 from caffe2py.runtime.layers.text import RecurrentText, Text
 from caffe2py.runtime.mode import rng
@@ -47,7 +48,7 @@ def make(net: NetText, phase: str | None, level: int | None, stages: Sequence[st
     """The layers that a state lets in, with Caffe's Splits, their learned blobs filled as the fillers say."""
     tell_net(net, phase, level, stages)
     net = filter_net(net, phase, level, stages)
-    graph = build(insert_splits(net), phase=PHASES[net.message.state.phase], find=_find)
+    graph = build(insert_splits(net), phase=PHASES[net.message.state.phase], find=_find, own_memory=True)
     check_all_read(graph.nodes, CORRECT)
     graph = fill_weights(graph, int(rng().integers(2**62)))
     maker = _Maker(graph)

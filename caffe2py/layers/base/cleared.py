@@ -1,0 +1,22 @@
+"""What is left of a layer whose code clears its top while a bottom still lies there: its bias, or nothing."""
+
+from __future__ import annotations
+
+from caffe2py.layers.base.views import Builder, Emitter, FreeShape, Handle
+
+CLEARED = "Caffe's code clears the top before it has read the bottom that lies there, so that the bottom counts as 0"
+
+
+def bias_alone(em: Emitter, x: str, bias: int | None, behind: int = 0) -> str:
+    """The text of blob `bias` with `behind` axes behind its own, spread over x; of 0 where there is none."""
+    if bias is None:
+        return f"torch.zeros_like({x})"
+    view = f"[:, {', '.join(['None'] * behind)}]" if behind else ""
+    return f"torch.zeros_like({x}) + {em.parameter(bias)}{view}"
+
+
+def bias_alone_nodes(g: Builder, top: FreeShape, bias: int | None, behind: int = 0) -> Handle:
+    """`bias_alone` in ONNX, of the top's shape."""
+    zeros = g.full(top, 0.0)
+    channels = top[len(top) - 1 - behind]
+    return zeros if bias is None else g.op("Add", zeros, g.weight(bias, (channels, *[1] * behind)), shape=top)

@@ -1,0 +1,24 @@
+"""Recorded cases in which Caffe and caffe2py do not do the same, each with its reason. No other case may differ."""
+
+# Caffe runs them, and no number can be held against its own.
+NUMBERS = {
+    "backward-r10122": "a Clip of NaN: it stays NaN, of which Caffe's makes the lower limit",
+    "forward-r191": "an ArgMax over NaN: it counts as the largest, where Caffe's order of the others is by chance",
+    "runs-phase_dropout_train": "a Dropout in phase TRAIN draws at random",
+    "backward-r10240": "its gradient is 0, and in Caffe the rounding of it times 1e20",
+}
+
+NUMBERS |= dict.fromkeys(
+    ("runs-dup_conv_names", "runs-dup_scale_inplace", "runs-dup_scale_names"), "several layers of one name are refused"
+)
+
+_HEEDED = "Caffe's own schema lacks the field; it is read as the forks mean it that have it"
+_TWO_TOPS = "Caffe hands the layer's loss weights on to a softmax inside it, which has one top, and stops at that"
+
+# Caffe refuses them, and caffe2py builds their net; or computes with it too.
+COMPUTED = {
+    "faults/ceil_mode_floor": _HEEDED,
+    "faults/hole": _HEEDED,
+    "faults/loss_all": _TWO_TOPS,
+    "faults/scale_bias": _HEEDED,
+}
