@@ -62,12 +62,15 @@ def random_weights(graph: Graph, seed: int = 7) -> dict[str, list[np.ndarray]]:
 
 
 def write_net(
-    folder: Path, text: str = SMALL, blobs: Mapping[str, Sequence[np.ndarray]] | None = None
+    folder: Path,
+    text: str = SMALL,
+    blobs: Mapping[str, Sequence[np.ndarray]] | None = None,
+    inputs: Mapping[str, Sequence[int]] | None = None,
 ) -> tuple[Path, Path]:
-    """net.prototxt and net.caffemodel in a folder."""
+    """net.prototxt and net.caffemodel in a folder; `inputs` are the shapes of inputs that the text does not tell."""
     prototxt, caffemodel = folder / "net.prototxt", folder / "net.caffemodel"
     prototxt.write_text(text)
-    graph = caffe2py.load(prototxt)
+    graph = caffe2py.load(prototxt, inputs=inputs)
     message = NetParameter(name=graph.name)
     assert graph.net is not None
     message.layer.extend(layer.message for layer in graph.net.layers)

@@ -72,6 +72,22 @@ def made_up(rows: int = 40, graph: Graph | None = None, **more: object) -> Repor
     return Report("net", "torch, exact", "dump.h5", tuple(layers), graph=graph, **more)  # type: ignore[arg-type]
 
 
+def test_the_legend_tells_what_the_plot_shows(right: Report, tmp_path: Path) -> None:
+    def told(report: Report) -> set[str]:
+        (caption,) = re.findall("<figcaption.*?</figcaption>", report.to_html(), re.DOTALL)
+        return set(re.findall(r'class="key ([a-z-]+)"', caption))
+
+    assert told(right) == {"local", "drift", "local-bar", "drift-bar"}
+    assert told(verified(tmp_path, SMALL, samples=16)) == {"drift", "drift-bar", "alone"}
+    assert told(made_up()) == {"local", "drift", "local-bar", "drift-bar", "alone", "dot"}
+
+
+def test_a_report_of_no_value_says_so() -> None:
+    empty = made_up(0)
+    assert empty.verdict == "not verified: no value could be compared; nothing in the dump can acquit the net"
+    assert empty.to_dict()["worst"] is None and empty.to_markdown() and empty.to_html()
+
+
 def test_the_page_of_a_right_net(right: Report) -> None:
     page = Page.of(right.to_html())
     assert page.texts["h1"] == ["small net: verified"]

@@ -83,6 +83,10 @@ class Layer:
         """Nodes added to the builder `g`; returns the value of each top."""
         raise Misfit(f"{self.type} has no ONNX view")
 
+    def draws(self, phase: str) -> bool:
+        """Are the tops drawn at random in this phase, so that no two runs agree?"""
+        return False
+
     def read_back(self, in_place: bool) -> str:
         """What Caffe's backward pass reads of the blobs, which a later layer in place may have overwritten."""
         return self.reads_back

@@ -21,6 +21,9 @@ class Dropout(Layer):
             raise Misfit(f"dropout_ratio is {self.ratio:g}; want 0 to 1")
         return [x]
 
+    def draws(self, phase: str) -> bool:
+        return phase == "TRAIN" and self.ratio > 0
+
     def torch(self, em: Emitter, x: Term) -> str:
         return f"F.dropout({x}, {self.ratio}, {em.training})"
 

@@ -49,6 +49,9 @@ class DummyData(Layer):
     def shapes(self, *bottoms: Shape) -> Sequence[Shape]:
         return self.given
 
+    def draws(self, phase: str) -> bool:
+        return any(f.type not in ("constant", "bilinear") for f in self.data_fillers)
+
     def values(self) -> list[np.ndarray]:
         """One array for each top; a constant as a single number."""
         import numpy as np  # here, so that a net can be shown without it

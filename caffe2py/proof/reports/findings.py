@@ -121,9 +121,9 @@ class Findings:
         return next((row for row in self.layers if row.verdict == FAULT), None)
 
     @property
-    def worst(self) -> LayerReport:
-        """The value whose error is the most times its bar."""
-        return max(self.layers, key=lambda row: row.excess)
+    def worst(self) -> LayerReport | None:
+        """The value whose error is the most times its bar; None where there is no value."""
+        return max(self.layers, key=lambda row: row.excess, default=None)
 
     def ranked(self) -> list[LayerReport]:
         """The values with the worst first, by error over bar; those that say nothing last."""
@@ -138,9 +138,10 @@ class Findings:
     @property
     def verdict(self) -> str:
         """The outcome in one sentence."""
-        said = ", ".join(f"{n} {verdict}" for verdict, n in self.counts().items())
+        said = ", ".join(f"{n} {verdict}" for verdict, n in self.counts().items()) or "no value could be compared"
         if self.ok:
             worst = self.worst
+            assert worst is not None
             return f"verified: {said}; the worst, {worst.name}, has error {worst.error:.1e}, its bar is {worst.bar:.1e}"
         first = self.first_offender
         if first is None:
@@ -164,7 +165,7 @@ class Findings:
             "counts": self.counts(),
             "first_offender": None if first is None else first.name,
             "cause": None if self.diagnosis is None else self.diagnosis.cause,
-            "worst": self.worst.name,
+            "worst": None if self.worst is None else self.worst.name,
             "diagnosis": None if self.diagnosis is None else asdict(self.diagnosis),
             "layers": [{k: v for k, v in asdict(row).items() if k != "histogram"} for row in self.layers],
             "notes": list(self.notes),

@@ -63,6 +63,11 @@ def html_report(report: Findings, path: str | os.PathLike[str] | None = None) ->
         worst=[line for line in ranked if line.row.excess >= 0][:WORST],
         first=first,
         plot=depth_plot(report.layers, report.first_offender),
+        kinds={
+            "local": any(row.local is not None for row in report.layers),
+            "drift": any(row.drift is not None for row in report.layers),
+            "alone": any(row.local is None and row.drift is not None for row in report.layers),
+        },
         histograms=list(islice(filter(None, map(_histograms, chosen)), HISTOGRAMS)),
         picture=_picture(report),
         legend=[*((style, said) for _, style, said in COLOURS), FOLLOWING, NOTHING],
