@@ -180,7 +180,10 @@ def sample(array, samples, key):
 
 class Hdf5Writer(object):
     def __init__(self, path, h5py):
-        self.file = h5py.File(path, "w", libver="latest")  # the first layout holds no attribute over 64 kB
+        try:  # the first layout holds no attribute over 64 kB; that of HDF5 1.8 does, and every HDF5 since reads it
+            self.file = h5py.File(path, "w", libver=("v108", "v108"))
+        except (KeyError, ValueError):  # an h5py that knows no other
+            self.file = h5py.File(path, "w", libver="latest")
         self.inputs, self.layers = self.file.create_group("input"), self.file.create_group("layer")
 
     def attributes(self, said):

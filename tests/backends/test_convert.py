@@ -78,11 +78,20 @@ numpy.savez("tops.npz", *[top.detach().numpy() for top in tops])
 @pytest.mark.parametrize("name", ["net.caffemodel", "net.h5"])
 def test_back_to_caffe_bit_for_bit(files: tuple[Path, Path], tmp_path: Path, name: str) -> None:
     before = read_weights(files[1]).by_name
-    after = read_weights(convert(files, tmp_path / name)).by_name
+    nested = ["--even-if-caffe-cannot-read-it"] if name.endswith(".h5") else []  # there is a "conv/1"
+    after = read_weights(convert(files, tmp_path / name, *nested)).by_name
     assert {n: [b.data.tobytes() for b in layer.blobs] for n, layer in after.items()} == {
         n: [b.data.tobytes() for b in layer.blobs] for n, layer in before.items()
     }
     assert caffe2py.run(caffe2py.load(files[0], tmp_path / name), {"data": INPUT}).keys() == {"gate", "prob"}
+
+
+def test_hdf5_weights_that_caffe_cannot_read_are_refused(files: tuple[Path, Path], tmp_path: Path) -> None:
+    done = command("convert", *files, "-o", tmp_path / "net.h5")
+    assert done.status == 1 and done.err.count("\n") == 1 and not (tmp_path / "net.h5").exists()
+    assert "layer 'conv/1' has a \"/\" in its name" in done.err and "--even-if-caffe-cannot-read-it" in done.err
+    done = command("convert", *files, "-o", tmp_path / "net.pt", "--even-if-caffe-cannot-read-it")
+    assert done.status == 2 and "is for OUT.h5" in done.err
 
 
 def test_safetensors_holds_caffes_blobs(files: tuple[Path, Path], tmp_path: Path) -> None:

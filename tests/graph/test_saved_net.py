@@ -89,7 +89,9 @@ def test_a_deploy_net_comes_back_whole(tmp_path: Path) -> None:
 
 def test_hdf5_holds_no_net(tmp_path: Path) -> None:
     prototxt, caffemodel = write_net(tmp_path, SMALL)
-    caffe2py.convert(caffe2py.load(prototxt, caffemodel), tmp_path / "net.caffemodel.h5")
+    caffe2py.convert(
+        caffe2py.load(prototxt, caffemodel), tmp_path / "net.caffemodel.h5", even_if_caffe_cannot_read_it=True
+    )
     with pytest.raises(UnsupportedError, match="HDF5 weights hold no net; give the prototxt too"):
         caffe2py.load(tmp_path / "net.caffemodel.h5")
     again = caffe2py.load(prototxt, tmp_path / "net.caffemodel.h5")

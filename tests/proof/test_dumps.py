@@ -20,6 +20,7 @@ from caffe2py.proof.dumps.reading import LayerDump, NamedDump, open_dump
 from caffe2py.proof.dumps.sample import Sample
 from caffe2py.proof.dumps.writing import take_sample, write_dump
 from caffe2py.proof.record import noise
+from tests.helpers.hdf5_layout import versions
 from tests.helpers.nets import SMALL, graph_of
 
 SUFFIXES = (".h5", ".npz")
@@ -129,6 +130,15 @@ def test_a_prototxt_longer_than_an_attribute_may_be(tmp_path: Path) -> None:
         writer.layer("a", "ReLU", ["x"], ["y"], [X])
     with open_dump(tmp_path / "d.h5") as dump:
         assert isinstance(dump, LayerDump) and dump.prototxt == long
+
+
+@pytest.mark.parametrize("samples", [None, 7], ids=["whole", "sampled"])
+def test_a_dump_is_read_by_every_hdf5_since_1_8(graph: Graph, tmp_path: Path, samples: int | None) -> None:
+    path = write(tmp_path / "d.h5", samples)
+    with h5py.File(path) as file:
+        assert len(file["layer"]) == 1
+    superblock, layouts = versions(path)
+    assert superblock <= 2 and layouts == {3}
 
 
 def test_nothing_is_left_of_a_dump_that_failed(tmp_path: Path) -> None:

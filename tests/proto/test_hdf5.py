@@ -294,7 +294,7 @@ def test_write_and_read(tmp_path):
         "conv1/bn": [draw.standard_normal((3, 5)).T, np.float32(4).reshape(())],
     }
     path = tmp_path / "out.caffemodel.h5"
-    write_caffemodel_h5(path, net_of("conv1", "relu", "conv1/bn"), blobs)
+    write_caffemodel_h5(path, net_of("conv1", "relu", "conv1/bn"), blobs, even_if_caffe_cannot_read_it=True)
     weights = read_weights(path)
     assert sorted(one.name for one in weights.layers) == ["conv1", "conv1/bn", "relu"]
     for name, arrays in blobs.items():
@@ -304,16 +304,27 @@ def test_write_and_read(tmp_path):
     assert [one.name for one in tmp_path.iterdir()] == ["out.caffemodel.h5"]
 
 
+def test_names_that_caffe_does_not_find(tmp_path):
+    """Caffe opens the groups in /data by the names that it finds there: "conv1", never "conv1/bn"."""
+    with pytest.raises(WeightError, match="layer 'conv1/bn' has a \"/\" in its name"):
+        write_caffemodel_h5(tmp_path / "out.h5", net_of("conv1", "conv1/bn"), {"conv1/bn": [THREE]})
+    assert not list(tmp_path.iterdir())
+    write_caffemodel_h5(tmp_path / "out.h5", net_of("conv1", "conv1/relu"), {"conv1": [THREE]})
+    with h5py.File(tmp_path / "out.h5") as file:
+        assert list(file["data"]) == ["conv1"] and list(file["data/conv1"]) == ["0"]
+
+
 @pytest.mark.parametrize("name", ["", ".", "..", "a//b", "/a", "a/", "a/../b"])
 def test_names_that_hdf5_cannot_say(tmp_path, name):
     with pytest.raises(WeightError, match="HDF5 has no such name"):
-        write_caffemodel_h5(tmp_path / "out.h5", net_of(name), {})
+        write_caffemodel_h5(tmp_path / "out.h5", net_of(name), {}, even_if_caffe_cannot_read_it=True)
     assert not list(tmp_path.iterdir())
 
 
 def test_layer_named_as_a_blob_of_another(tmp_path):
     with pytest.raises(FileError, match=r"out\.h5: cannot write"):
-        write_caffemodel_h5(tmp_path / "out.h5", net_of("a", "a/0"), {"a": [THREE]})
+        nested = {"even_if_caffe_cannot_read_it": True}
+        write_caffemodel_h5(tmp_path / "out.h5", net_of("a", "a/0"), {"a": [THREE]}, **nested)
     assert not list(tmp_path.iterdir())
 
 
@@ -321,7 +332,7 @@ def test_layer_named_as_a_blob_of_another(tmp_path):
 def test_same_weights_as_the_binary_file(net, tmp_path):
     binary = read_weights(net.caffemodel(tmp_path))
     blobs = {one.name: [blob.data for blob in one.blobs] for one in binary.layers}
-    write_caffemodel_h5(tmp_path / "again.caffemodel.h5", binary.net(), blobs)
+    write_caffemodel_h5(tmp_path / "again.caffemodel.h5", binary.net(), blobs, even_if_caffe_cannot_read_it=True)
     found = read_weights(tmp_path / "again.caffemodel.h5").by_name
     assert found.keys() == binary.by_name.keys()
     for name, one in binary.by_name.items():

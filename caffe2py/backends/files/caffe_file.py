@@ -19,13 +19,18 @@ from caffe2py.proto.weights.hdf5 import write_caffemodel_h5
 
 
 def save(
-    graph: Graph, prototxt: str | os.PathLike[str] | None = None, caffemodel: str | os.PathLike[str] | None = None
+    graph: Graph,
+    prototxt: str | os.PathLike[str] | None = None,
+    caffemodel: str | os.PathLike[str] | None = None,
+    *,
+    even_if_caffe_cannot_read_it: bool = False,
 ) -> None:
     """Write a graph back as Caffe files: the net as text, its weights as `.caffemodel` or `.h5`.
 
     The net is the one that was loaded: upgraded to today's format, and only the layers of its phase. In a caffemodel a
-    fork's fields have the numbers that the fork gave them. Raises `CaffeError` for a graph that a pass has changed,
-    `WeightError` where the weights are asked for and not there.
+    fork's fields have the numbers that the fork gave them. `.h5` weights of layers with "/" in their names, which no
+    Caffe can read, are written only `even_if_caffe_cannot_read_it`. Raises `CaffeError` for a graph that a pass has
+    changed, `WeightError` where the weights are asked for and not there.
     """
     if graph.net is None:
         raise CaffeError(f'graph "{graph.name}" holds no net to write; save the graph that was loaded')
@@ -33,7 +38,9 @@ def save(
     if caffemodel is not None:
         layers = [node for node in graph.nodes if node.weights]
         if Path(caffemodel).suffix == ".h5":
-            write_caffemodel_h5(caffemodel, message_of(net), {node.name: node.blobs() for node in layers})
+            arrays = {node.name: node.blobs() for node in layers}
+            settings = {"even_if_caffe_cannot_read_it": even_if_caffe_cannot_read_it}
+            write_caffemodel_h5(caffemodel, message_of(net), arrays, **settings)
         else:
             blobs = {node.name: [*map(_blob, node.blobs(), node.weights)] for node in layers}
             write_caffemodel(caffemodel, message_of(net), blobs, blob_kind(net))
@@ -43,9 +50,9 @@ def save(
             temporary.write_bytes(text.encode("utf-8"))
 
 
-def write(graph: Graph, path: Path) -> list[Path]:
+def write(graph: Graph, path: Path, *, even_if_caffe_cannot_read_it: bool = False) -> list[Path]:
     """Write the weights as `.caffemodel` or `.h5`."""
-    save(graph, None, path)
+    save(graph, None, path, even_if_caffe_cannot_read_it=even_if_caffe_cannot_read_it)
     return [path]
 
 

@@ -60,6 +60,12 @@ KEEPING = (".prototxt", ".caffemodel", ".h5", ".safetensors")  # files of weight
     "--float16", is_flag=True, default=None, help="For .onnx: compute in float16; inputs and outputs stay float32."
 )
 @click.option("--no-check", is_flag=True, default=None, help="Do not check what was written, for or of an .onnx.")
+@click.option(
+    "--even-if-caffe-cannot-read-it",
+    is_flag=True,
+    default=None,
+    help='For .h5: write layers with "/" in their names too, which no Caffe finds in HDF5 weights.',
+)
 @json_option
 def command(net: NetFiles, out: str, target: str | None, no_check: bool | None, as_json: bool, **settings: Any) -> None:
     """Translate NET.prototxt, with the weights of NET.caffemodel, into OUT.
@@ -80,7 +86,7 @@ def command(net: NetFiles, out: str, target: str | None, no_check: bool | None, 
     OUT.safetensors  Caffe's own blobs, named layer.0, layer.1
     OUT.prototxt     the net as text of today's format, with its weights beside it in OUT.caffemodel
     OUT.caffemodel   Caffe's binary format of today
-    OUT.h5           Caffe's HDF5 weights
+    OUT.h5           Caffe's HDF5 weights, of nets without "/" in the names of layers
 
     Exit status 3: the file was written, and a check found it wrong.
     """
@@ -90,7 +96,7 @@ def command(net: NetFiles, out: str, target: str | None, no_check: bool | None, 
     foreign = _foreign(net, settings, target)
     options = {name: value for name, value in settings.items() if value is not None}
     for name in [*options, *(["no_check"] if no_check and not net.is_foreign else [])]:
-        suffix = ".py" if name == "style" else ".onnx"
+        suffix = {"style": ".py", "even_if_caffe_cannot_read_it": ".h5"}.get(name, ".onnx")
         if not out.endswith(suffix):
             raise click.UsageError(f"--{name.replace('_', '-')} is for OUT{suffix}")
     writer(out)  # a wrong suffix or folder is told before any work

@@ -94,8 +94,8 @@ def take_sample(array: np.ndarray, samples: int, key: str) -> Sample:
 
 @contextmanager
 def _hdf5(path: Path) -> Iterator[Store]:
-    # Attributes over 64 kB, such as the prototxt of a deep net, need the newer file layout.
-    with new_hdf5(path, libver=("v110", "v110")) as file:
+    # Attributes over 64 kB, such as the prototxt of a deep net, need the layout of HDF5 1.8; no later one is needed.
+    with new_hdf5(path, libver=("v108", "v108")) as file:
         file.create_group("input")
         file.create_group("layer")
         yield _Hdf5(file)

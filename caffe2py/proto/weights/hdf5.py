@@ -95,13 +95,30 @@ def read_caffemodel_h5(path: str | os.PathLike[str]) -> Weights:
     return Weights(name, "", layers, "HDF5")
 
 
-def write_caffemodel_h5(path: str | os.PathLike[str], net: Message, blobs: Mapping[str, Sequence[np.ndarray]]) -> None:
+def write_caffemodel_h5(
+    path: str | os.PathLike[str],
+    net: Message,
+    blobs: Mapping[str, Sequence[np.ndarray]],
+    *,
+    even_if_caffe_cannot_read_it: bool = False,
+) -> None:
     """Write blobs by layer name, and an empty group for every other layer of the net, as Caffe's HDF5 weights.
 
-    Raises WeightError for names that HDF5 cannot say (``a//b``, ``.``), else as ``write_caffemodel``.
+    A "/" in a name makes a group in a group, and those no Caffe finds: it aborts, or loads nothing without a word
+    (net.cpp, CopyTrainedLayersFromHDF5 and ToHDF5). A layer of such a name is left out where it has no blobs, and
+    refused where it has some, unless it is wanted ``even_if_caffe_cannot_read_it``.
+
+    Raises WeightError for such names and for those that HDF5 cannot say (``a//b``, ``.``), else as
+    ``write_caffemodel``.
     """
     check_blobs(path, net, blobs)
     names = list(dict.fromkeys(layer.name for layer in net.layer))  # type: ignore[attr-defined]
+    if not even_if_caffe_cannot_read_it:
+        nested = [name for name in names if "/" in name and blobs.get(name)]
+        if nested:
+            fact = f'layer {nested[0]!r} has a "/" in its name, and no Caffe finds such a layer in HDF5 weights'
+            raise WeightError(f"{fact}; want a binary caffemodel, or --even-if-caffe-cannot-read-it", os.fspath(path))
+        names = [name for name in names if "/" not in name]
     for name in names:
         if not all(part not in ("", ".", "..") and "\0" not in part for part in name.split("/")):
             raise WeightError(f"layer {name!r}: HDF5 has no such name; write a binary caffemodel", os.fspath(path))
