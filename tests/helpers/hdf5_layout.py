@@ -1,4 +1,4 @@
-"""Which release of HDF5 a file needs, told by the versions in its own bytes (HDF5 File Format Specification, III, IV)."""
+"""Which release of HDF5 a file needs, told by the versions that stand in its own bytes (HDF5 File Format, III, IV)."""
 
 from __future__ import annotations
 
