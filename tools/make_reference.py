@@ -138,13 +138,13 @@ def unpack(packed: Path, target: Path) -> None:
         part = Path(folder, target.name)
         with lzma.open(packed) as source, open(part, "wb") as file:
             shutil.copyfileobj(source, file)
-        if part.suffix == ".h5":
+        if target.suffix == ".h5":
             _with_inputs(part)
         part.replace(target)
 
 
 def _with_inputs(path: Path) -> None:
-    with h5py.File(path, "r+") as file:
+    with open(path, "r+b") as disk, h5py.File(disk, "r+") as file:  # what is written has no name yet
         group = file.get("input")
         if isinstance(group, h5py.Group) and SEEDED in group.attrs:
             for blob, shape in json.loads(group.attrs.pop(SEEDED)).items():
