@@ -167,7 +167,7 @@ def test_truncated_anywhere(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", ["pt", "safetensors", "caffemodel", "py", "h5", "pt2"])
 def test_a_full_disk_leaves_nothing(suffix: str, tmp_path: Path) -> None:
     """A limit on file size stands for the full disk: the write fails half-way."""
-    net = write_net(tmp_path)
+    net = write_net(tmp_path, SMALL.replace("conv/1", "conv1"))
     script = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300));"

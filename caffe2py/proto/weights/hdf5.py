@@ -122,25 +122,24 @@ def write_caffemodel_h5(
     for name in names:
         if not all(part not in ("", ".", "..") and "\0" not in part for part in name.split("/")):
             raise WeightError(f"layer {name!r}: HDF5 has no such name; write a binary caffemodel", os.fspath(path))
-    with written_whole(path) as temporary, new_hdf5(temporary) as file:
-        data = file.create_group("data")
-        for name in names:
-            group = data.require_group(name)
-            for index, array in enumerate(blobs.get(name, ())):
-                group.create_dataset(str(index), data=array)
+    try:
+        with written_whole(path) as temporary, new_hdf5(temporary) as file:
+            data = file.create_group("data")
+            for name in names:
+                group = data.require_group(name)
+                for index, array in enumerate(blobs.get(name, ())):
+                    group.create_dataset(str(index), data=array)
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise FileError(f"cannot write: {reason(error)}", os.fspath(path)) from None
 
 
 @contextmanager
 def new_hdf5(path: Path, **settings: Any) -> Iterator[h5py.File]:
-    """A new HDF5 file to write. Raises OSError where the disk is full, and FileError for what HDF5 does not take."""
+    """A new HDF5 file to write. Raises OSError where the disk is full."""
     import h5py
 
-    with steady(path) as disk:
-        try:
-            with h5py.File(disk, "w", **settings) as file:
-                yield file
-        except (RuntimeError, TypeError, ValueError) as error:
-            raise FileError(f"HDF5 cannot write it: {reason(error)}", os.fspath(path)) from None
+    with steady(path) as disk, h5py.File(disk, "w", **settings) as file:
+        yield file
 
 
 def _check_links(file: h5py.File, name: str) -> None:
