@@ -17,6 +17,7 @@ import click
 
 from caffe2py.errors import FileError
 from caffe2py.proto.disk.files import says
+from caffe2py.proto.hdf5 import trial
 
 Beside = Callable[[Path], Iterable[Path]]
 OURS = b"caffe2py"
@@ -77,6 +78,8 @@ class Command(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         if not ctx.params.pop("overwrite", False):
             keep_apart(list(_uses(ctx, Output)), list(_uses(ctx, Input)))
+        for use in _uses(ctx, Input):
+            trial.begin(use.path)  # an HDF5 file, while what the command needs is loaded
         return super().invoke(ctx)
 
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import sys
+import time
+
 import h5py
 import numpy as np
 import pytest
 
 from caffe2py.errors import CaffeError, CaffemodelError, FileError, UnsupportedError, WeightError
+from caffe2py.proto.hdf5 import trial
+from caffe2py.proto.hdf5.safe import open_safely, read_array
 from caffe2py.proto.schema import NetParameter
-from caffe2py.proto.weights.hdf5 import open_safely, read_array, write_caffemodel_h5
+from caffe2py.proto.weights.hdf5 import write_caffemodel_h5
 from caffe2py.proto.weights.read import read_weights
 from tests.helpers.absent import each
 from tests.helpers.recorded_nets import recorded_nets
+from tests.helpers.reference import reference
 
 THREE = np.array([0.5, -1, 2], "f4")
 
@@ -338,3 +344,44 @@ def test_same_weights_as_the_binary_file(net, tmp_path):
     for name, one in binary.by_name.items():
         for ours, theirs in zip(found[name].blobs, one.blobs, strict=True):
             assert (ours.data.shape, ours.data.tobytes()) == (theirs.data.shape, theirs.data.tobytes())
+
+
+def test_a_file_without_end_is_given_up(tmp_path):
+    """Its attributes lie in a heap that leads back to itself. In the background, the next files wait for nothing."""
+    endless, good = reference("hostile/05_hang_dump.h5"), tmp_path / "good.h5"
+    with h5py.File(good, "w") as file:
+        file["a"] = np.arange(3)
+    trial.begin(endless)
+    trial.begin(good)
+    begun = time.process_time()
+    for _ in range(2):
+        with pytest.raises(FileError, match=r"05_hang_dump\.h5: a damaged HDF5 file: libhdf5 crashes, or comes to no"):
+            open_safely(endless)
+    with open_safely(good) as file:
+        assert read_array(file["a"]).tolist() == [0, 1, 2]
+    assert time.process_time() - begun < 1  # it was not this process that tried
+
+
+def test_a_file_that_crashes_the_library_is_told(tmp_path, monkeypatch):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["a"] = np.arange(3)
+    crash = tmp_path / "h5py.py"
+    crash.write_text("import os, signal\ndef File(*a, **b): os.kill(os.getpid(), signal.SIGSEGV)\n")
+    monkeypatch.setattr(trial, "_visitor", None)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(FileError, match=r"a\.h5: a damaged HDF5 file"):
+        open_safely(tmp_path / "a.h5")
+    monkeypatch.undo()
+    monkeypatch.setattr(trial, "_known", {})
+    with open_safely(tmp_path / "a.h5"):
+        pass
+
+
+@pytest.mark.parametrize("executable", ["none", "/bin/false"])
+def test_where_no_process_can_be_started_files_are_opened_all_the_same(tmp_path, monkeypatch, executable):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["a"] = np.arange(3)
+    monkeypatch.setattr(trial, "_visitor", None)
+    monkeypatch.setattr(sys, "executable", executable)
+    with open_safely(tmp_path / "a.h5") as file:
+        assert "a" in file

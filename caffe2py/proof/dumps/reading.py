@@ -25,7 +25,8 @@ from caffe2py.layers.base import Shape, count
 from caffe2py.proof.dumps import numpy_files
 from caffe2py.proof.dumps.sample import STATISTICS, Sample, Top
 from caffe2py.proto.disk.damage import damage_told
-from caffe2py.proto.weights.hdf5 import HDF5_MAGIC, members, open_safely, read_array
+from caffe2py.proto.hdf5.safe import members, open_safely, read_array
+from caffe2py.proto.hdf5.trial import MAGIC
 
 if TYPE_CHECKING:
     import h5py
@@ -92,10 +93,10 @@ def open_dump(path: str | os.PathLike[str]) -> Iterator[Dump]:
         return
     try:
         with open(path, "rb") as file:
-            head = file.read(len(HDF5_MAGIC))
+            head = file.read(len(MAGIC))
     except OSError as error:
         raise FileError((error.strerror or str(error)).lower(), place) from None
-    if head == HDF5_MAGIC:
+    if head == MAGIC:
         with open_safely(path) as h5:
             yield _hdf5(h5, place)
     elif head.startswith(b"PK"):

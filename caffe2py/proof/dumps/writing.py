@@ -26,7 +26,7 @@ from caffe2py.errors import CaffeError
 from caffe2py.proof.dumps.reading import ATTRIBUTES, FORMAT, member_name
 from caffe2py.proof.dumps.sample import STATISTICS, Sample, Top, statistics_of
 from caffe2py.proto.disk.files import written_whole
-from caffe2py.proto.weights.hdf5 import new_hdf5
+from caffe2py.proto.hdf5.safe import new_hdf5
 
 
 class Store(Protocol):

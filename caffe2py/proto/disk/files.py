@@ -29,13 +29,13 @@ def map_file(path: str | os.PathLike[str]) -> mmap.mmap:
         raise FileError(reason(error), os.fspath(path)) from None
 
 
-def says(path: str | os.PathLike[str], mark: bytes) -> bool:
-    """Is this a file that has `mark` in its beginning, by which what we write is known?"""
+def says(path: str | os.PathLike[str], mark: bytes, within: int = HEAD) -> bool:
+    """Is this a file that has `mark` in its first bytes, by which what we write is known?"""
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
             return False
         with open(path, "rb") as file:
-            return mark in file.read(HEAD)
+            return mark in file.read(within)
     except OSError:
         return False
 

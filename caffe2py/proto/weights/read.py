@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 
 from caffe2py.proto.disk.files import map_file
+from caffe2py.proto.hdf5.trial import MAGIC
 from caffe2py.proto.weights.caffemodel import parse_weights
-from caffe2py.proto.weights.hdf5 import HDF5_MAGIC, read_caffemodel_h5
+from caffe2py.proto.weights.hdf5 import read_caffemodel_h5
 from caffe2py.proto.weights.layers import Weights
 
 
@@ -17,6 +18,6 @@ def read_weights(path: str | os.PathLike[str]) -> Weights:
     """
     buf = map_file(path)
     name = os.fspath(path)
-    if buf[:8] == HDF5_MAGIC:
+    if buf[:8] == MAGIC:
         return read_caffemodel_h5(path)
     return parse_weights(buf, name)

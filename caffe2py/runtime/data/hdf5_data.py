@@ -10,7 +10,7 @@ import numpy as np
 from caffe2py.errors import CaffeError, FileError
 from caffe2py.layers.base import Misfit, Params, Shape
 from caffe2py.proto.disk.damage import damage_told
-from caffe2py.proto.weights.hdf5 import WHAT, open_safely, read_array
+from caffe2py.proto.hdf5.safe import WHAT, open_safely, read_array
 from caffe2py.runtime.blobs.blob import Blob
 from caffe2py.runtime.data.feed import Feed
 from caffe2py.runtime.mode import rng, workers

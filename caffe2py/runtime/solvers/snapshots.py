@@ -12,8 +12,8 @@ import numpy as np
 from caffe2py.errors import CaffemodelError, FileError
 from caffe2py.proto.disk.damage import damage_told
 from caffe2py.proto.disk.files import written_whole
+from caffe2py.proto.hdf5.safe import WHAT, new_hdf5, open_safely, read_array
 from caffe2py.proto.schema import message_class
-from caffe2py.proto.weights.hdf5 import WHAT, new_hdf5, open_safely, read_array
 
 
 @dataclass(frozen=True)
