@@ -5,13 +5,9 @@ for that process. What is not said here is as in the documentation of BVLC Caffe
 """
 
 from caffe2py.pycaffe import io
-from caffe2py.pycaffe.classifier import Classifier
-from caffe2py.pycaffe.detector import Detector
-from caffe2py.pycaffe.nccl import NCCL
-from caffe2py.pycaffe.net import Net
-from caffe2py.pycaffe.net_spec import NetSpec, layers, params, to_proto
-from caffe2py.pycaffe.process import (
-    Timer,
+from caffe2py.pycaffe._caffe import (
+    Layer,
+    get_solver,
     has_nccl,
     init_log,
     layer_type_list,
@@ -26,17 +22,21 @@ from caffe2py.pycaffe.process import (
     solver_count,
     solver_rank,
 )
+from caffe2py.pycaffe.classifier import Classifier
+from caffe2py.pycaffe.detector import Detector
+from caffe2py.pycaffe.net_spec import NetSpec, layers, params, to_proto
 from caffe2py.pycaffe.proto.caffe_pb2 import TEST, TRAIN
-from caffe2py.pycaffe.solver import (
+from caffe2py.pycaffe.pycaffe import (
+    NCCL,
     AdaDeltaSolver,
     AdaGradSolver,
     AdamSolver,
     NesterovSolver,
+    Net,
     RMSPropSolver,
     SGDSolver,
-    get_solver,
+    Timer,
 )
-from caffe2py.runtime.layers.python import PythonLayer as Layer
 
 __version__ = "1.0.0"  # the release of Caffe whose interface this is
 

@@ -15,7 +15,11 @@ from caffe.coord_map import crop
 import caffe2py.pycaffe
 from beside import here
 assert caffe is caffe2py.pycaffe and caffe.io is caffe2py.pycaffe.io
+from caffe.pycaffe import Net
+from caffe._caffe import Net as Same, Blob, Layer
+assert caffe.pycaffe.Net is caffe._caffe.Net is caffe.Net and Layer is caffe.Layer
 assert caffe_pb2.TRAIN == caffe.TRAIN == 0 and caffe_pb2.NetParameter is caffe.proto.caffe_pb2.NetParameter
+assert caffe_pb2.Phase.Value("TEST") == 1 and caffe_pb2.Phase.Name(0) == "TRAIN"
 print(__name__, sys.argv[1:], here)
 """
 
