@@ -10,7 +10,7 @@ from caffe2py.version import __version__
 if TYPE_CHECKING:
     from caffe2py.backends.convert import convert
     from caffe2py.backends.files.caffe_file import save
-    from caffe2py.backends.files.pt_file import load_torch
+    from caffe2py.backends.files.pt_reading import load_torch
     from caffe2py.backends.onnx.model import to_onnx
     from caffe2py.backends.optimized import optimized
     from caffe2py.backends.torch.run import run, to_torch
@@ -36,7 +36,7 @@ _HOMES = {
     "fill_weights": "graph.fillers",
     "identify": "evaluate.releases.identification",
     "load": "graph.load",
-    "load_torch": "backends.files.pt_file",
+    "load_torch": "backends.files.pt_reading",
     "optimized": "backends.optimized",
     "record": "proof.record",
     "run": "backends.torch.run",

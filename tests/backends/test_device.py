@@ -3,44 +3,58 @@
 from __future__ import annotations
 
 import importlib
+import re
 from pathlib import Path
 
 import pytest
 import torch
 
 import caffe2py
+from caffe2py import to_source
 from caffe2py.backends.torch.device import full_float32
 from caffe2py.backends.torch.run import input_tensors, lean_runner
+from caffe2py.backends.torch.text import functions
 from caffe2py.errors import CaffeError
-from tests.helpers.absent import each, needs
+from tests.helpers.absent import absent, needs
 from tests.helpers.layer_cases import Case, layer_cases
 from tests.helpers.nets import command, write_net
 
-# Tensors without memory: a tensor of ours that is left on the CPU shows as one of two kinds.
-META = torch.device("meta")
-# Shapes or indices are read off values, which meta tensors have not.
-BY_VALUE = {"BatchReindex", "DetectionOutput", "Filter", "ROIPooling"}
+META = torch.device("meta")  # tensors without memory: one of ours that is left on the CPU shows as one of two kinds
+BY_VALUE = "nonzero|meta tensors|out of meta"  # what torch says where a shape depends on values, as in Filter
 
 
-def one_of_each(found: list[Case]) -> list[Case]:
-    """A few cases of each file: the first, the middle one and the last."""
-    files: dict[str, list[Case]] = {}
+def enough(found: list[Case]) -> list[Case]:
+    """Cases that have every layer type and, between them, every function that a text of ours calls."""
+    known, chosen = set(), []
     for case in found:
-        files.setdefault(case.id.rpartition("-")[0].split("-")[0], []).append(case)
-    chosen = [
-        case for some in files.values() for case in {some[i].id: some[i] for i in (0, len(some) // 2, -1)}.values()
-    ]
-    return [case for case in chosen if not BY_VALUE & {type_ for _, type_ in case.layers}]
+        source = to_source(case.graph(), style="exact")
+        met = {type_ for _, type_ in case.layers} | {f"{name}()" for name in functions() if f"def {name}(" in source}
+        if not met <= known:
+            chosen.append(case)
+            known |= met
+    return chosen
 
 
-@each("case", one_of_each(layer_cases()), "the recorded layers", ids=lambda case: case.id)
-def test_all_of_a_net_is_on_its_device(case: Case) -> None:
+def test_all_of_a_net_is_on_its_device() -> None:
+    some = enough(layer_cases())
+    by_value = [case for case in some if not keeps_to_its_device(case)]
+    assert len(some) - len(by_value) > 40 or absent("the recorded layers")
+
+
+def keeps_to_its_device(case: Case) -> bool:
+    """False where that cannot be told, since a layer looks at values."""
     graph = case.graph()
     made = lean_runner(graph, device=META)
-    with torch.no_grad():
-        for node, tops in made.steps(input_tensors(graph, case.inputs, torch.float32, META)):
-            for v, top in zip(node.tops, tops, strict=True):
-                assert top.device == META and tuple(top.shape) == graph.shapes[v], node.name
+    try:
+        with torch.no_grad():
+            for node, tops in made.steps(input_tensors(graph, case.inputs, torch.float32, META)):
+                for v, top in zip(node.tops, tops, strict=True):
+                    assert (top.device, tuple(top.shape)) == (META, graph.shapes[v]), (case.id, node.name)
+    except (NotImplementedError, RuntimeError) as error:
+        if not re.search(BY_VALUE, str(error)):
+            raise
+        return False
+    return True
 
 
 @pytest.fixture(scope="module")

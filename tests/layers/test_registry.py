@@ -23,10 +23,7 @@ RECORDED = (
     "Axpy BN DepthwiseConvolution DetectionOutput Flip Interp Lstm Normalize Permute PriorBox ROIPooling ReLU6 Reverse "
     "ShuffleChannel SmoothL1Loss Transpose Upsample"
 ).split()
-FORMULAS = (
-    "Accum BatchReduction ChannelNorm Convolution3D ConvolutionDepthwise Correlation CuDNNBatchNorm DataAugmentation "
-    "Downsample FlowWarp HardSwish Mean Mish NdConvolution NdPooling NegReLU Pooling3D Resample SegConsensus Unpooling"
-).split()
+FORMULAS = "ConvolutionDepthwise CuDNNBatchNorm".split()
 
 # Types that Caffe has nothing to record for: they read files, or run what the user wrote. Each has a table in its file.
 TABLES = dict.fromkeys(

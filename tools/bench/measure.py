@@ -17,10 +17,11 @@ MIB = 1 << 20
 
 @dataclass(frozen=True)
 class Cost:
-    """What one run took: wall-clock seconds, and the largest memory it held, in bytes."""
+    """What one run took: wall-clock seconds, the largest memory it held in bytes, and seconds of processors."""
 
     seconds: float
     memory: int
+    busy: float
 
 
 def run(words: Sequence[str]) -> Cost:
@@ -31,7 +32,7 @@ def run(words: Sequence[str]) -> Cost:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"failed with status {process.returncode}: {' '.join(words)}")
-    return Cost(os.times().elapsed - start, usage.ru_maxrss * 1024)
+    return Cost(os.times().elapsed - start, usage.ru_maxrss * 1024, usage.ru_utime + usage.ru_stime)
 
 
 def rounds(commands: Mapping[str, Sequence[str]], count: int = 5) -> dict[str, Cost]:
@@ -43,7 +44,11 @@ def rounds(commands: Mapping[str, Sequence[str]], count: int = 5) -> dict[str, C
             if number:
                 costs[name].append(cost)
     return {
-        name: Cost(statistics.median(c.seconds for c in list_), max(c.memory for c in list_))
+        name: Cost(
+            statistics.median(c.seconds for c in list_),
+            max(c.memory for c in list_),
+            statistics.median(c.busy for c in list_),
+        )
         for name, list_ in costs.items()
     }
 
@@ -65,5 +70,9 @@ def report(what: str, cost: Cost, limit: float, limit_said: str, memory: float =
     line = f"  {what:<24} {cost.seconds:6.2f} s  limit {limit:6.2f} s = {limit_said}"
     if memory:
         line += f";  {cost.memory / MIB:5.0f} MiB  limit {memory / MIB:5.0f} MiB = {memory_said}"
-    kept = cost.seconds <= limit and (not memory or cost.memory <= memory)
-    print(f"{line}  {'kept' if kept else 'NOT KEPT'}", flush=True)
+    print(f"{line}  {kept(cost.seconds <= limit and (not memory or cost.memory <= memory))}", flush=True)
+
+
+def kept(limit: bool) -> str:
+    """How a limit that is kept, or not, is told."""
+    return "kept" if limit else "NOT KEPT"

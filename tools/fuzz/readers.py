@@ -8,7 +8,7 @@ from pathlib import Path
 
 import caffe2py
 from caffe2py.archive.checking import check
-from caffe2py.backends.files import pt_file
+from caffe2py.backends.files import pt_reading
 from caffe2py.evaluate.labels.labels import read_labels
 from caffe2py.proof.dumps.reading import LayerDump, open_dump
 from caffe2py.proto.weights.mean import read_mean
@@ -57,7 +57,7 @@ def dump(path: Path) -> None:
 
 
 def pt(path: Path) -> None:
-    pt_file.read(path)
+    pt_reading.read(path)
 
 
 def bundle(path: Path) -> None:

@@ -62,7 +62,7 @@ def write_weights_and_source(graph: Graph, folder: Path, facts: Facts, labels: S
     """model.safetensors, model.py that reads it, and config.json; returns their names."""
     made = program(graph, STYLE, "model.safetensors")
     (folder / "model.py").write_text(made.source, encoding="utf-8")
-    tensors = {key: tensor.numpy() for key, tensor in state_dict(made).items()}
+    tensors = state_dict(made)
     write_tensors(folder / "model.safetensors", tensors, {"format": "pt", **provenance(graph)})
     write_json(folder / "config.json", config(facts, tuple(labels)))
     return ["model.safetensors", "model.py", "config.json"]

@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import torch
 
 from caffe2py.backends.provenance import provenance
-from caffe2py.backends.torch.program import Program
-from caffe2py.backends.torch.run import runner
 from caffe2py.backends.torch.source import program
-from caffe2py.backends.torch.state import save, state_dict
-from caffe2py.errors import FileError, WeightError
+from caffe2py.backends.torch.state import state_dict
+from caffe2py.backends.torch.torch_file import save
 from caffe2py.graph import Graph
-from caffe2py.graph.build import build
-from caffe2py.layers.base import Shape
-from caffe2py.layers.base.plugins import load_plugins
-from caffe2py.proto.disk.damage import reason
 from caffe2py.proto.disk.files import written_whole
-from caffe2py.proto.filter import PHASES, without_rules
-from caffe2py.proto.net import parse_net
+from caffe2py.proto.filter import without_rules
 from caffe2py.proto.text.writer import format_net
 
 FORMAT = "caffe2py/1"
 STYLE = "flat"
-WISH = "want a .pt that caffe2py wrote"
 
 
 def write(graph: Graph, path: Path) -> list[Path]:
@@ -46,71 +32,3 @@ def write(graph: Graph, path: Path) -> list[Path]:
     with written_whole(path) as temporary:
         save(held, temporary)
     return [path]
-
-
-def load_torch(path: str | os.PathLike[str], plugins: Sequence[str | os.PathLike[str]] = ()) -> torch.nn.Module:
-    """The module that `convert -o net.pt` wrote, in eval mode (in training mode for a graph of phase TRAIN).
-
-    `plugins` are Python files with layers of your own, where the net has some; they are run. Nothing in the `.pt`
-    itself is ever run as code. Raises `FileError` where the file is missing, damaged, or no such `.pt`; `WeightError`
-    where its state dict is not its net's.
-    """
-    load_plugins(plugins)
-    graph, state = read(path)
-    return runner(graph, STYLE, state=state).module
-
-
-def read(path: str | os.PathLike[str]) -> tuple[Graph, dict[str, torch.Tensor]]:
-    """The net (without weights in its graph) and the state dict of a `.pt`, once all that it says has been checked."""
-    name = os.fspath(path)
-    held = _plain(name)
-    text, metadata, state = held.get("prototxt"), held.get("metadata"), held.get("state_dict")
-    if not (isinstance(text, str) and isinstance(metadata, dict) and isinstance(state, dict)):
-        raise FileError(f'is a "{FORMAT}" file without its prototxt, metadata or state_dict; {WISH}', name)
-    net = parse_net(text, name)
-    phase = metadata.get("phase")
-    if not isinstance(phase, str) or phase not in PHASES:
-        raise FileError(f"its phase is {phase!r}; want {' or '.join(PHASES)}", name)
-    inputs = _inputs(metadata.get("inputs"), name)
-    graph = build(net, phase=phase, inputs=inputs, ignore_unknown_fields=True)  # as it was when written
-    _check_state(program(graph, STYLE), state, name)
-    return graph, state
-
-
-def _plain(name: str) -> dict[Any, Any]:
-    """What `write` has written, as far as its format says so."""
-    try:
-        held: Any = torch.load(name, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise FileError(reason(error), name) from None
-    except Exception:  # of damaged ones torch says much, and nothing that helps
-        raise FileError(f"cannot be read as a plain torch file; {WISH}", name) from None
-    if not isinstance(held, dict) or held.get("format") != FORMAT:
-        raise FileError(f'is no "{FORMAT}" file; {WISH}', name)
-    return held
-
-
-def _inputs(said: Any, name: str) -> dict[str, Shape]:
-    """The shapes of the inputs that have one."""
-
-    def is_shape(shape: Any) -> bool:
-        return isinstance(shape, list | tuple) and all(type(d) is int and d >= 0 for d in shape)
-
-    if not isinstance(said, dict) or not all(
-        isinstance(blob, str) and (shape is None or is_shape(shape)) for blob, shape in said.items()
-    ):
-        raise FileError(f"its inputs are no table of shapes by blob; {WISH}", name)
-    return {blob: tuple(shape) for blob, shape in said.items() if shape is not None}
-
-
-def _check_state(made: Program, state: Mapping[Any, Any], name: str) -> None:
-    """Is this the state dict of that program: its names, and the shapes and types of their tensors?"""
-    if odd := sorted(map(str, made.bindings.keys() ^ state.keys())):
-        raise WeightError(f'its state dict and its net differ at "{odd[0]}"; the file was changed', name)
-    for key, binding in made.bindings.items():
-        wanted, found = torch.from_numpy(np.array(binding.blank())), state[key]
-        plain = isinstance(found, torch.Tensor) and found.layout == torch.strided and found.device.type == "cpu"
-        if not plain or (found.dtype, found.shape) != (wanted.dtype, wanted.shape):
-            have = f"{found.dtype} {tuple(found.shape)}" if plain else "no plain tensor"
-            wish = f"want {wanted.dtype} {tuple(wanted.shape)}"
-            raise WeightError(f'"{key}" is {have} in its state dict; {wish}', name)

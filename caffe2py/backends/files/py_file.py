@@ -6,7 +6,8 @@ from pathlib import Path
 
 from caffe2py.backends.convert import beside
 from caffe2py.backends.torch.source import program
-from caffe2py.backends.torch.state import save, state_dict
+from caffe2py.backends.torch.state import state_dict
+from caffe2py.backends.torch.torch_file import save
 from caffe2py.graph import Graph
 from caffe2py.proto.disk.files import written_whole
 

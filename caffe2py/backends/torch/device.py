@@ -34,6 +34,17 @@ def full_float32() -> Iterator[None]:
         convolutions.allow_tf32, products.allow_tf32 = before
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """torch computes on one thread: where the processor's time counts, which threads burn that wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def fast_layout(where: torch.device, dtype: torch.dtype) -> torch.memory_format:
     """Channels last on a CPU, where it measured up to 2 times as fast (SE-ResNeXt-50, tools/bench/evaluate.py), and on
     a GPU in half precision, whose kernels work in it."""

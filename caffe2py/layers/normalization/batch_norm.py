@@ -16,11 +16,9 @@ from caffe2py.layers.base import (
     Term,
     layer,
     meaning,
-    onnx_rectified,
     optional,
     param,
     read_fields,
-    rectified,
 )
 from caffe2py.layers.normalization.affine_batch_norm import CAFFE, AffineBatchNorm, Normalizing, statistic
 
@@ -187,11 +185,11 @@ class WeightedBatchNorm(BatchNorm):
         top = super().torch(em, x)
         for operator, blob in zip("*+", learned, strict=False):
             top = f"{top} {operator} {blob}"
-        return rectified(top, self.relu)
+        return f"F.relu({top})" if self.relu else top
 
     def onnx(self, g: Builder, x: Handle) -> Handle:
         top = AffineBatchNorm(self.order, self.eps).onnx(g, x)
-        return onnx_rectified(g, top, self.relu)
+        return g.op("Relu", top) if self.relu else top
 
 
 @layer("BatchNorm")

@@ -24,10 +24,11 @@ def open_model(
         return TorchModel(f"torch, {style}", graph, style, device=where)
     path = Path(model)
     if path.suffix == ".pt":
-        from caffe2py.backends.files import pt_file
+        from caffe2py.backends.files.pt_file import STYLE
+        from caffe2py.backends.files.pt_reading import read
 
-        source, state = pt_file.read(path)
-        return TorchModel(path.name, source, pt_file.STYLE, state, device=where)
+        source, state = read(path)
+        return TorchModel(path.name, source, STYLE, state, device=where)
     if path.suffix == ".py":
         from caffe2py.proof.models.py_model import read_py
 

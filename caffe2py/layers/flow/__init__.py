@@ -1,1 +1,0 @@
-"""Layers of FlowNet: motion between two images."""

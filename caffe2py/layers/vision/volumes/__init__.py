@@ -1,1 +1,0 @@
-"""Convolutions and poolings over more than two axes."""
