@@ -166,7 +166,7 @@ OPTIONS = (
 
 def _arguments(weights: bool) -> Callable[[F], F]:
     """The two files, and the options above; those that may be repeated are lists."""
-    fill = click.option("--fill", type=int, metavar="SEED", help="Without a caffemodel: weights as the fillers say.")
+    fill = click.option("--fill", type=int, metavar="SEED", help="Weights that no file gives, as the fillers say.")
 
     def decorate(function: F) -> F:
         for option in reversed(OPTIONS if weights else (*OPTIONS, fill)):

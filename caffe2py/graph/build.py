@@ -18,6 +18,7 @@ from caffe2py.graph.unread import unread_notes
 from caffe2py.graph.weights import WeightSource
 from caffe2py.layers.base import Layer, Misfit, Params, Shape, find_layer, text
 from caffe2py.layers.base.opaque import Opaque
+from caffe2py.proto.names import unique
 from caffe2py.proto.net import listed
 from caffe2py.proto.text.prototxt import LayerText, NetText, Unknown
 
@@ -38,18 +39,22 @@ def build(
     find: Find = find_layer,
     ignore_unknown_fields: bool = False,
     own_memory: bool = False,
+    partial: bool = False,
 ) -> Graph:
     """The graph of a net that is already filtered for `phase`.
 
     `inputs` gives the shapes of input blobs, instead of those in the file; `find` the class of a layer type, for who
     runs some types in a way of their own. With `ignore_unknown_fields` fields that nobody reads stop nobody. With
-    `own_memory` each layer reads its own bottoms, for who keeps blobs in one memory where Caffe does. Raises `NetError`
-    where Caffe would refuse the net and `WeightError` where the weights do not fit it.
+    `own_memory` each layer reads its own bottoms, for who keeps blobs in one memory where Caffe does. With `partial`
+    layers that the weights lack stay without. Raises `NetError` where Caffe would refuse the net and `WeightError`
+    where the weights do not fit it.
     """
-    builder = _Builder(WeightSource(weights, net.name), dict(inputs or {}), find, phase)
-    for layer in net.layers:
-        builder.add(layer)
+    builder = _Builder(WeightSource(weights, net.layers), dict(inputs or {}), find, phase)
+    for key, layer in zip(unique(layer.message.name for layer in net.layers), net.layers, strict=True):
+        builder.add(layer, key)
     builder.check_overwrites()
+    if not partial:
+        builder.source.check_missing()
     builder.check_inputs_used(net.file)
     memory = builder.in_memory(follow=not own_memory)
     outputs = sorted(builder.unread, key=lambda blob: blob.encode("utf-8", "surrogateescape"))
@@ -88,9 +93,9 @@ class _Builder:
     idle_fields: list[tuple[Any, Unknown]] = field(default_factory=list)  # that nobody reads, and that change nothing
     automatic: int = 0
 
-    def add(self, spec: LayerText) -> None:
+    def add(self, spec: LayerText, key: str) -> None:
         message = spec.message
-        params = Params(message, spec.unknown, self.source.shapes(message.name))
+        params = Params(message, spec.unknown, self.source.shapes(key))
         layer = self._read(spec, params)
 
         def error(fact: str) -> NetError:
@@ -108,7 +113,7 @@ class _Builder:
             tops = (Value("(automatic)", self.automatic),)
         try:
             top_shapes = self._top_shapes(layer, tops, bottom_shapes)
-            weights = self._weights(layer, spec, bottom_shapes)
+            weights = self._weights(layer, spec, key, bottom_shapes)
         except Misfit as misfit:
             raise error(str(misfit)) from None
         self.shapes.update(zip(tops, top_shapes, strict=True))
@@ -122,6 +127,7 @@ class _Builder:
                 loss_weights=losses,
                 stopped=tuple(not p for p in message.propagate_down),
                 own_phase=self._own_phase(message),
+                key=key,
                 place=spec.place,
                 message=message,
                 unread=self._unread(layer, params),
@@ -206,14 +212,14 @@ class _Builder:
             check_size(s)
         return found
 
-    def _weights(self, layer: Layer, spec: LayerText, bottoms: Sequence[Shape | None]) -> tuple[Weight, ...]:
+    def _weights(self, layer: Layer, spec: LayerText, key: str, bottoms: Sequence[Shape | None]) -> tuple[Weight, ...]:
         known = [s for s in bottoms if s is not None]
         wanted = None
         if not isinstance(layer, Opaque) and len(known) == len(bottoms):
             wanted = layer.weights(*known)
             for s in wanted.values():
                 check_size(s)
-        return self.source.weights(spec, wanted, running=layer.running)
+        return self.source.weights(spec, key, wanted, running=layer.running)
 
     def in_memory(self, *, follow: bool) -> Memory:
         """The nodes, as Caffe's memory lets them run."""

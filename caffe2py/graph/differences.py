@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from caffe2py.errors import CaffeError
 from caffe2py.layers.base import Misfit, Params, find_layer
+from caffe2py.proto.names import unique
 from caffe2py.proto.net import net_of
 from caffe2py.proto.notes import NumberNote
 from caffe2py.proto.text.prototxt import LayerText, NetText
@@ -21,12 +23,13 @@ def differences(net: NetText, weights: Weights) -> tuple[str, ...]:
     undecided dialect).
     """
     try:
-        saved = {layer.message.name: layer for layer in net_of(weights).layers if layer.message.bottom}
+        theirs = net_of(weights).layers
     except CaffeError:
         return ()
+    saved = {key: layer for key, layer in zip(_keys(theirs), theirs, strict=True) if layer.message.bottom}
     found = []
-    for layer in net.layers:
-        other = saved.get(layer.message.name)
+    for key, layer in zip(_keys(net.layers), net.layers, strict=True):
+        other = saved.get(key)
         if other is not None and layer.message.type == other.message.type and not _same_blocks(layer, other):
             here, there = _read(layer), _read(other)
             if None not in (here, there) and here != there:
@@ -37,6 +40,10 @@ def differences(net: NetText, weights: Weights) -> tuple[str, ...]:
     have = "1 layer has" if len(found) == 1 else f"{len(found)} layers have"
     fact = f"{have} other parameters in the net that {weights.file} was saved from"
     return (NumberNote(f"{fact}: {', '.join(found[:MOST])}{more}"),)
+
+
+def _keys(layers: Sequence[LayerText]) -> list[str]:
+    return unique(layer.message.name for layer in layers)
 
 
 def _same_blocks(layer: LayerText, other: LayerText) -> bool:

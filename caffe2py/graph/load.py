@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from caffe2py.errors import CaffeError
 from caffe2py.graph.build import build
 from caffe2py.graph.model import Graph
 from caffe2py.layers.base import Shape
@@ -15,6 +14,7 @@ from caffe2py.layers.base.plugins import load_plugins
 from caffe2py.proto.disk.looks import looks_like
 from caffe2py.proto.filter import filter_net
 from caffe2py.proto.net import read_net
+from caffe2py.proto.notes import NumberNote
 from caffe2py.proto.text.prototxt import NetText
 
 if TYPE_CHECKING:
@@ -43,13 +43,14 @@ def load(
     A caffemodel alone, in place of the prototxt, gives the net that is saved in it, without what only training needs.
 
     `phase`, `level` and `stages` choose the layers, as in Caffe's NetState. `inputs` gives the shapes of input
-    blobs, instead of those in the file. `fill` is a seed, for a net without a caffemodel: its weights are made as
-    the layers' fillers say. `plugins` are Python files with layers of your own; they are run. `dialect` names the fork
-    of Caffe that wrote a caffemodel ("ssd"), where its bytes may mean several things. `variables` are the values of a
-    template's variables, such as FlowNet's `$ADAPTED_WIDTH$`. With `deploy` a training file, which reads its data
-    itself, becomes a net to run: without labels, losses and what else only training and evaluation need, in phase TEST.
-    A field that Caffe's schema does not have and no layer reads is an error of whatever computes with the graph, unless
-    `ignore_unknown_fields` is given; one that only training, an engine or a display reads is not.
+    blobs, instead of those in the file. `fill` is a seed: weights that no caffemodel gives are made as the layers'
+    fillers say, and the notes tell which. `plugins` are Python files with layers of your own; they are run. `dialect`
+    names the fork of Caffe that wrote a caffemodel ("ssd"), where its bytes may mean several things. `variables` are
+    the values of a template's variables, such as FlowNet's `$ADAPTED_WIDTH$`. With `deploy` a training file, which
+    reads its data itself, becomes a net to run: without labels, losses and what else only training and evaluation
+    need, in phase TEST. A field that Caffe's schema does not have and no layer reads is an error of whatever computes
+    with the graph, unless `ignore_unknown_fields` is given; one that only training, an engine or a display reads is
+    not.
 
     Where a data layer leaves the size of its pictures to the data, the channels are taken from the first layer's
     weights; the graph's notes tell it. Raises `CaffeError` with the place and the fact for every bad file.
@@ -58,15 +59,14 @@ def load(
     if caffemodel is None and _holds_weights(prototxt):
         net, saved = _saved(prototxt, phase, level, stages, dialect)
         return build(net, saved, phase=phase, inputs=inputs, ignore_unknown_fields=ignore_unknown_fields)
-    if caffemodel is not None and fill is not None:
-        raise CaffeError(f"load takes a caffemodel or fill, and was given both: {os.fspath(caffemodel)} and {fill}")
     whole = read_net(prototxt, variables)
     net = filter_net(whole, phase=phase, level=level, stages=tuple(stages))
     weights: Weights | None = None
     if caffemodel is not None or deploy:
         net, weights, told = _with_weights(whole, net, caffemodel, deploy and phase == "TEST")
         inputs = {**told, **(inputs or {})}
-    graph = build(net, weights, phase=phase, inputs=inputs, ignore_unknown_fields=ignore_unknown_fields)
+    ignore, partial = ignore_unknown_fields, fill is not None
+    graph = build(net, weights, phase=phase, inputs=inputs, ignore_unknown_fields=ignore, partial=partial)
     return graph if fill is None else _filled(graph, fill)
 
 
@@ -114,4 +114,8 @@ def _saved(path: Path, phase: str, level: int, stages: Sequence[str], dialect: s
 def _filled(graph: Graph, seed: int) -> Graph:
     from caffe2py.graph.fillers import fill_weights  # here, so that a net can be shown without numpy
 
-    return fill_weights(graph, seed)
+    lacking = [n for n in graph.nodes if any(w.data is None for w in n.weights)] if graph.weights_file else []
+    names = ", ".join(f'"{n.name}" ({n.type})' for n in lacking)
+    fact = f"{graph.weights_file} lacks the weights of {names}; they are made by the fillers, from seed {seed}"
+    graph = fill_weights(graph, seed)
+    return replace(graph, notes=(*graph.notes, NumberNote(fact))) if lacking else graph

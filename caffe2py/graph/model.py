@@ -45,9 +45,9 @@ class Graph:
         return self.net.dialects if self.net else (OWN,)
 
     def node(self, name: str) -> Node:
-        """The layer of that name (the first, where several have it)."""
+        """The layer of that name (the first, where several have it), or of that key."""
         for n in self.nodes:
-            if n.name == name:
+            if n.key == name:
                 return n
         raise CaffeError(f'net "{self.name}" has no layer "{name}"')
 
@@ -72,7 +72,7 @@ class Graph:
         """Every learned blob once: a shared one at the layer that owns it."""
         for node in self.nodes:
             for i, w in enumerate(node.weights):
-                if w.owner == (node.name, i):
+                if w.owner == (node.key, i):
                     yield node, i, w
 
     def parameter_count(self) -> int:
@@ -96,7 +96,7 @@ class Graph:
                 bottoms=tuple(map(str, node.bottoms)),
                 tops=tuple(map(str, node.tops)),
                 shapes=tuple(self.shapes_of(node.tops)),
-                parameters=sum(w.count for i, w in enumerate(node.weights) if w.owner == (node.name, i)),
+                parameters=sum(w.count for i, w in enumerate(node.weights) if w.owner == (node.key, i)),
                 multiply_adds=self.multiply_adds(node),
             )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,7 @@ class Value:
 
 @dataclass(frozen=True)
 class Weight:
-    """A learned blob. `data` is None where no weights were given; `owner` is the (layer, index) it is kept at.
+    """A learned blob. `data` is None where no weights were given; `owner` is the (layer's key, index) it is kept at.
 
     `extra` are fields of its caffemodel that no schema explains, to be written back.
     """
@@ -50,7 +51,10 @@ class Weight:
 
 @dataclass(frozen=True)
 class Node:
-    """One layer of the net: what it is, what it reads, what it makes."""
+    """One layer of the net: what it is, what it reads, what it makes.
+
+    Several layers may have one name. `key` is the name of the first, `crop#2` of the second.
+    """
 
     name: str
     layer: Layer
@@ -59,10 +63,15 @@ class Node:
     weights: tuple[Weight, ...] = ()
     loss_weights: tuple[float, ...] = ()
     stopped: tuple[bool, ...] = ()  # by bottom: no gradient flows back into it (propagate_down: false)
+    key: str = ""
     own_phase: str = ""  # TRAIN or TEST, where the layer says one that is not the net's
     place: Place | None = None
     message: Any = field(default=None, compare=False, repr=False)
     unread: tuple[Unknown, ...] = field(default=(), compare=False, repr=False)  # fields that may matter
+
+    def __post_init__(self) -> None:
+        if not self.key:
+            object.__setattr__(self, "key", self.name)
 
     @property
     def type(self) -> str:
@@ -81,6 +90,8 @@ class Node:
         return layer_error(kind, self.name, self.type, self.place, fact)
 
 
-def layer_error(kind: Kind, name: str, type_: str, place: Place | None, fact: str) -> CaffeError:
+def layer_error(
+    kind: Kind, name: str, type_: str, place: Place | None, fact: str, lines: Sequence[str] = ()
+) -> CaffeError:
     """An error that names file, line, layer and type before the fact."""
-    return kind(f'layer "{shown(name)}" ({shown(type_)}): {fact}', place)
+    return kind(f'layer "{shown(name)}" ({shown(type_)}): {fact}', place, lines)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+import difflib
+from collections import Counter
+from collections.abc import Mapping, Sequence, Set
 from typing import TYPE_CHECKING
 
 from caffe2py.errors import NetError, WeightError
 from caffe2py.graph.node import Weight, layer_error
 from caffe2py.layers.base import Shape, count, text
+from caffe2py.proto.names import unique
 from caffe2py.proto.text.prototxt import LayerText
 
 if TYPE_CHECKING:
@@ -18,22 +21,35 @@ if TYPE_CHECKING:
 
 
 class WeightSource:
-    """Hands each layer its weights, ties shared ones together, and remembers what nobody asked for."""
+    """Hands each layer its weights, ties shared ones together, and remembers what nobody asked for.
 
-    def __init__(self, file: Weights | None, net: str) -> None:
+    Of several layers of one name each gets what is stored for a layer of that name in its turn; of several that are
+    stored for one layer, it gets the last that has blobs, as in Caffe.
+    """
+
+    def __init__(self, file: Weights | None, layers: Sequence[LayerText]) -> None:
         self.file = file
-        self.net = net
+        self._several = {name for name, n in Counter(layer.message.name for layer in layers).items() if n > 1}
+        self._stored = self._by_key()
         self._named: dict[str, Weight] = {}  # param { name } -> the blob that owns it
         self._asked: set[str] = set()
-        self._with_weights: set[str] = set()
+        self._missing: list[tuple[LayerText, Mapping[str, Shape]]] = []
 
-    def shapes(self, name: str) -> tuple[Shape, ...]:
+    def _by_key(self) -> dict[str, LayerBlobs]:
+        if self.file is None:
+            return {}
+        found = {name: layer for name, layer in self.file.by_name.items() if name not in self._several}
+        several = [layer for layer in self.file.layers if layer.name in self._several]
+        keys = unique(layer.name for layer in several)
+        return found | {key: layer for key, layer in zip(keys, several, strict=True) if layer.blobs}
+
+    def shapes(self, key: str) -> tuple[Shape, ...]:
         """The shapes of the blobs that the file holds for a layer."""
-        stored = self.file.by_name.get(name) if self.file else None
+        stored = self._stored.get(key)
         return tuple(tuple(blob.data.shape) for blob in stored.blobs) if stored else ()
 
     def weights(
-        self, spec: LayerText, wanted: Mapping[str, Shape] | None, *, running: Set[str] = frozenset()
+        self, spec: LayerText, key: str, wanted: Mapping[str, Shape] | None, *, running: Set[str] = frozenset()
     ) -> tuple[Weight, ...]:
         """The blobs of one layer. `wanted` is None where they cannot be known: the layer keeps what the file has.
 
@@ -41,7 +57,7 @@ class WeightSource:
         """
         name = spec.message.name
         self._asked.add(name)
-        stored = self.file.by_name.get(name) if self.file else None
+        stored = self._stored.get(key)
         specs = list(spec.message.param)
         if wanted is None:
             blobs = stored.blobs if stored else ()
@@ -53,21 +69,12 @@ class WeightSource:
             if stored and stored.blobs:
                 raise self._error(spec, f"has no weights, and {self._file()} holds {len(stored.blobs)} for it")
             return ()
-        if name in self._with_weights:
-            raise layer_error(
-                NetError,
-                name,
-                spec.message.type,
-                spec.place,
-                "has the name of another layer with weights; want its own",
-            )
-        self._with_weights.add(name)
         shared = [specs[i].name if i < len(specs) else "" for i in range(len(wanted))]
         # A blob that another layer owns may be left out: HDF5 files keep it at its owner alone.
         own = [i for i, name_ in enumerate(shared) if name_ not in self._named]
         blobs = stored.blobs if stored else ()
         if stored is None and self.file and own:
-            raise self._missing(spec, wanted)
+            self._missing.append((spec, wanted))
         given = {i: blob for i, blob in enumerate(blobs) if not blob.absent}
         if stored is not None and (len(blobs) > len(wanted) or not given.keys() >= set(own)):
             have = ", ".join(text(tuple(b.data.shape)) for b in blobs) or "none"
@@ -76,7 +83,7 @@ class WeightSource:
         found = []
         for i, (label, shape) in enumerate(wanted.items()):
             data = self._fit(spec, label, shape, given[i]) if i in given else None
-            weight = Weight(label, shape, data, (name, i), label not in running, given[i].extra if i in given else b"")
+            weight = Weight(label, shape, data, (key, i), label not in running, given[i].extra if i in given else b"")
             if shared[i]:
                 weight = self._share(spec, weight, shared[i], permissive=specs[i].share_mode == 1)
             found.append(weight)
@@ -106,23 +113,35 @@ class WeightSource:
             raise self._error(spec, f"{label} is {text(have)} in {self._file()}; want {text(shape)}")
         return blob.data.reshape(shape)
 
-    def _missing(self, spec: LayerText, wanted: Mapping[str, Shape]) -> Exception:
-        want = ", ".join(f"{k} {text(v)}" for k, v in wanted.items())
+    def check_missing(self) -> None:
+        """`WeightError` for layers that the file lacks, with the closest names on both sides."""
+        if not self._missing:
+            return
         assert self.file is not None
+        spec, wanted = self._missing[0]
+        want = ", ".join(f"{k} {text(v)}" for k, v in wanted.items())
         hint = "" if self.file.by_name else "; the file holds no weights at all"
-        return self._error(spec, f"is not in {self._file()}{hint}; want {want}")
+        names = [s.message.name for s, _ in self._missing]
+        extra = [layer.name for layer in self._extra() if layer.blobs]
+        lines = [f"  in the net alone: {_listed(names, extra)}"] if extra or len(names) > 1 else []
+        lines += [f"  in {self._file()} alone: {_listed(extra, names)}"] if extra else []
+        wish = "Give --fill SEED (load(..., fill=SEED)) to fill what it lacks as the fillers say, as Caffe does."
+        raise self._error(spec, f"is not in {self._file()}{hint}; want {want}", [*lines, wish])
 
-    def _error(self, spec: LayerText, fact: str) -> Exception:
-        return layer_error(WeightError, spec.message.name, spec.message.type, spec.place, fact)
+    def _error(self, spec: LayerText, fact: str, lines: Sequence[str] = ()) -> Exception:
+        return layer_error(WeightError, spec.message.name, spec.message.type, spec.place, fact, lines)
 
     def _file(self) -> str:
         return self.file.file if self.file else "the weights file"
+
+    def _extra(self) -> list[LayerBlobs]:
+        return [layer for layer in self.file.layers if layer.name not in self._asked] if self.file else []
 
     def notes(self) -> list[str]:
         """What the file holds that the net did not ask for."""
         if self.file is None:
             return []
-        extra = [layer for layer in self.file.layers if layer.name not in self._asked]
+        extra = self._extra()
         notes = list(self.file.notes)
         for kind, filled in (("with weights", True), ("without weights", False)):
             layers = [layer for layer in extra if bool(layer.blobs) is filled]
@@ -134,3 +153,10 @@ class WeightSource:
 def _list(layers: list[LayerBlobs]) -> str:
     names = [f"{layer.name} ({layer.type})" for layer in layers[:4]]
     return ", ".join(names) + (f" and {len(layers) - 4} more" if len(layers) > 4 else "")
+
+
+def _listed(names: Sequence[str], others: Sequence[str]) -> str:
+    """Names, each with the closest of others."""
+    near = {name: difflib.get_close_matches(name, others, n=1, cutoff=0.3) for name in names[:4]}
+    said = [f'"{name}"' + (f' (closest there: "{found[0]}")' if found else "") for name, found in near.items()]
+    return ", ".join(said) + (f" and {len(names) - 4} more" if len(names) > 4 else "")

@@ -62,7 +62,7 @@ def _folded(before: Node, norm: Node) -> Node:
     last = isinstance(before.layer, InnerProduct) and before.layer.transpose
     weight = old[0] * (scale if last else scale.reshape(-1, *[1] * (old[0].ndim - 1)))
     weights = tuple(
-        Weight(name, array.shape, array.astype(np.float32), (before.name, i))
+        Weight(name, array.shape, array.astype(np.float32), (before.key, i))
         for i, (name, array) in enumerate([("weight", weight), ("bias", bias)])
     )
     return replace(before, layer=replace(before.layer, bias_term=True), tops=norm.tops, weights=weights)  # type: ignore[type-var]

@@ -31,14 +31,14 @@ def merge_batch_norm(graph: Graph) -> Graph:
     gone: set[str] = set()
     dropped = set()
     for node in graph.nodes:
-        if node.name in gone and isinstance(node.layer, Scale):
+        if node.key in gone and isinstance(node.layer, Scale):
             continue
         stored = node.layer.affine(graph.phase) if isinstance(node.layer, Normalizing) else None
         if stored is not None and _fits(graph, node):
             node = replace(node, layer=stored, weights=tuple(map(_flat, node.weights)))
             scale = None if "weight" in stored.order else _scale_behind(graph, node)
             if scale is not None:
-                gone.add(scale.name)
+                gone.add(scale.key)
                 dropped.add(node.tops[0])
                 learned = ("weight", "bias")[: len(scale.weights)]
                 node = replace(
@@ -47,6 +47,7 @@ def merge_batch_norm(graph: Graph) -> Graph:
                     bottoms=node.bottoms,
                     weights=node.weights + scale.weights,
                     name=node.name,
+                    key=node.key,
                     stopped=node.stopped,
                 )
         nodes.append(node)
@@ -68,7 +69,7 @@ def _fits(graph: Graph, node: Node) -> bool:
 
 
 def _owns(node: Node) -> bool:
-    return all(w.owner[0] == node.name for w in node.weights) and not any(node.loss_weights)
+    return all(w.owner[0] == node.key for w in node.weights) and not any(node.loss_weights)
 
 
 def _scale_behind(graph: Graph, node: Node) -> Node | None:

@@ -120,7 +120,7 @@ def what(node: Node) -> str:
 
 def parameters(nodes: Sequence[Node]) -> str:
     """How many learned values some layers own."""
-    owned = (w.count for node in nodes for i, w in enumerate(node.weights) if w.owner == (node.name, i))
+    owned = (w.count for node in nodes for i, w in enumerate(node.weights) if w.owner == (node.key, i))
     return f"{sum(owned):,} parameters"
 
 

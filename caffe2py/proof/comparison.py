@@ -136,7 +136,7 @@ class Comparison:
         found: dict[Value, tuple[Node, ...]] = {}
         for node in self.model.source.nodes:
             hidden = [v for v in node.bottoms if v not in shown or v not in self.recorded.values]
-            before = {n.name: n for v in hidden for n in found[v] if not n.layer.is_input}
+            before = {n.key: n for v in hidden for n in found[v] if not n.layer.is_input}
             found.update(dict.fromkeys(node.tops, (*before.values(), node)))
         return found
 

@@ -5,10 +5,28 @@ Caffe never asked for UTF-8, so old files hold other bytes.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+
 
 def decode_name(raw: bytes) -> str:
     r"""The name as text: UTF-8, and each byte that is not as ``\xNN``, so that it can be printed and looked up."""
     return raw.decode("utf-8", "backslashreplace")
+
+
+def unique(names: Iterable[str]) -> list[str]:
+    """A key for each of several names, in order: the name itself, and for a later one of that name `name#2`, ..."""
+    names = list(names)
+    taken, turns = set(names), Counter[str]()
+    keys = []
+    for name in names:
+        turns[name] += 1
+        key = name
+        while turns[name] > 1 and key in taken:
+            key = f"{name}#{turns[name]}" if key == name else f"{key}'"
+        taken.add(key)
+        keys.append(key)
+    return keys
 
 
 # V1 types, the forks' among them, whose name today is not their words in capitals: INNER_PRODUCT is InnerProduct, but

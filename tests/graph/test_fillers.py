@@ -244,5 +244,3 @@ def test_bad_seed(tmp_path) -> None:  # type: ignore[no-untyped-def]
     path.write_text(NET)
     with pytest.raises(CaffeError, match="fill is -1; want a seed from 0 on"):
         caffe2py.load(path, fill=-1)
-    with pytest.raises(CaffeError, match="a caffemodel or fill"):
-        caffe2py.load(path, tmp_path / "net.caffemodel", fill=1)

@@ -57,7 +57,7 @@ def random_weights(graph: Graph, seed: int = 7) -> dict[str, list[np.ndarray]]:
     arrays: dict[str, list[np.ndarray]] = {}
     for node, _, weight in graph.owned_weights():
         low = 0.5 if node.type == "BatchNorm" else -0.5
-        arrays.setdefault(node.name, []).append(random.uniform(low, 1.5, weight.shape).astype(np.float32))
+        arrays.setdefault(node.key, []).append(random.uniform(low, 1.5, weight.shape).astype(np.float32))
     return arrays
 
 

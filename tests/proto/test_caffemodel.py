@@ -153,7 +153,7 @@ def test_last_of_two_layers_with_one_name_counts():
         layer("b", "ReLU"),
     )
     assert weights.by_name["a"].blobs[0].data == 2
-    assert weights.notes == ('2 layers with weights are called "a"; the last one counts',)
+    assert weights.notes == ('2 layers with weights are called "a"; in a net with one of that name the last counts',)
 
 
 def test_arrays_are_private_views(tmp_path):

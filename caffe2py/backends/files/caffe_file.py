@@ -38,11 +38,11 @@ def save(
     if caffemodel is not None:
         layers = [node for node in graph.nodes if node.weights]
         if Path(caffemodel).suffix == ".h5":
-            arrays = {node.name: node.blobs() for node in layers}
+            arrays = {node.key: node.blobs() for node in layers}
             settings = {"even_if_caffe_cannot_read_it": even_if_caffe_cannot_read_it}
             write_caffemodel_h5(caffemodel, message_of(net), arrays, **settings)
         else:
-            blobs = {node.name: [*map(_blob, node.blobs(), node.weights)] for node in layers}
+            blobs = {node.key: [*map(_blob, node.blobs(), node.weights)] for node in layers}
             write_caffemodel(caffemodel, message_of(net), blobs, blob_kind(net))
     if prototxt is not None:
         text = format_net(net)

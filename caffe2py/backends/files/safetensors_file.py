@@ -23,7 +23,7 @@ TYPES = {np.dtype(np.float32): "F32", np.dtype(np.float64): "F64", np.dtype(np.i
 
 def write(graph: Graph, path: Path) -> list[Path]:
     """Write every learned blob once as `LAYER.INDEX`, in Caffe's shape and order."""
-    arrays = {f"{node.name}.{i}": node.blobs()[i] for node, i, _ in graph.owned_weights()}
+    arrays = {f"{node.key}.{i}": node.blobs()[i] for node, i, _ in graph.owned_weights()}
     write_tensors(path, arrays, provenance(graph))
     return [path]
 

@@ -199,9 +199,10 @@ def run(
 ) -> dict[str, Any]:
     """One forward pass on arrays: {output blob: array}.
 
-    record="layers" gives {layer name: [its tops, as they stood right after it]} instead, record="blobs"
-    {blob name: array at the end of the pass}. `dtype` is "float32" or "float64", `device` as torch names it: cpu, cuda,
-    cuda:1; products are never cut to TF32. Raises `CaffeError` for a device that is not there.
+    record="layers" gives {layer name: [its tops, as they stood right after it]} instead (crop#2 is the second layer
+    called crop), record="blobs" {blob name: array at the end of the pass}. `dtype` is "float32" or "float64", `device`
+    as torch names it: cpu, cuda, cuda:1; products are never cut to TF32. Raises `CaffeError` for a device that is not
+    there.
     """
     numbers = {"float32": torch.float32, "float64": torch.float64}
     if dtype not in numbers:
@@ -218,7 +219,7 @@ def run(
     with torch.no_grad(), full_float32():
         for node, tops in made.steps(tensors):
             if record == "layers":
-                layers[node.name] = [_array(top) for top in tops]
+                layers[node.key] = [_array(top) for top in tops]
                 continue
             shapes.update({v.blob: top.shape for v, top in zip(node.tops, tops, strict=True)})
             values.update({v: _array(top) for v, top in zip(node.tops, tops, strict=True) if v in wanted})

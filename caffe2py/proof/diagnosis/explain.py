@@ -25,7 +25,7 @@ def explain(
     file): then it is the file that the mistakes are held against.
     """
     value = next(v for v in spans if str(v) == row.value)
-    nodes = tuple(graph.node(n.name) for n in spans[value])
+    nodes = tuple(graph.node(n.key) for n in spans[value])
     reference = recorded.read(value)
     bar = row.bar if row.bar is not None else 0.0
     if reference is None or any(w.data is None for n in nodes for w in n.weights):

@@ -84,7 +84,7 @@ def _by_layer(dump: LayerDump, graph: Graph) -> tuple[dict[Value, Stored], list[
 def _by_name(dump: NamedDump, graph: Graph) -> tuple[dict[Value, Stored], list[str]]:
     """Names of blobs (as they stand at the end), or of layers (the first top), whichever more names fit."""
     blobs = {v.blob: v for node in graph.nodes for v in node.tops}
-    layers = {node.name: node.tops[0] for node in graph.nodes if node.tops}
+    layers = {node.key: node.tops[0] for node in graph.nodes if node.tops}
     inputs = {v.blob: v for node in graph.nodes if node.layer.is_input for v in node.tops}
     tables = ({**blobs}, {**layers, **inputs})
     if dump.loose:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from caffe2py.errors import CaffeError, PrototxtError, UnsupportedError
 from caffe2py.proto.disk.files import written_whole
 from caffe2py.proto.disk.looks import looks_like
+from caffe2py.proto.names import unique
 from caffe2py.proto.net import parse_net, read_prototxt, unknown_notes
 from caffe2py.proto.schema import NetParameter, SolverParameter
 from caffe2py.proto.text.prototxt import parse_text
@@ -94,6 +95,7 @@ def _upgrade_caffemodel(old: Path, out: Path, dialect: str | None) -> Upgraded:
             "HDF5 weights hold no net, and have had one format only: nothing to upgrade", weights.file
         )
     net = net_of(weights, dialect)
-    blobs = {layer.name: layer.blobs for layer in weights.layers if layer.blobs}
+    keys = unique(layer.name for layer in weights.layers)
+    blobs = {key: layer.blobs for key, layer in zip(keys, weights.layers, strict=True) if layer.blobs}
     write_caffemodel(out, message_of(net), blobs, blob_kind(net))
     return Upgraded("caffemodel", (*weights.notes, *net.notes))

@@ -17,7 +17,7 @@ from caffe2py.errors import CaffemodelError, UnsupportedError
 from caffe2py.proto.disk.files import written_whole
 from caffe2py.proto.disk.looks import looks_like
 from caffe2py.proto.forks import PLAIN
-from caffe2py.proto.names import decode_name
+from caffe2py.proto.names import decode_name, unique
 from caffe2py.proto.weights.blobs import Blob, encode_blob, parse_blob
 from caffe2py.proto.weights.layers import NET_LAYER, NET_LAYERS, LayerBlobs, Weights, check_blobs
 from caffe2py.proto.weights.wire import (
@@ -68,7 +68,7 @@ def parse_weights(buf: Buffer, file: str) -> Weights:
 def write_caffemodel(
     path: str | os.PathLike[str], net: Message, blobs: Mapping[str, Sequence[np.ndarray | Blob]], kind: str = PLAIN
 ) -> None:
-    """Write a net (today's format, without blobs) and its blobs, by layer name, as one binary file.
+    """Write a net (today's format, without blobs) and its blobs, by layer name (`names.unique`), as one binary file.
 
     float32 arrays are written as ``data``, float64 as ``double_data``; a ``Blob`` keeps its legacy shape. `kind` is of
     a fork's blobs. The bytes are streamed, so only the disk limits the size; Caffe itself reads up to 2 GB. Raises
@@ -81,9 +81,9 @@ def write_caffemodel(
     top.ClearField("layer")
     with written_whole(path) as temporary, open(temporary, "wb") as file:
         file.write(top.SerializeToString())
-        for layer in layers:
+        for key, layer in zip(unique(layer.name for layer in layers), layers, strict=True):
             before, after = _split_header(layer.SerializeToString())
-            bodies = [encode_blob(b if isinstance(b, Blob) else Blob(b), kind) for b in blobs.get(layer.name, ())]
+            bodies = [encode_blob(b if isinstance(b, Blob) else Blob(b), kind) for b in blobs.get(key, ())]
             heads = [encode_head(V2.blobs, length) for length, _ in bodies]
             size = len(before) + sum(map(len, heads)) + sum(length for length, _ in bodies) + len(after)
             file.write(encode_head(NET_LAYER, size) + before)

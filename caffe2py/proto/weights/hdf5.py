@@ -53,11 +53,14 @@ def write_caffemodel_h5(
     (net.cpp, CopyTrainedLayersFromHDF5 and ToHDF5). A layer of such a name is left out where it has no blobs, and
     refused where it has some, unless it is wanted ``even_if_caffe_cannot_read_it``.
 
-    Raises WeightError for such names and for those that HDF5 cannot say (``a//b``, ``.``), else as
-    ``write_caffemodel``.
+    Raises WeightError for such names, for those that HDF5 cannot say (``a//b``, ``.``) and for the second layer of a
+    name, else as ``write_caffemodel``.
     """
     check_blobs(path, net, blobs)
     names = list(dict.fromkeys(layer.name for layer in net.layer))  # type: ignore[attr-defined]
+    for key in sorted(set(blobs) - set(names)):
+        fact = f"layer {key!r}: HDF5 holds the weights of one layer of a name; want a binary caffemodel"
+        raise WeightError(fact, os.fspath(path))
     if not even_if_caffe_cannot_read_it:
         nested = [name for name in names if "/" in name and blobs.get(name)]
         if nested:

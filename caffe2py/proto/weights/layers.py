@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from caffe2py.errors import CaffemodelError, UnsupportedError, WeightError
-from caffe2py.proto.names import decode_name
+from caffe2py.proto.names import decode_name, unique
 from caffe2py.proto.weights.blobs import Blob
 from caffe2py.proto.weights.wire import encode_field
 
@@ -52,7 +52,7 @@ class Weights:
         """What a reader of the file should be told, a sentence each."""
         named = Counter(layer.name for layer in self.layers if layer.blobs)
         return tuple(
-            f'{count} layers with weights are called "{name}"; the last one counts'
+            f'{count} layers with weights are called "{name}"; in a net with one of that name the last counts'
             for name, count in named.items()
             if count > 1
         )
@@ -82,7 +82,7 @@ def check_blobs(path: str | os.PathLike[str], net: Message, blobs: Mapping[str, 
     """Whether these blobs can be written for this net. Raises as ``write_caffemodel`` says."""
     if net.layers:  # type: ignore[attr-defined]
         raise CaffemodelError("the net is in the V1 format; upgrade it first", os.fspath(path))
-    strangers = set(blobs) - {layer.name for layer in net.layer}  # type: ignore[attr-defined]
+    strangers = set(blobs) - set(unique(layer.name for layer in net.layer))  # type: ignore[attr-defined]
     if strangers:
         raise WeightError(f"the net has no layer {', '.join(sorted(map(repr, strangers)))}", os.fspath(path))
     for name, arrays in blobs.items():

@@ -105,7 +105,7 @@ class _Maker:
         weight = node.weights[index]
         hosted = isinstance(node.layer, Hosted)
         blob: Blob = node.layer.user.blobs[index] if hosted else Blob(weight.shape)  # type: ignore[attr-defined]
-        if weight.owner != (node.name, index):
+        if weight.owner != (node.key, index):
             owner = self._owners[weight.owner]
             blob.share_data(owner)
             blob.share_diff(owner)
@@ -114,7 +114,7 @@ class _Maker:
             parameter = nn.Parameter(torch.from_numpy(np.array(weight.data, np.float32, order="C")), weight.learned)
             blob.data_memory = Fixed(parameter.data)
             self.parameters[id(blob.data_memory)] = parameter
-        self._owners[node.name, index] = blob
+        self._owners[node.key, index] = blob
         return blob
 
     def _parameter(self, node: Node, index: int) -> nn.Parameter:

@@ -145,10 +145,10 @@ def write_weights(
         if layer.type == "BatchNorm" and not layer.param:  # Caffe says so while it sets the layer up
             for _ in range(3):
                 layer.param.add(lr_mult=0.0)
-    blobs = {op.name: [b.data for b in op.blobs] for op in operators if op.blobs}
+    blobs = {op.node.key: [b.data for b in op.blobs] for op in operators if op.blobs}
     if hdf5:
         owned = {
-            op.name: [b.data for b, w in zip(op.blobs, op.node.weights, strict=True) if w.owner[0] == op.name]
+            op.node.key: [b.data for b, w in zip(op.blobs, op.node.weights, strict=True) if w.owner[0] == op.node.key]
             for op in operators
             if op.blobs
         }

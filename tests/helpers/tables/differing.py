@@ -8,9 +8,8 @@ NUMBERS = {
     "backward-r10240": "its gradient is 0, and in Caffe the rounding of it times 1e20",
 }
 
-NUMBERS |= dict.fromkeys(
-    ("runs-dup_conv_names", "runs-dup_scale_inplace", "runs-dup_scale_names"), "several layers of one name are refused"
-)
+# Caffe, loading the file that it wrote, gives what two layers of one name have learned to the first of them alone.
+LOADED = dict.fromkeys(("runs-dup_conv_names", "runs-dup_scale_inplace", "runs-dup_scale_names"), "layers of one name")
 
 _HEEDED = "Caffe's own schema lacks the field; it is read as the forks mean it that have it"
 _TWO_TOPS = "Caffe hands the layer's loss weights on to a softmax inside it, which has one top, and stops at that"
@@ -18,6 +17,7 @@ _TWO_TOPS = "Caffe hands the layer's loss weights on to a softmax inside it, whi
 # Caffe refuses them, and caffe2py builds their net; or computes with it too.
 COMPUTED = {
     "faults/ceil_mode_floor": _HEEDED,
+    "faults/dup_name_bn_scale": "Caffe builds it; in pycaffe one of two layers of a name hides the other's blobs",
     "faults/hole": _HEEDED,
     "faults/loss_all": _TWO_TOPS,
     "faults/scale_bias": _HEEDED,
