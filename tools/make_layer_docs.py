@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from caffe2py.layers.base import Layer, Several, layer_types, schema_default
 from caffe2py.layers.data.data import Source
+from caffe2py.layers.utility.python import Python
 from caffe2py.proto.schema import LAYER, field_default
 
 PAGE = Path(__file__).parent.parent / "docs" / "layers.md"
@@ -29,11 +31,11 @@ that Caffe or the fork itself made (record), or against its formula in numpy (fo
 def page() -> str:
     """The whole page."""
     named = sorted(layer_types().items(), key=lambda t: (t[0].lower(), t[0]))
-    types = [cls for name, cls in named if is_ours(name, cls)]
-    rows = [row(meant) for c in types for meant in meanings(c)]
+    types = [(name, cls) for name, cls in named if is_ours(name, cls)]
+    rows = [row(name, meant) for name, c in types for meant in meanings(c)]
     heads = ("type", "fork", "torch", "ONNX", "gradient", "checked")
     table = "\n".join([f"| {' | '.join(heads)} |", "|---" * len(heads) + "|", *rows])
-    return "\n".join([HEAD, table, "", *(entry(c) for c in types)])
+    return "\n".join([HEAD, table, "", *(entry(name, c) for name, c in types)])
 
 
 def meanings(cls: type[Layer]) -> Sequence[type[Layer]]:
@@ -41,23 +43,25 @@ def meanings(cls: type[Layer]) -> Sequence[type[Layer]]:
     return cls.meanings if issubclass(cls, Several) else (cls,)
 
 
-def row(cls: type[Layer]) -> str:
-    cells = (f"[{cls.type}](#{cls.type.lower()})", cls.fork, torch(cls), onnx(cls), gradient(cls), checked(cls))
+def row(name: str, cls: type[Layer]) -> str:
+    anchor = re.sub(r"[^\w-]", "", name.lower().replace(" ", "-"))
+    cells = (f"[{name}](#{anchor})", cls.fork, torch(cls), onnx(cls), gradient(cls), checked(cls))
     return f"| {' | '.join(cells)} |"
 
 
 def checked(cls: type[Layer]) -> str:
     """Inputs and types that only a user's class gives a meaning compute nothing that could be checked."""
-    return "-" if cls.is_input or cls.type == "Python" else "formula" if cls.formula else "record"
+    return "-" if cls.is_input or cls is Python else "formula" if cls.formula else "record"
 
 
 def is_ours(name: str, cls: type[Layer]) -> bool:
-    return cls.__module__.startswith("caffe2py.layers.") and name == cls.type
+    """Is it a type of ours, or a Python layer that we know by its module and class?"""
+    return cls.__module__.startswith("caffe2py.layers.") and (name == cls.type or cls.type == "Python")
 
 
-def entry(cls: type[Layer]) -> str:
+def entry(name: str, cls: type[Layer]) -> str:
     """One type: its docstring, its counts of blobs, its fields, for each of its meanings."""
-    lines = [f"## {cls.type}", ""]
+    lines = [f"## {name}", ""]
     if issubclass(cls, Several):
         lines += ["```text", inspect.getdoc(cls) or "", "```", ""]
     return "\n".join([*lines, *(line for meant in meanings(cls) for line in described(meant))]).rstrip() + "\n"
@@ -119,7 +123,7 @@ def fields(message: str) -> Iterator[str]:
 
 
 def torch(cls: type[Layer]) -> str:
-    if cls.is_input or cls.type == "Python":
+    if cls.is_input or cls is Python:
         return "an input" if cls.is_input else "when registered"
     return "yes" if cls.torch is not Layer.torch else "no"
 

@@ -10,6 +10,7 @@ from caffe2py.layers.base import layer_types
 from tests.helpers.absent import absent
 from tests.helpers.layer_cases import layer_cases
 from tests.helpers.tables.forks.every import FORMULA_CASES
+from tests.helpers.tables.regions import TABLES as DETECTION
 
 BVLC = (
     "AbsVal Accuracy ArgMax BatchNorm BatchReindex Bias BNLL Clip Concat ContrastiveLoss Convolution Crop Data "
@@ -20,10 +21,18 @@ BVLC = (
 ).split()
 # Types of the forks that the forks' own code was recorded for, and those that only a formula is known of.
 RECORDED = (
-    "Axpy BN DepthwiseConvolution DetectionOutput Flip Interp Lstm Normalize Permute PriorBox ROIPooling ReLU6 Reverse "
-    "ShuffleChannel SmoothL1Loss Transpose Upsample"
+    "Axpy BN DepthwiseConvolution DetectionOutput Flip Interp Lstm Normalize Permute PriorBox ROIPooling ReLU6 Reorg "
+    "Reverse ShuffleChannel SmoothL1Loss Transpose Upsample"
 ).split()
-FORMULAS = "ConvolutionDepthwise CuDNNBatchNorm".split()
+FORMULAS = (
+    "BoxOutput ConvolutionDepthwise CuDNNBatchNorm DecodeBBox FrcnnProposal MaskPooling MaskResize Nms PSROIPooling "
+    "Proposal ROIAlign YoloDetectionOutput Yolov3DetectionOutput"
+).split()
+# Python layers that published nets name, by their modules and classes.
+PYTHON = (
+    "caffe.layers.detectnet.clustering.ClusterDetections norm2layer.Norm2Layer pylayer.proposal_layer.ProposalLayer "
+    "rpn.proposal_layer.ProposalLayer"
+).split()
 
 # Types that Caffe has nothing to record for: they read files, or run what the user wrote. Each has a table in its file.
 TABLES = dict.fromkeys(
@@ -33,6 +42,9 @@ TABLES = dict.fromkeys(
 
 def test_the_registry_is_the_list() -> None:
     ours = {name for name, cls in layer_types().items() if cls.__module__.startswith("caffe2py.layers.")}
+    python = {name.removeprefix("Python "): layer_types()[name] for name in ours if name.startswith("Python ")}
+    assert {name for name, cls in python.items() if not cls.is_input} == {*PYTHON}
+    ours -= {f"Python {name}" for name in python}
     assert ours == {*BVLC, *RECORDED, *FORMULAS}
     assert {name for name in ours if layer_types()[name].formula} == {*FORMULAS}
     assert {name for name in ours if not whose(name)} == {*BVLC}
@@ -53,7 +65,7 @@ def test_every_type_has_recorded_cases(type_: str) -> None:
 
 
 def test_every_type_that_nobody_recorded_has_formulas() -> None:
-    assert {f.type for f in FORMULA_CASES} >= {*FORMULAS}
+    assert {f.type for f in FORMULA_CASES} | {table.type for table in DETECTION} >= {*FORMULAS}
 
 
 @pytest.mark.parametrize("type_", sorted(TABLES))

@@ -9,6 +9,8 @@ import numpy as np
 
 from caffe2py.layers.base import Builder, Handle
 
+LOWEST = -3.4028234663852886e38  # float32's lowest number: the score of what does not count
+
 
 def corners(g: Builder, middle: Handle, half: Handle) -> Handle:
     """Boxes (..., 4) of their middles and half their sizes, (..., 2) each."""
@@ -104,6 +106,13 @@ def _area(g: Builder, sides: Handle) -> Handle:
     last = len(sides.shape) - 1
     width, height = (g.slice(sides, last, i, i + 1) for i in range(2))
     return g.squeeze(g.op("Mul", width, height), [last])
+
+
+def found_rows(g: Builder, kept: Handle, boxes: Handle, scores: Handle) -> tuple[Handle, Handle, Handle]:
+    """Of what is kept (B, k): its row as a number (R, 1), its box (R, 4) and its score (R, 1), in order."""
+    place = g.transpose(g.op("NonZero", kept), (1, 0))
+    score = g.unsqueeze(g.op("GatherND", scores, place), [1])
+    return g.cast(g.slice(place, 1, 0, 1), "float"), g.op("GatherND", boxes, place), score
 
 
 def marked(g: Builder, index: Handle, shape: Sequence[Any]) -> Handle:

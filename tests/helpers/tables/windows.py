@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from tests.helpers.tables import detection
+from tests.helpers.tables import detection, regions
 from tests.helpers.tables.layers import Array, Table, arg_max, diff, neurons, powers, reductions, selections, values
 
 
@@ -144,4 +144,5 @@ TABLES = [
     *mvn(),
     *windows(),
     *detection.TABLES,
+    *regions.TABLES,
 ]

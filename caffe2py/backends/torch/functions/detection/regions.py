@@ -36,3 +36,83 @@ def roi_max_pool(x: Tensor, rois: Tensor, bins: tuple[int, int], scale: float, p
         ]
         made.append(torch.stack([torch.stack(row, 1) for row in cells], 1))
     return torch.stack(made) if made else x.new_zeros(0, x.shape[1], *bins)
+
+
+def ps_roi_pool(x: Tensor, rois: Tensor, bins: int, scale: float) -> Tensor:
+    """The mean of each of bins x bins parts of a region, each from channels of its own; 0 where one has no pixel."""
+    rois = rois.detach().reshape(-1, 5)
+    low, high = round_away(rois[:, 1:3]) * scale, (round_away(rois[:, 3:]) + 1) * scale
+    size = (high - low).clamp(min=0.1)
+    top, bottom = bin_edges(low[:, 1], size[:, 1], bins, x.shape[2])
+    left, right = bin_edges(low[:, 0], size[:, 0], bins, x.shape[3])
+    h, w = (torch.arange(n, device=x.device) for n in x.shape[2:])
+    rows = ((h >= top[:, :, None]) & (h < bottom[:, :, None])).to(x.dtype)
+    columns = ((w >= left[:, :, None]) & (w < right[:, :, None])).to(x.dtype)
+    own = (rois[:, :1].long() == torch.arange(x.shape[0], device=x.device)).to(x.dtype)
+    parts = torch.einsum("bdijhw,rjw->bdijhr", x.unflatten(1, (-1, bins, bins)), columns)
+    total = torch.einsum("bdijhr,rihb->rdij", parts, rows[:, :, :, None] * own[:, None, None])
+    area = (bottom - top).clamp(min=0)[:, None, :, None] * (right - left).clamp(min=0)[:, None, None]
+    return total / area.clamp(min=1).to(x.dtype)
+
+
+def between(x: Tensor, image: Tensor, at: Tensor, axis: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Pixels before and behind places along an axis, the share of the second, and whether a place is in x at all."""
+    most = x.shape[axis] - 1
+    inside = (at >= -1) & (at <= most + 1)
+    held = at.clamp(0, most)
+    low = held.long()
+    return low, (low + 1).clamp(max=most), held - low, inside
+
+
+def roi_align(
+    x: Tensor, rois: Tensor, bins: tuple[int, int], scale: float, samples: int, pad_ratio: float = 0.0
+) -> Tensor:
+    """The mean of samples x samples values, between the pixels, in each of the bins down and across."""
+    rois = rois.detach().reshape(-1, 5)
+    pad = (rois[:, 3:] - rois[:, 1:3] + 1) * pad_ratio
+    low, high = (rois[:, 1:3] - pad) * scale, (rois[:, 3:] + pad) * scale
+    size = (high - low).clamp(min=1)
+    places = []
+    for axis in (1, 0):
+        number = bins[1 - axis] * samples
+        step = (torch.arange(number, dtype=x.dtype, device=x.device) + 0.5) * (size[:, axis : axis + 1] / number)
+        places.append(low[:, axis : axis + 1] + step)
+    (y0, y1, dy, down), (x0, x1, dx, across) = (
+        between(x, rois, at, axis) for axis, at in zip((2, 3), places, strict=True)
+    )
+    image = rois[:, 0].long()[:, None, None]
+
+    def pixels(rows: Tensor, columns: Tensor) -> Tensor:
+        return x[image, :, rows[:, :, None], columns[:, None]]
+
+    dy, dx = dy[:, :, None, None], dx[:, None, :, None]
+    above = pixels(y0, x0) * (1 - dx) + pixels(y0, x1) * dx
+    below = pixels(y1, x0) * (1 - dx) + pixels(y1, x1) * dx
+    values = (above * (1 - dy) + below * dy) * (down[:, :, None] & across[:, None])[..., None].to(x.dtype)
+    cells = values.unflatten(2, (bins[1], samples)).unflatten(1, (bins[0], samples))
+    return cells.mean((2, 4)).permute(0, 3, 1, 2)
+
+
+def resize_from_corner(x: Tensor, height: int, width: int) -> Tensor:
+    """x in another size: the first pixel stays, values between pixels are linear, behind the last they are its own."""
+    for axis, new in ((2, height), (3, width)):
+        old = x.shape[axis]
+        at = (torch.arange(new, dtype=x.dtype, device=x.device) * (old / new)).clamp(max=old - 1)
+        low = at.long()
+        share = (at - low).view(-1, 1) if axis == 2 else at - low
+        first, last = x.index_select(axis, low), x.index_select(axis, (low + 1).clamp(max=old - 1))
+        x = first + (last - first) * share
+    return x
+
+
+def decode_regions(
+    said: Tensor, rois: Tensor, mean: list[float] | None = None, std: list[float] | None = None
+) -> Tensor:
+    """Regions moved and resized by the last four numbers that a net says of each; a side is last - first + 1."""
+    d, boxes = said.reshape(-1, 8)[:, 4:], rois.reshape(-1, 5)
+    if mean is not None and std is not None:
+        d = d * d.new_tensor(std) + d.new_tensor(mean)
+    low, high = boxes[:, 1:3], boxes[:, 3:]
+    size = high - low + 1
+    middle, half = d[:, :2] * size + (low + high) * 0.5, (size * torch.exp(d[:, 2:]) - 1) / 2
+    return torch.cat([boxes[:, :1], middle - half, middle + half], 1).reshape(rois.shape)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -20,9 +21,7 @@ from caffe2py.layers.base import (
     param,
     text,
 )
-from caffe2py.layers.detection.boxes import best, decoded, kept_apart, marked, picked
-
-LOWEST = -3.4028234663852886e38  # float32's, Caffe's threshold where none is given
+from caffe2py.layers.detection.boxes import LOWEST, best, decoded, kept_apart, marked, picked
 
 
 @layer("DetectionOutput", bottoms=(3, 5), fork="SSD")
@@ -141,7 +140,7 @@ class DetectionOutput(Layer):
             g.unsqueeze(g.op("GatherND", g.reshape(scores, (n, len(labels), k)), place), [1]),
             g.op("GatherND", g.reshape(boxes, (n, len(labels), k, 4)), place),
         ]
-        return g.unsqueeze(_rows(g, g.op("Concat", *found, axis=1), n), [0, 1])
+        return g.unsqueeze(no_rows(g, g.op("Concat", *found, axis=1), n), [0, 1])
 
     def _boxes(self, g: Builder, loc: Handle, prior: Handle, arm: Sequence[Handle]) -> Handle:
         """(N, P, 4), or (N, num_classes, P, 4) where each label has its own."""
@@ -163,7 +162,7 @@ class DetectionOutput(Layer):
         return g.op("Where", g.op("Less", thing, self.objectness), nothing, scores)
 
 
-def _rows(g: Builder, rows: Handle, images: Handle) -> Handle:
+def no_rows(g: Builder, rows: Handle, images: Any) -> Handle:
     """The rows, or where there are none one for each image that says so."""
     number = g.op("Shape", rows, shape=(2,))
     none = g.op("Equal", g.slice(number, 0, 0, 1), g.constant([0], "none"))

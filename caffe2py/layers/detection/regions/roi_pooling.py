@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Shape, Term, layer, param
-from caffe2py.layers.detection.regions import bins, regions
+from caffe2py.layers.detection.regions.regions import bins, regions
 
 
 @layer("ROIPooling", bottoms=2, fork="Fast R-CNN")

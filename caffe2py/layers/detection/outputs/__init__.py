@@ -1,0 +1,1 @@
+"""What nets end in: which things were found, and where."""

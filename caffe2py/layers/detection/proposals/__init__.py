@@ -1,0 +1,1 @@
+"""Boxes to look into: those of a grid, and those that a net proposes."""

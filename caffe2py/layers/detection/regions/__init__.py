@@ -1,0 +1,1 @@
+"""What is done with regions of interest, once they are known."""

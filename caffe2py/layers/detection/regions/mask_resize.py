@@ -1,0 +1,51 @@
+"""MaskResize: a mask in another size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Misfit, Shape, Term, count, layer, param, text
+
+
+@layer("MaskResize", fork="MNC", formula=True)
+class MaskResize(Layer):
+    """top[y, x] = the value of the bottom at (y * H / output_height, x * W / output_width).
+
+    Taken linearly between the four pixels around; beyond the last pixel the edge's. (N, C, H, W) to (N, C,
+    output_height, output_width). Source: mask_resize_layer.cu of MNC's Caffe, which has no code for the CPU.
+    """
+
+    output_height: int = param("mask_resize_param.output_height", 0)
+    output_width: int = param("mask_resize_param.output_width", 0)
+
+    def shapes(self, x: Shape) -> Sequence[Shape]:
+        if len(x) != 4:
+            raise Misfit(f"has a bottom of shape {text(x)}; want 4 axes (num, channels, height, width)")
+        if min(self.output_height, self.output_width) < 1:
+            raise Misfit(f"resizes to {self.output_height} x {self.output_width}; want 1 at least")
+        return [(*x[:2], self.output_height, self.output_width)]
+
+    def torch(self, em: Emitter, x: Term) -> str:
+        return em.call("resize_from_corner", x, self.output_height, self.output_width)
+
+    def onnx(self, g: Builder, x: Handle) -> Handle:
+        for axis, size in ((2, self.output_height), (3, self.output_width)):
+            low, high, share = places(x.shape[axis], size)
+            ends = (g.op("Gather", x, g.constant(end, "place"), axis=axis) for end in (low, high))
+            shape = (*x.shape[:axis], size, *x.shape[axis + 1 :])
+            wide = g.constant(share.reshape(-1, *[1] * (3 - axis)), "share")
+            first, last = (Handle(end, shape) for end in ends)
+            x = g.op("Add", first, g.op("Mul", g.op("Sub", last, first), wide))
+        return x
+
+    def multiply_adds(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> int:
+        return 4 * count(tops[0])
+
+
+def places(old: int, new: int):  # type: ignore[no-untyped-def]
+    """For each new place the old ones before and behind it, and how far it is from the first to the second."""
+    import numpy as np
+
+    at = np.minimum(np.arange(new) * (old / new), old - 1)
+    low = at.astype(np.int64)
+    return low, np.minimum(low + 1, old - 1), (at - low).astype(np.float32)
