@@ -17,7 +17,7 @@ from caffe2py.backends.files import onnx_file
 from caffe2py.backends.onnx import check as onnx_check
 from caffe2py.backends.onnx.check import check_file
 from caffe2py.backends.preprocessing import preprocessing
-from caffe2py.errors import CheckError
+from caffe2py.errors import CheckError, NetError
 from tests.helpers.nets import SMALL, command, graph_of, write_net
 from tests.helpers.runtimes import in_onnxruntime
 
@@ -154,6 +154,21 @@ def test_command_without_a_check(files: tuple[Path, Path], tmp_path: Path, monke
     monkeypatch.setattr(onnx_check, "check_file", None)
     done = command("convert", *files, "-o", tmp_path / "net.onnx", "--no-check")
     assert (done.status, done.err) == (0, "") and len(done.out.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("no\nroom"), MemoryError(), NetError("this net is too wide"), KeyError(3)]
+)
+def test_a_check_that_breaks_is_status_3(
+    error: Exception, files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(graph: object) -> None:
+        raise error
+
+    monkeypatch.setattr(onnx_check, "_our_run", broken)
+    done = command("convert", *files, "-o", tmp_path / "net.onnx")
+    assert done.status == 3 and "net.onnx: the check could not be made: " in done.err, done
+    assert (tmp_path / "net.onnx").exists()
 
 
 def test_a_failed_check_is_status_3(files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from caffe2py.errors import CheckError
 from caffe2py.graph import Graph
 from caffe2py.graph.free_sizes import with_inputs
 from caffe2py.layers.base import Shape
+from caffe2py.proto.disk.damage import reason
 
 # Both sides add in float32, in other orders, over a hundred layers and more; a fault shows in the second digit.
 BAR = 1e-3
@@ -40,8 +41,25 @@ class OnnxCheck:
 def check_file(path: Path, graph: Graph, *, float16: bool = False) -> OnnxCheck:
     """Check a file that `convert` wrote of this graph: by onnx.checker, and by a run in onnxruntime on a seeded input.
 
-    Raises `CheckError` where the checker finds a fault, the runtime does not load the file, or an output is off.
+    Raises `CheckError` where the checker finds a fault, the runtime does not load the file, an output is off, or the
+    check cannot be made.
     """
+    with check_made(path):
+        return _checked(path, graph, float16)
+
+
+@contextmanager
+def check_made(path: Path | None) -> Iterator[None]:
+    """Around a check of a file: where it breaks, for want of memory or by a fault, a `CheckError` says so."""
+    try:
+        yield
+    except CheckError:
+        raise
+    except Exception as error:  # the file is written, and somebody must be told that nobody knows whether it is right
+        raise CheckError(f"the check could not be made: {reason(error)}", path and str(path)) from error
+
+
+def _checked(path: Path, graph: Graph, float16: bool) -> OnnxCheck:
     try:
         onnx.checker.check_model(str(path), full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:

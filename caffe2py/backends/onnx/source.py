@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from caffe2py.backends.onnx.check import BAR, HALF_BAR, OnnxCheck, relative_difference
+from caffe2py.backends.onnx.check import BAR, HALF_BAR, OnnxCheck, check_made, relative_difference
 from caffe2py.errors import CheckError
 from caffe2py.graph import Graph
 
@@ -19,8 +19,14 @@ TYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(floa
 def check_source(graph: Graph, source: Path) -> OnnxCheck:
     """Run the graph, and the model that it was made of, on a seeded input.
 
-    Raises `CheckError` where an output differs by more than rounding explains, or onnxruntime does not load the model.
+    Raises `CheckError` where an output differs by more than rounding explains, onnxruntime does not load the model, or
+    the check cannot be made.
     """
+    with check_made(Path(graph.net.file) if graph.net else None):
+        return _checked(graph, source)
+
+
+def _checked(graph: Graph, source: Path) -> OnnxCheck:
     try:
         import onnxruntime
     except ImportError:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 MAGIC = b"\x89HDF\r\n\x1a\n"
 Key = tuple[str, int, int]  # a state of a file
 SECONDS = 2  # of the processor, and one more for each
-BYTES = 10 << 20
+BYTES = 4 << 20
 
 _known: dict[Key, bool] = {}
 _lock = Lock()

@@ -13,14 +13,19 @@ def pooled_size(n: int, kernel: int, stride: int, pad: int, ceil: bool, clip: bo
 
 def pad_for_windows(
     x: Tensor, kernel: tuple[int, int], stride: tuple[int, int], pad: tuple[int, int], ceil: bool, value: float
-) -> tuple[Tensor, int, int]:
-    """x with all that its windows cover, and how many windows there are down and across."""
+) -> tuple[Tensor, tuple[int, int], tuple[int, int]]:
+    """x with all that its windows cover; how many there are down and across, and how many of them hold something.
+
+    Without a pad the last window may start outside, at any distance that the stride has.
+    """
     clip = pad[0] > 0 or pad[1] > 0
     rows = pooled_size(x.shape[2], kernel[0], stride[0], pad[0], ceil, clip)
     columns = pooled_size(x.shape[3], kernel[1], stride[1], pad[1], ceil, clip)
-    below = max((rows - 1) * stride[0] + kernel[0] - pad[0] - x.shape[2], 0)
-    right = max((columns - 1) * stride[1] + kernel[1] - pad[1] - x.shape[3], 0)
-    return F.pad(x, (pad[1], right, pad[0], below), value=value), rows, columns
+    down = min(rows, (x.shape[2] + pad[0] - 1) // stride[0] + 1)
+    across = min(columns, (x.shape[3] + pad[1] - 1) // stride[1] + 1)
+    below = max((down - 1) * stride[0] + kernel[0] - pad[0] - x.shape[2], 0)
+    right = max((across - 1) * stride[1] + kernel[1] - pad[1] - x.shape[3], 0)
+    return F.pad(x, (pad[1], right, pad[0], below), value=value), (rows, columns), (down, across)
 
 
 def max_windows(
@@ -28,21 +33,24 @@ def max_windows(
 ) -> tuple[Tensor, Tensor]:
     """The largest value of each window and its index h * W + w; the lowest number and -1 where a window is outside."""
     lowest = torch.finfo(x.dtype).min
-    padded, rows, columns = pad_for_windows(x, kernel, stride, pad, ceil, lowest)
+    padded, (rows, columns), (down, across) = pad_for_windows(x, kernel, stride, pad, ceil, lowest)
     y, index = F.max_pool2d(padded, kernel, stride, return_indices=True)
-    y, index = y[:, :, :rows, :columns], index[:, :, :rows, :columns]
+    y, index = y[:, :, :down, :across], index[:, :, :down, :across]
     h = index // padded.shape[3] - pad[0]
     w = index % padded.shape[3] - pad[1]
     inside = (h >= 0) & (h < x.shape[2]) & (w >= 0) & (w < x.shape[3])
-    return y, torch.where(inside, h * x.shape[3] + w, -1)
+    index = torch.where(inside, h * x.shape[3] + w, -1)
+    empty = (0, columns - across, 0, rows - down)
+    return F.pad(y, empty, value=lowest), F.pad(index, empty, value=-1)
 
 
 def average_windows(
     x: Tensor, kernel: tuple[int, int], stride: tuple[int, int], pad: tuple[int, int], ceil: bool
 ) -> Tensor:
     """The mean of each window: padding counts, what hangs over beyond it does not."""
-    padded, rows, columns = pad_for_windows(x, kernel, stride, pad, ceil, 0.0)
-    total = F.avg_pool2d(padded, kernel, stride, divisor_override=1)[:, :, :rows, :columns]
+    padded, (rows, columns), (down, across) = pad_for_windows(x, kernel, stride, pad, ceil, 0.0)
+    total = F.avg_pool2d(padded, kernel, stride, divisor_override=1)[:, :, :down, :across]
+    total = F.pad(total, (0, columns - across, 0, rows - down))
     top = torch.arange(rows, device=x.device) * stride[0] - pad[0]
     left = torch.arange(columns, device=x.device) * stride[1] - pad[1]
     high = torch.clamp(top + kernel[0], max=x.shape[2] + pad[0]) - top
