@@ -17,6 +17,7 @@ import click
 
 from caffe2py.errors import FileError
 from caffe2py.proto.disk.files import says
+from caffe2py.proto.disk.pipes import settled
 from caffe2py.proto.hdf5 import trial
 
 Beside = Callable[[Path], Iterable[Path]]
@@ -40,7 +41,10 @@ class Named(click.ParamType):
 
 
 class Input(Named):
-    """A file or folder that a command reads."""
+    """A file or folder that a command reads; what comes through a pipe is read once, here."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return settled(value)
 
 
 class Output(Named):

@@ -12,6 +12,7 @@ from caffe2py.graph.model import Graph
 from caffe2py.layers.base import Shape
 from caffe2py.layers.base.plugins import load_plugins
 from caffe2py.proto.disk.looks import looks_like
+from caffe2py.proto.disk.pipes import settled
 from caffe2py.proto.filter import filter_net
 from caffe2py.proto.net import read_net
 from caffe2py.proto.notes import NumberNote
@@ -56,6 +57,7 @@ def load(
     weights; the graph's notes tell it. Raises `CaffeError` with the place and the fact for every bad file.
     """
     load_plugins(plugins)
+    prototxt, caffemodel = settled(prototxt), None if caffemodel is None else settled(caffemodel)
     if caffemodel is None and _holds_weights(prototxt):
         net, saved = _saved(prototxt, phase, level, stages, dialect)
         return build(net, saved, phase=phase, inputs=inputs, ignore_unknown_fields=ignore_unknown_fields)

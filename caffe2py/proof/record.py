@@ -14,10 +14,11 @@ from caffe2py.backends.torch.device import find_device, full_float32
 from caffe2py.backends.torch.run import input_tensors, lean_runner
 from caffe2py.errors import NetError
 from caffe2py.graph import Graph
-from caffe2py.proof.dumps.numpy_files import read_npy
+from caffe2py.proof.dumps.numpy_files import NPY, read_npy
 from caffe2py.proof.dumps.reading import LayerDump, open_dump
 from caffe2py.proof.dumps.writing import write_dump
 from caffe2py.proto.disk.digests import digest
+from caffe2py.proto.disk.files import says
 
 Progress = Callable[[Iterable[Any], str, int], Iterable[Any]]
 
@@ -74,7 +75,7 @@ def read_inputs(graph: Graph, path: str | os.PathLike[str]) -> dict[str, np.ndar
 
     Raises `FileError` for a file of another kind, `NetError` where an input is not in it.
     """
-    if Path(path).suffix == ".npy":
+    if says(path, NPY, len(NPY)):
         if len(graph.inputs) != 1:
             said = ", ".join(graph.inputs)
             raise NetError(

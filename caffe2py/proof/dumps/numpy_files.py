@@ -14,6 +14,7 @@ from caffe2py.errors import FileError
 from caffe2py.layers.base import count
 from caffe2py.proto.disk.damage import damage_told, reason
 
+NPY = b"\x93NUMPY"  # how each .npy begins
 Arrays = dict[str, Callable[[], np.ndarray]]
 DENSEST = 1032  # bytes that one byte of deflate can stand for at most
 

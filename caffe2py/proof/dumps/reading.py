@@ -25,6 +25,7 @@ from caffe2py.layers.base import Shape, count
 from caffe2py.proof.dumps import numpy_files
 from caffe2py.proof.dumps.sample import STATISTICS, Sample, Top
 from caffe2py.proto.disk.damage import damage_told
+from caffe2py.proto.disk.pipes import settled
 from caffe2py.proto.hdf5.safe import members, open_safely, read_array
 from caffe2py.proto.hdf5.trial import MAGIC
 
@@ -87,7 +88,7 @@ def open_dump(path: str | os.PathLike[str]) -> Iterator[Dump]:
 
     Raises `FileError` for what is no dump, for files that point at others, and for sizes that the file does not hold.
     """
-    place = os.fspath(path)
+    path = place = settled(path)
     if Path(path).is_dir():
         yield NamedDump(place, numpy_files.folder(Path(path)), loose=True)
         return

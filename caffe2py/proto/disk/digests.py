@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
@@ -45,6 +46,8 @@ def digests(path: str | os.PathLike[str], algorithms: Sequence[str]) -> dict[str
         state = os.stat(place)
     except OSError as error:
         raise FileError((error.strerror or str(error)).lower(), os.fspath(path)) from None
+    if not stat.S_ISREG(state.st_mode):
+        raise FileError("is no file; only files have hashes", os.fspath(path))
     if state.st_size < LARGE:
         return range_digests(path, algorithms, 0, state.st_size)
     keys = {name: (place, name, state.st_size, state.st_mtime_ns) for name in algorithms}

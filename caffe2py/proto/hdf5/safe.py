@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,7 +38,6 @@ def open_safely(path: str | os.PathLike[str]) -> h5py.File:
     external links, a group with two names. What is read from it may still be damaged: see ``damage_told`` and
     ``members``.
     """
-    import h5py
 
     name = os.fspath(path)
     head = map_file(path)[:4096]
@@ -46,13 +46,23 @@ def open_safely(path: str | os.PathLike[str]) -> h5py.File:
         raise FileError(f"not an HDF5 file{f': it is {kind}' if kind else ''}", name)
     trial.passed(path)
     with damage_told(path, WHAT):
-        known = os.path.exists(os.path.realpath(name))  # not by name: what came through a pipe
-        file = h5py.File(name, "r", locking="best-effort") if known else h5py.File(open(name, "rb"), "r")  # noqa: SIM115
+        file = _opened(name)
         try:
             check_links(file, name)
         except BaseException:
             file.close()
             raise
+    return file
+
+
+def _opened(name: str) -> h5py.File:
+    import h5py
+
+    if os.path.exists(os.path.realpath(name)):
+        return h5py.File(name, "r", locking="best-effort")
+    source = open(name, "rb")  # what came through a pipe, which HDF5 does not find by name  # noqa: SIM115
+    file = h5py.File(source, "r")
+    weakref.finalize(file, source.close)
     return file
 
 
