@@ -56,7 +56,7 @@ def check_made(path: Path | None) -> Iterator[None]:
     except CheckError:
         raise
     except Exception as error:  # the file is written, and somebody must be told that nobody knows whether it is right
-        raise CheckError(f"the check could not be made: {reason(error)}", path and str(path)) from error
+        raise CheckError(f"the check could not be made: {reason(error)}", str(path) if path else None) from error
 
 
 def _checked(path: Path, graph: Graph, float16: bool) -> OnnxCheck:
