@@ -14,6 +14,7 @@ from caffe2py.layers.base.plugins import load_plugins
 from caffe2py.proto.disk.looks import looks_like
 from caffe2py.proto.disk.pipes import settled
 from caffe2py.proto.filter import filter_net
+from caffe2py.proto.forks import OWN
 from caffe2py.proto.net import read_net
 from caffe2py.proto.notes import NumberNote
 from caffe2py.proto.text.prototxt import NetText
@@ -46,12 +47,12 @@ def load(
     `phase`, `level` and `stages` choose the layers, as in Caffe's NetState. `inputs` gives the shapes of input
     blobs, instead of those in the file. `fill` is a seed: weights that no caffemodel gives are made as the layers'
     fillers say, and the notes tell which. `plugins` are Python files with layers of your own; they are run. `dialect`
-    names the fork of Caffe that wrote a caffemodel ("ssd"), where its bytes may mean several things. `variables` are
-    the values of a template's variables, such as FlowNet's `$ADAPTED_WIDTH$`. With `deploy` a training file, which
-    reads its data itself, becomes a net to run: without labels, losses and what else only training and evaluation
-    need, in phase TEST. A field that Caffe's schema does not have and no layer reads is an error of whatever computes
-    with the graph, unless `ignore_unknown_fields` is given; one that only training, an engine or a display reads is
-    not.
+    names the fork of Caffe that wrote a caffemodel ("ssd"), where its bytes may mean several things; with "bvlc" a Crop
+    without parameters is Caffe's own. `variables` are the values of a template's variables, such as FlowNet's
+    `$ADAPTED_WIDTH$`. With `deploy` a training file, which reads its data itself, becomes a net to run: without labels,
+    losses and what else only training and evaluation need, in phase TEST. A field that Caffe's schema does not have
+    and no layer reads is an error of whatever computes with the graph, unless `ignore_unknown_fields` is given; one
+    that only training, an engine or a display reads is not.
 
     Where a data layer leaves the size of its pictures to the data, the channels are taken from the first layer's
     weights; the graph's notes tell it. Raises `CaffeError` with the place and the fact for every bad file.
@@ -60,7 +61,7 @@ def load(
     prototxt, caffemodel = settled(prototxt), None if caffemodel is None else settled(caffemodel)
     if caffemodel is None and _holds_weights(prototxt):
         net, saved = _saved(prototxt, phase, level, stages, dialect)
-        return build(net, saved, phase=phase, inputs=inputs, ignore_unknown_fields=ignore_unknown_fields)
+        return build(_cut(net, dialect), saved, phase=phase, inputs=inputs, ignore_unknown_fields=ignore_unknown_fields)
     whole = read_net(prototxt, variables)
     net = filter_net(whole, phase=phase, level=level, stages=tuple(stages))
     weights: Weights | None = None
@@ -68,8 +69,19 @@ def load(
         net, weights, told = _with_weights(whole, net, caffemodel, deploy and phase == "TEST")
         inputs = {**told, **(inputs or {})}
     ignore, partial = ignore_unknown_fields, fill is not None
-    graph = build(net, weights, phase=phase, inputs=inputs, ignore_unknown_fields=ignore, partial=partial)
+    graph = build(
+        _cut(net, dialect), weights, phase=phase, inputs=inputs, ignore_unknown_fields=ignore, partial=partial
+    )
     return graph if fill is None else _filled(graph, fill)
+
+
+def _cut(net: NetText, dialect: str | None) -> NetText:
+    """The net with the offsets that a Crop without parameters has in FCN's and HED's forks; in Caffe's own it is 0."""
+    if dialect == OWN or all(layer.message.type != "Crop" for layer in net.layers):
+        return net
+    from caffe2py.graph.coordinates import aligned  # here, so that a net can be shown without numpy
+
+    return aligned(net)
 
 
 def _with_weights(

@@ -6,45 +6,39 @@ axis from `axis` on; an axis of None means that the coordinates are untouched.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
+from caffe2py.graph.coordinates import PASS_THROUGH as PASS_THROUGH_LAYERS
+from caffe2py.graph.coordinates import (
+    UNTOUCHED,
+    AxisMismatchException,
+    Map,
+    compose,
+    from_to,
+    inverse,
+    window_map,
+)
 from caffe2py.pycaffe.net_spec import Function, Top
 from caffe2py.pycaffe.net_spec import layers as L
 
-Map = tuple[int | None, Any, Any]
-
-PASS_THROUGH_LAYERS = [
-    "AbsVal",
-    "BatchNorm",
-    "Bias",
-    "BNLL",
-    "Dropout",
-    "Eltwise",
-    "ELU",
-    "Log",
-    "LRN",
-    "Exp",
-    "MVN",
-    "Power",
-    "ReLU",
-    "PReLU",
-    "Scale",
-    "Sigmoid",
-    "Split",
-    "TanH",
-    "Threshold",
+__all__ = [
+    "PASS_THROUGH_LAYERS",
+    "AxisMismatchException",
+    "UndefinedMapException",
+    "compose",
+    "conv_params",
+    "coord_map",
+    "coord_map_from_to",
+    "crop",
+    "crop_params",
+    "inverse",
 ]
 
 
 class UndefinedMapException(Exception):
     """Raised for layers that do not have a defined coordinate mapping."""
-
-
-class AxisMismatchException(Exception):
-    """Raised for mappings with incompatible axes."""
 
 
 def conv_params(fn: Function) -> tuple[int, np.ndarray, np.ndarray, np.ndarray]:
@@ -68,32 +62,15 @@ def crop_params(fn: Function) -> tuple[int, np.ndarray]:
 def coord_map(fn: Function) -> Map:
     """The map of one layer. UndefinedMapException: its type has none."""
     if fn.type_name in ("Convolution", "Pooling", "Im2col"):
-        axis, stride, extent, pad = conv_params(fn)
-        return axis, 1 / stride, (pad - (extent - 1) / 2) / stride
+        return window_map(*conv_params(fn))
     if fn.type_name == "Deconvolution":
-        axis, stride, extent, pad = conv_params(fn)
-        return axis, stride, (extent - 1) / 2 - pad
+        return inverse(window_map(*conv_params(fn)))
     if fn.type_name in PASS_THROUGH_LAYERS:
-        return None, 1, 0
+        return UNTOUCHED
     if fn.type_name == "Crop":
         axis, offset = crop_params(fn)
         return axis - 1, 1, -offset  # -1 for the batch, which the other axes do not count
     raise UndefinedMapException
-
-
-def compose(base_map: Map, next_map: Map) -> Map:
-    """First `base_map`, then `next_map`. AxisMismatchException: they are of different axes."""
-    axis1, scale1, shift1 = base_map
-    axis2, scale2, shift2 = next_map
-    if axis1 is not None and axis2 is not None and axis1 != axis2:
-        raise AxisMismatchException
-    return axis1 if axis2 is None else axis2, scale1 * scale2, scale1 * shift2 + shift1
-
-
-def inverse(coord_map: Map) -> Map:
-    """The map back."""
-    axis, scale, shift = coord_map
-    return axis, 1 / scale, -shift / scale
 
 
 def coord_map_from_to(top_from: Top, top_to: Top) -> Map:
@@ -101,28 +78,20 @@ def coord_map_from_to(top_from: Top, top_to: Top) -> Map:
 
     RuntimeError: there is no such blob, or a layer between has no map.
     """
-    start = dict(_walk(top_from))
-    for top, way in _walk(top_to):
-        if top in start:
-            return compose(way, inverse(start[top]))
-    raise RuntimeError("Could not compute map between tops; are they connected by spatial layers?")
+    found = from_to(top_from, top_to, _below)
+    if found is None:
+        raise RuntimeError("Could not compute map between tops; are they connected by spatial layers?")
+    return found
 
 
-def _walk(top: Top) -> Iterator[tuple[Top, Map]]:
-    """The top itself, and all that it is made of as far as layers have maps, with the maps down to them."""
-    maps: dict[Top, Map] = {top: (None, 1, 0)}
-    todo = [top]
-    while todo:
-        here = todo.pop()
-        yield here, maps[here]
-        # A Crop's second bottom only tells the size.
-        bottoms = here.fn.inputs[:1] if here.fn.type_name == "Crop" else here.fn.inputs
-        try:
-            for bottom in bottoms:
-                maps[bottom] = compose(maps[here], coord_map(here.fn))
-                todo.append(bottom)
-        except UndefinedMapException:
-            continue
+def _below(top: Top) -> tuple[Map, Sequence[Top]] | None:
+    """The map of the layer that makes a top, and what it reads; None where it has no map."""
+    try:
+        made = coord_map(top.fn)
+    except UndefinedMapException:
+        return None
+    # A Crop's second bottom only tells the size.
+    return made, top.fn.inputs[:1] if top.fn.type_name == "Crop" else top.fn.inputs
 
 
 def crop(top_from: Top, top_to: Top) -> Top:

@@ -12,7 +12,8 @@ class Crop(Layer):
     """The part of x that has the size of `like` on every axis from `axis` on, and starts at `offset` there.
 
     `offset` is one for all those axes, one for each, or 0. x and like have one rank; like has no gradient.
-    Source: crop_layer.cpp. (The crop of the FCN and HED forks works its offset out from the net.)
+    Source: crop_layer.cpp. Without crop_param the
+    forks of FCN and HED work the offset out from the net: graph/coordinates.py writes it into the layer.
     """
 
     axis: int = param("crop_param.axis")
