@@ -21,6 +21,7 @@ CASES = {
     "beta of 0": ("LRN", "lrn_param { beta: 0 }", [MAP]),
     "beta below 0": ("LRN", "lrn_param { alpha: 1 beta: -0.5 local_size: 3 }", [MAP]),
     "min above max": ("Clip", "clip_param { min: 3 max: 1 }", [MAP]),
+    "no axis": ("Permute", "", [()]),
     "one axis, hinge": ("HingeLoss", "", [ROW, ROW]),
     "one axis, logarithm": ("MultinomialLogisticLoss", "", [ROW, ROW]),
 }

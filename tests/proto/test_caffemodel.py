@@ -6,6 +6,7 @@ import gc
 import io
 import itertools
 import zipfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -281,17 +282,15 @@ def test_where_nothing_can_be_written(tmp_path):
 
 @needs(Path("/dev/full").exists(), "a device that is always full")
 def test_full_disk(tmp_path, monkeypatch):
-    """The new file is a link to a device that is always full; what was there before stays."""
+    """The new file is a device that is always full; what was there before stays."""
     path = tmp_path / "out.caffemodel"
     path.write_bytes(b"before")
 
-    def full(suffix, prefix, folder):
-        made = Path(folder) / f"{prefix}x{suffix}"
-        made.mkdir()
-        (made / "new.caffemodel").symlink_to("/dev/full")
-        return str(made)
+    @contextmanager
+    def full(target):
+        yield Path("/dev/full")
 
-    monkeypatch.setattr("tempfile.mkdtemp", full)
+    monkeypatch.setattr("caffe2py.proto.disk.files.staged_file", full)
     with pytest.raises(FileError, match="cannot write: no space left"):
         write_caffemodel(path, net_of(a="Scale"), {"a": [np.zeros(1 << 16, "f4")]})
     assert [(one.name, one.read_bytes()) for one in tmp_path.iterdir()] == [("out.caffemodel", b"before")]

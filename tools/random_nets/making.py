@@ -18,6 +18,7 @@ import numpy as np
 
 from caffe2py.layers.base import Layer, Shape
 from caffe2py.layers.base.registry import layer_types
+from caffe2py.proto.forks import dialects
 from caffe2py.proto.schema import LAYER
 
 # Types that read files, draw random numbers, run a stranger's code or write, and so say nothing without them.
@@ -202,8 +203,7 @@ class _Maker:
     # parameters
 
     def _parameters(self, type_: str) -> Iterator[str]:
-        for name in _messages(type_):
-            message = LAYER.fields_by_name[name].message_type
+        for name, message in _messages(type_).items():
             if text := " ".join(self._message(message, 0.3)):
                 yield f"{name} {{ {text} }}"
 
@@ -248,14 +248,12 @@ class _Maker:
 
 
 @cache
-def _messages(type_: str) -> tuple[str, ...]:
+def _messages(type_: str) -> Mapping[str, Any]:
     """The parameter messages that a type reads: those its class names, and the one that bears its name."""
-    paths = [str(f.metadata["path"]) for f in dataclasses.fields(_dataclass(type_)) if "path" in f.metadata]
-    names = [path.split(".")[0] for path in paths]
-    stem = WITHOUT_MESSAGE_OF_THEIR_OWN.get(type_) or type_
-    names += [f.name for f in LAYER.fields if f.name.replace("_", "") == f"{stem.lower()}param"]
-    return tuple(dict.fromkeys(name for name in names if name in LAYER.fields_by_name))
-
-
-def _dataclass(type_: str) -> Any:
-    return layer_types()[type_]
+    cls: Any = layer_types()[type_]
+    names = [str(f.metadata["path"]).split(".")[0] for f in dataclasses.fields(cls) if "path" in f.metadata]
+    schemas = [LAYER, *(d.message("LayerParameter") for d in dialects() if type_ in d.types)]
+    fields = {f.name: f.message_type for s in reversed(schemas) if s is not None for f in s.fields}
+    stem = WITHOUT_MESSAGE_OF_THEIR_OWN.get(type_, type_).lower()
+    names += [name for name in fields if name.replace("_", "") == f"{stem}param"]
+    return {name: fields[name] for name in dict.fromkeys(names) if fields.get(name) is not None}

@@ -29,7 +29,7 @@ class Permute(Layer):
         return [tuple(x[axis] for axis in self.axes(x))]
 
     def torch(self, em: Emitter, x: Term) -> str:
-        return f"{x}.permute({', '.join(map(str, self.axes(x.shape)))})"
+        return f"{x}.permute({', '.join(map(str, self.axes(x.shape))) or '()'})"
 
     def onnx(self, g: Builder, x: Handle) -> Handle:
         return g.transpose(x, self.axes(x.shape))

@@ -22,7 +22,7 @@ class Transpose(Layer):
         return [tuple(x[axis] for axis in self.dim)]
 
     def torch(self, em: Emitter, x: Term) -> str:
-        return f"{x}.permute({', '.join(map(str, self.dim))})"
+        return f"{x}.permute({', '.join(map(str, self.dim)) or '()'})"
 
     def onnx(self, g: Builder, x: Handle) -> Handle:
         return g.transpose(x, self.dim)
