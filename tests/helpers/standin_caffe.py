@@ -1,13 +1,17 @@
 """A stand-in for pycaffe that runs on caffe2py: what the recorder needs of it, and of its older forms.
 
-Blobs are one buffer for each name, overwritten by layers that work in place, as in Caffe.
+Blobs are one buffer for each name, overwritten by layers that work in place, as in Caffe. Its `io` is as broken as that
+of the last BVLC Caffe is beside a scikit-image of today.
 """
 
 from __future__ import annotations
 
+import os
 import types
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +19,9 @@ import torch
 
 import caffe2py
 from caffe2py.backends.torch.run import runner
+from caffe2py.graph import Node
 from caffe2py.proto.schema import NetParameter
+from caffe2py.proto.weights.read import read_weights
 
 
 class Blob:
@@ -30,7 +36,14 @@ class Net:
     """As pycaffe of 2017: `_forward`, `_top_ids`, layer types."""
 
     def __init__(self, prototxt: str, caffemodel: str, phase: int = 1) -> None:
-        self.graph = caffe2py.load(prototxt, caffemodel, phase="TEST" if phase else "TRAIN")
+        self.fill(prototxt, caffemodel, phase)
+
+    def fill(self, prototxt: str, caffemodel: str, phase: int, level: int = 0, stages: Sequence[str] = ()) -> None:
+        choice: Any = {"phase": "TEST" if phase else "TRAIN", "level": level, "stages": stages}
+        saved = read_weights(caffemodel).by_name
+        net = caffe2py.load(prototxt, fill=1, **choice)  # Caffe fills what a caffemodel does not have
+        self.graph = replace(net, nodes=tuple(map(partial(_taken, saved), net.nodes)))
+        self.params = OrderedDict((n.name, [None] * len(n.weights)) for n in self.graph.nodes if n.weights)
         self.blobs = OrderedDict((v.blob, Blob(s or ())) for v, s in self.graph.shapes.items())
         self.inputs = list(self.graph.inputs)
         self._layer_names = [n.name for n in self.graph.nodes]
@@ -58,6 +71,23 @@ class Net:
             for v, top in zip(node.tops, tops, strict=True):
                 self.blobs[v.blob].data = top.numpy().copy()
         return 0.0
+
+
+class NetOf2017(Net):
+    """Takes a level and stages, and the weights by name."""
+
+    def __init__(
+        self,
+        prototxt: str,
+        second: Any,
+        third: Any = 1,
+        *,
+        level: int = 0,
+        stages: Sequence[str] = (),
+        weights: str = "",
+    ) -> None:
+        files = (weights, second) if weights else (second, third)
+        self.fill(prototxt, *files, level, stages)
 
 
 class NetOf2015(Net):
@@ -91,16 +121,18 @@ class NetOf2013(Net):
         Net._forward(self, 0, len(self._layer_names) - 1)
 
 
-def _load_image(path: str, colour: bool) -> np.ndarray:
-    from PIL import Image
+def _taken(saved: Any, node: Node) -> Node:
+    blobs = saved[node.name].blobs if node.name in saved else []
+    weights = [replace(w, data=b.data) for w, b in zip(node.weights, blobs, strict=False)]
+    return replace(node, weights=(*weights, *node.weights[len(weights) :]))
 
-    image = np.asarray(Image.open(path).convert("RGB"), np.float32) / 255
-    return image if colour else image.mean(2, keepdims=True)
+
+def _load_image(path: str, colour: bool = True) -> np.ndarray:
+    raise TypeError("imread() got an unexpected keyword argument 'as_grey'")
 
 
-def _resize_image(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    rows = np.arange(shape[0]) * image.shape[0] // shape[0]
-    return image[rows][:, np.arange(shape[1]) * image.shape[1] // shape[1]]
+def _resize_image(image: np.ndarray, shape: tuple[int, ...], order: int = 1) -> np.ndarray:
+    raise ImportError("cannot import name 'zoom' from 'scipy.ndimage'")
 
 
 def module(net: type[Net]) -> types.ModuleType:
@@ -112,4 +144,5 @@ def module(net: type[Net]) -> types.ModuleType:
     if net is not NetOf2013:
         made.TRAIN, made.TEST = 0, 1
         made.set_mode_cpu = lambda: None
+        made.set_device = made.set_mode_gpu = lambda *_: os._exit(134)  # built without CUDA
     return made  # type: ignore[no-any-return]

@@ -9,18 +9,25 @@ import subprocess
 import sys
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
+from google.protobuf import text_format
 
 import caffe2py
+import caffe2py.pycaffe as caffe
 from caffe2py.proof.dumps.reading import LayerDump, open_dump
 from caffe2py.proof.dumps.sample import Sample
+from caffe2py.proto.schema import NetParameter
 from tests.helpers.absent import absent, needs_module
+from tests.helpers.hdf5_layout import versions
 from tests.helpers.nets import SMALL, write_net
-from tests.helpers.standin_caffe import Net, NetOf2013, NetOf2015, module
+from tests.helpers.reference import reference
+from tests.helpers.standin_caffe import Net, NetOf2013, NetOf2015, NetOf2017, module
 from tools import record_caffe_activations as recorder
 
 TOOL = Path(recorder.__file__)
+GLOG = "GLOG_minloglevel"
 AGES = {"2017": Net, "2015": NetOf2015, "2013": NetOf2013}
 
 
@@ -93,11 +100,48 @@ def test_inputs_from_a_file(files: list[str], tmp_path: Path, monkeypatch: pytes
     assert caffe2py.verify(caffe2py.load(*files, inputs={"data": x.shape}), out).ok
 
 
-def test_an_image_is_fed_as_caffes_examples_do(
-    files: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+READERS = {"Pillow": (), "OpenCV": ("PIL",), "scikit-image": ("PIL", "cv2")}
+MODULES = {"Pillow": "PIL", "OpenCV": "cv2", "scikit-image": "skimage"}
+
+
+def reading_with(reader: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    needs_module(MODULES[reader], reader)
+    for name in READERS[reader]:
+        monkeypatch.setitem(sys.modules, name, None)
+
+
+def image_files(folder: Path) -> dict[str, Path]:
     image = needs_module("PIL.Image", "Pillow")
-    image.new("RGB", (5, 4), (10, 20, 30)).save(tmp_path / "x.png")
+    pixels = np.random.RandomState(2).randint(0, 256, (23, 31, 4), np.uint8)
+    kinds = {
+        "RGB": pixels[..., :3],
+        "RGBA": pixels,
+        "L": pixels[..., 0],
+        "I;16": pixels[..., 0].astype(np.uint16) * 200,
+    }
+    for kind, values in kinds.items():
+        image.fromarray(values).save(folder / f"{kind[0]}{len(kind)}.png")
+    return {kind: folder / f"{kind[0]}{len(kind)}.png" for kind in kinds}
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_an_image_is_what_pycaffe_makes_of_it(reader: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever reads it; caffe.io itself does not work beside a scikit-image of today."""
+    needs_module("PIL.Image", "Pillow")
+    cases = []
+    for path in image_files(tmp_path).values():
+        for channels, size in ((3, (9, 7)), (3, (40, 50)), (1, (23, 31)), (1, (11, 50))):
+            made = caffe.io.resize_image(caffe.io.load_image(path, channels == 3), size)
+            cases.append((path, (2, channels, *size), made.transpose(2, 0, 1)[::-1] * 255))
+    reading_with(reader, monkeypatch)
+    for path, shape, want in cases:
+        made = recorder.read_image(str(path), shape, [3.0], 0.5, False)
+        np.testing.assert_allclose(made, np.broadcast_to((want - 3) / 2, shape), atol=1e-4)
+
+
+def test_an_image_is_fed(files: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = needs_module("PIL.Image", "Pillow")
+    image.new("RGB", (7, 9), (10, 20, 30)).save(tmp_path / "x.png")
     out = tmp_path / "dump.h5"
     arguments = [*files, "-o", str(out), "--input", str(tmp_path / "x.png"), "--mean", "1,2,3", "--scale", "0.5"]
     assert record(monkeypatch, arguments) == 0
@@ -109,6 +153,105 @@ def test_an_image_is_fed_as_caffes_examples_do(
     np.testing.assert_allclose(fed, np.broadcast_to(bgr[:, None, None], fed.shape), rtol=1e-5)  # x / 255 * 255
 
 
+@pytest.mark.parametrize("name", ["24x24", "37x53", "64x40", "gray_15x9"])
+def test_an_image_is_resized_as_pycaffe_did(name: str) -> None:
+    kind, _, sizes = name.rpartition("_")
+    with h5py.File(reference("runtime/runtime.h5")) as file:
+        source, want = file[kind or "image"][()], file[f"resize_image/{name}"][()]
+    np.testing.assert_allclose(recorder.resize(source, *map(int, sizes.split("x"))), want, atol=1e-5)
+
+
+STAGED = """name: "staged"
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 4 } } }
+layer { name: "a" type: "InnerProduct" bottom: "data" top: "a" inner_product_param { num_output: 3 } }
+layer { name: "b" type: "ReLU" bottom: "a" top: "b" include { stage: "deploy" min_level: 2 } }
+"""
+
+
+def test_a_stage_and_a_level(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = [str(p) for p in write_net(tmp_path, STAGED)]
+    out, chosen = tmp_path / "dump.h5", ["--stage", "deploy", "--level", "2"]
+    for more, layers in (([], ["a"]), (chosen, ["a", "b"])):
+        assert record(monkeypatch, [*files, "-o", str(out), *more], NetOf2017) == 0
+        with open_dump(out) as dump:
+            assert isinstance(dump, LayerDump) and [r.name for r in dump.records] == layers
+
+
+LABELS = """name: "labels"
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 40 dim: 4 } } }
+layer { name: "label" type: "Input" top: "label" input_param { shape { dim: 40 } } }
+layer { name: "word" type: "Input" top: "word" input_param { shape { dim: 40 } } }
+layer { name: "odd" type: "Input" top: "odd" input_param { shape { dim: 40 dim: 3 } } }
+layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip" inner_product_param { num_output: 3 } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "loss" }
+layer { name: "embed" type: "Embed" bottom: "word" top: "embed" embed_param { num_output: 2 input_dim: 7 } }
+layer { name: "hinge" type: "Slice" bottom: "odd" top: "x" top: "y" slice_param { axis: 1 slice_point: 1 } }
+layer { name: "norm" type: "ArgMax" bottom: "ip" top: "best" }
+layer { name: "batch" type: "Threshold" bottom: "x" top: "z" }
+"""
+
+
+def test_labels_and_indices_are_drawn_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = [str(p) for p in write_net(tmp_path, LABELS)]
+    np.save(tmp_path / "x.npy", np.random.RandomState(1).rand(50, 4).astype("f"))  # all follow its batch
+    arguments = [*files, "-o", str(tmp_path / "d.h5"), "--input", f"data={tmp_path / 'x.npy'}"]
+    assert record(monkeypatch, arguments) == 0
+    with open_dump(tmp_path / "d.h5") as dump:
+        assert isinstance(dump, LayerDump)
+        fed = {blob: read() for blob, read in dump.inputs.items()}
+    assert set(fed["label"]) == {0, 1, 2} and set(fed["word"]) == set(range(7))
+    assert {len(x) for x in fed.values()} == {50} and np.abs(fed["odd"]).max() > 100
+
+
+ROIS = """name: "rois"
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 4 } } }
+layer { name: "rois" type: "Input" top: "rois" input_param { shape { dim: 1 dim: 4 } } }
+layer { name: "odd" type: "Reshape" bottom: "data" top: "odd" reshape_param { shape { dim: 0 dim: 2 dim: 2 } } }
+layer { name: "pool" type: "ROIPooling" bottom: "odd" bottom: "rois" top: "pool" }
+"""
+
+
+def test_noise_for_what_wants_something_else_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    message = NetParameter()
+    text_format.Merge(ROIS, message)
+    assert recorder.meaning("rois", message, None) == (0, "pool")
+    assert recorder.meaning("data", message, None) == (0, "")
+
+
+def test_weights_that_are_not_there_are_told(
+    files: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert record(monkeypatch, [*files, "-o", str(tmp_path / "d.h5")]) == 0
+    assert "8 layers, weights of 4 of 4 layers, " in capsys.readouterr().out
+    (tmp_path / "more").mkdir()
+    more = (
+        SMALL
+        + 'layer { name: "more" type: "InnerProduct" bottom: "pool" top: "m" inner_product_param { num_output: 2 } }'
+    )
+    prototxt, _ = write_net(tmp_path / "more", more)
+    assert record(monkeypatch, [str(prototxt), files[1], "-o", str(tmp_path / "d.h5")]) == 0
+    said = capsys.readouterr()
+    assert "weights of 4 of 5 layers" in said.out
+    assert said.err.startswith("warning: 1 of 5 layers with weights are not in ") and said.err.endswith(": more\n")
+
+
+def test_caffe_is_quiet_unless_somebody_asks(files: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for asked, level in ((None, "2"), ("0", "0")):
+        monkeypatch.delenv(GLOG, raising=False)
+        if asked:
+            monkeypatch.setenv(GLOG, asked)
+        assert record(monkeypatch, [*files, "-o", str(tmp_path / "d.h5")]) == 0
+        assert os.environ[GLOG] == level
+
+
+def test_a_dump_is_read_by_every_hdf5_since_1_8(
+    files: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert record(monkeypatch, [*files, "-o", str(tmp_path / "d.h5"), "--samples", "5"]) == 0
+    superblock, layouts = versions(tmp_path / "d.h5")
+    assert superblock <= 2 and layouts == {3}
+
+
 def test_without_h5py_an_npz_is_written(files: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "h5py", None)
     assert record(monkeypatch, [*files, "-o", str(tmp_path / "dump.h5")]) == 0
@@ -117,26 +260,124 @@ def test_without_h5py_an_npz_is_written(files: list[str], tmp_path: Path, monkey
     assert caffe2py.verify(caffe2py.load(*files), tmp_path / "dump.npz").ok
 
 
-WRONG = {
-    "no such file": (["missing.prototxt", "x"], "missing.prototxt: no such file"),
-    "no such input": (["--input", "label=x.npy"], 'the net has no input "label"; its inputs are data'),
+# The words after the files, or all of them; files that are made first; what is said. {} is the folder.
+SHAPED = ", without the axis of the batch; want (N, 3, 9, 7), by x[None]"
+WRONG: dict[str, tuple[str, str]] = {
+    "no prototxt": ("{}/no.prototxt {}/net.caffemodel", "{}/no.prototxt: no such file"),
+    "no caffemodel": ("{}/net.prototxt {}/no.caffemodel", "{}/no.caffemodel: no such file"),
+    "a folder": ("{} {}/net.caffemodel", "{}: a folder"),
+    "nothing in it": ("{}/net.prototxt {}/empty", "{}/empty: empty"),
+    "swapped": (
+        "{}/net.caffemodel {}/net.prototxt",
+        "{}/net.prototxt is text and {}/net.caffemodel is not: want NET.prototxt first, then NET.caffemodel",
+    ),
+    "two texts": ("{}/net.prototxt {}/net.prototxt", "{}/net.prototxt: text; want a caffemodel"),
+    "two caffemodels": ("{}/net.caffemodel {}/net.caffemodel", "{}/net.caffemodel: not text; want a prototxt"),
+    "no net": ("{}/words {}/net.caffemodel", "{}/words: not a net that this Caffe reads: 1:1 : "),
+    "cut off": ("{}/net.prototxt {}/cut", "{}/cut: not a caffemodel: it ends in the middle of a field"),
+    "no layer": ("{}/net.prototxt {}/named", "{}/named: not a caffemodel: there is no layer in it"),
+    "weights of another net": (
+        "{}/net.prototxt {}/other/net.caffemodel",
+        "{}/other/net.caffemodel: none of the 4 layers with weights is in it; want the weights of this net",
+    ),
+    "suffix": ("-o {}/x.npy", "{}/x.npy: a dump is an .h5 or an .npz; want one of these suffixes"),
+    "no folder": ("-o {}/none/dump.h5", "{}/none/dump.h5: there is no folder {}/none to write to"),
+    "over an input": ("-o {}/link.h5", "{}/link.h5: is read too; want another name for the dump"),
+    "no such input": ("--input label={}/x.npy", 'the net has no input "label"; its inputs are data'),
+    "no such file": ("--input data={}/none.npy", "{}/none.npy: no such file"),
+    "two for one": (
+        "--input data={}/x.npy --input {}/words",
+        'two files for input "data": {}/x.npy and {}/words',
+    ),
+    "no image": ("--input {}/words", "{}/words: cannot be read as an image (cannot identify image file"),
+    "no array": ("--input {}/words.npy", "{}/words.npy: cannot be read as .npy ("),
+    "texts": ("--input {}/texts.npy", "{}/texts.npy: holds <U1; want numbers"),
+    "no batch": ("--input {}/one.npy", "{}/one.npy: has shape (3, 9, 7)" + SHAPED),
+    "channels": ("--input {}/four.npy", "{}/four.npy: has shape (1, 4, 9, 7); the net wants (N, 3, 9, 7)"),
+    "mean": ("--input {}/x.png --mean 1,2", "--mean has 2 values for 3 channels"),
+    "seed": ("--seed -1", "--seed -1: want 0 to 4294967295"),
+    "GPU": ("--gpu 0", "this Caffe cannot run on GPU 0; leave --gpu away to run on the CPU"),
+    "stage": ("--stage deploy", "this pycaffe takes no --stage and no --level: it is older than 2016"),
 }
+
+
+@pytest.fixture
+def odd_files(files: list[str], tmp_path: Path) -> Path:
+    for name, shape in {"x": (2, 3, 9, 7), "one": (3, 9, 7), "four": (1, 4, 9, 7)}.items():
+        np.save(tmp_path / f"{name}.npy", np.zeros(shape, "f"))
+    np.save(tmp_path / "texts.npy", np.array(["a", "b"]))
+    needs_module("PIL.Image", "Pillow").new("RGB", (7, 9), (10, 20, 30)).save(tmp_path / "x.png")
+    (tmp_path / "words").write_text("'some words'\n")
+    (tmp_path / "words.npy").write_text("some words\n")
+    (tmp_path / "empty").touch()
+    (tmp_path / "named").write_bytes(b"\x0a\x03net\x10\x01")
+    (tmp_path / "cut").write_bytes(Path(files[1]).read_bytes()[:-7])
+    (tmp_path / "link.h5").symlink_to(files[1])
+    (tmp_path / "other").mkdir()
+    write_net(tmp_path / "other", STAGED)
+    return tmp_path
 
 
 @pytest.mark.parametrize("case", WRONG)
 def test_errors_are_one_line(
+    odd_files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], case: str
+) -> None:
+    words, said = (text.replace("{}", str(odd_files)) for text in WRONG[case])
+    given = words if not words.startswith("-") else f"{odd_files}/net.prototxt {odd_files}/net.caffemodel {words}"
+    out = [] if " -o " in given else ["-o", f"{odd_files}/dump.h5"]
+    before = sorted(odd_files.rglob("*"))
+    assert record(monkeypatch, [*given.split(), *out]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith(f"error: {said}") and err.count("\n") == 1
+    assert sorted(odd_files.rglob("*")) == before
+
+
+DATA = """name: "reads"
+layer { name: "d" type: "DummyData" top: "d" dummy_data_param { shape { dim: 2 } data_filler { value: 1 } } }
+layer { name: "r" type: "ReLU" bottom: "d" top: "r" }
+"""
+
+
+def test_a_net_without_inputs_says_so(
+    odd_files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (odd_files / "net.prototxt").write_text(DATA)
+    given = [str(odd_files / name) for name in ("net.prototxt", "net.caffemodel")]
+    x = str(odd_files / "x.npy")
+    assert record(monkeypatch, [*given, "-o", str(odd_files / "d.h5"), "--input", x]) == 1
+    said = f"error: --input {x}: the net has no inputs, its data layers read files of their own\n"
+    assert capsys.readouterr().err == said
+
+
+# A module that stands where caffe should, and what is said of it
+CAFFES = {
+    "none": ("", "no pycaffe here (No module named 'caffe'); put CAFFE/python on PYTHONPATH"),
+    "no scikit-image": ("import skimage_io", "pycaffe is here, and needs skimage_io, which is not ("),
+    "not built": ("from caffe._caffe import Net", "pycaffe does not load in Python 3"),
+    "of another Python": ("print 'caffe'", "pycaffe does not load in Python 3"),
+    "of another library": ("raise RuntimeError('module compiled against API version 0x10')", "pycaffe does not load"),
+    "something else": ("x = 1", "what is called caffe here is no pycaffe (<module 'caffe' from"),
+}
+
+
+@pytest.mark.parametrize("case", CAFFES)
+def test_a_caffe_that_does_not_load_is_told(
     files: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], case: str
 ) -> None:
-    arguments, said = WRONG[case]
-    given = arguments if not arguments[0].startswith("-") else [*files, *arguments]
-    assert record(monkeypatch, [*given, "-o", str(tmp_path / "dump.h5")]) == 1
-    assert capsys.readouterr().err == f"error: {said}\n"
-    assert not list(tmp_path.glob("dump*"))
-
-
-def test_no_pycaffe_is_told(files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, said = CAFFES[case]
+    if source:
+        (tmp_path / "caffe").mkdir()
+        (tmp_path / "caffe" / "__init__.py").write_text(source)
+        monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "caffe", raising=False)
     assert recorder.main([*files, "-o", str(tmp_path / "dump.h5")]) == 1
-    assert "put CAFFE/python on PYTHONPATH" in capsys.readouterr().err
+    sys.modules.pop("caffe", None)
+    err = capsys.readouterr().err
+    assert err.startswith(f"error: {said}") and err.count("\n") == 1
+
+
+def test_scikit_image_is_asked_for_by_its_name() -> None:
+    assert recorder.PACKAGES["skimage"] == "scikit-image"
 
 
 def test_the_text_keeps_to_what_python_2_7_knows() -> None:
