@@ -7,6 +7,7 @@ of the last BVLC Caffe is beside a scikit-image of today.
 from __future__ import annotations
 
 import os
+import sys
 import types
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 
 import caffe2py
@@ -22,6 +24,7 @@ from caffe2py.backends.torch.run import runner
 from caffe2py.graph import Node
 from caffe2py.proto.schema import NetParameter
 from caffe2py.proto.weights.read import read_weights
+from tools import record_caffe_activations as recorder
 
 
 class Blob:
@@ -146,3 +149,16 @@ def module(net: type[Net]) -> types.ModuleType:
         made.set_mode_cpu = lambda: None
         made.set_device = made.set_mode_gpu = lambda *_: os._exit(134)  # built without CUDA
     return made  # type: ignore[no-any-return]
+
+
+def record(monkeypatch: pytest.MonkeyPatch, arguments: list[str], net: type[Net] = Net) -> int:
+    """Run the recorder beside the stand-in; its exit status."""
+    monkeypatch.setitem(sys.modules, "caffe", module(net))
+    return recorder.main(arguments)
+
+
+STAGED = """name: "staged"
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 4 } } }
+layer { name: "a" type: "InnerProduct" bottom: "data" top: "a" inner_product_param { num_output: 3 } }
+layer { name: "b" type: "ReLU" bottom: "a" top: "b" include { stage: "deploy" min_level: 2 } }
+"""
