@@ -9,8 +9,6 @@ import numpy as np
 
 from caffe2py.layers.base import Builder, Handle
 
-LOWEST = -3.4028234663852886e38  # float32's lowest number: the score of what does not count
-
 
 def corners(g: Builder, middle: Handle, half: Handle) -> Handle:
     """Boxes (..., 4) of their middles and half their sizes, (..., 2) each."""
@@ -59,6 +57,7 @@ def kept_apart(
     True or false (B, k). With `eta` below 1, each that is kept shrinks a threshold above 0.5 by that factor. `limit`:
     how many of a row are kept at the most.
     """
+    least = max(least, g.lowest)
     low, high = halves(g, boxes)
     boxes = g.concat([low, g.op("Max", low, high)], 2)  # inside out, a box has no area
     if eta < 1 and most > 0.5:

@@ -77,8 +77,8 @@ BLOB_KINDS: Mapping[str, tuple[str, ...]] = {
 # nobody, and that nobody reads one is no error.
 TRAINING = (
     "accuracy_param blobs_lr bp_norm bw_params conf_loss_type decay_mult detection_evaluate_param fix_gradient "
-    "global_grad_scale input_param loss_param loss_weight lr_mult momentum multibox_loss_param need_backward param "
-    "propagate_down share_mode smooth_l1_loss_param transform_param update_global_stats weight_decay"
+    "fix_scale global_grad_scale input_param loss_param loss_weight lr_mult momentum multibox_loss_param need_backward "
+    "param propagate_down share_mode smooth_l1_loss_param transform_param update_global_stats weight_decay"
 ).split()
 ENGINE = (
     "backward_math backward_type cudnn_convolution_algo_seeker cudnn_math_override debug device_id engine "

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Misfit, Shape, Term, layer, param, text, top_count
-from caffe2py.layers.detection.boxes import LOWEST, best, found_rows, kept_apart, picked
+from caffe2py.layers.detection.boxes import best, found_rows, kept_apart, picked
 
 
 @layer("BoxOutput", bottoms=(1, None), tops=(1, 2), fork="MS-CNN", formula=True)
@@ -87,7 +87,7 @@ class BoxOutput(Layer):
         k = self.candidates([x.shape for x in bottoms])
         scores, index = best(g, scores, k)
         boxes = picked(g, boxes, index)
-        kept = kept_apart(g, boxes, scores, LOWEST, self.iou_thr, limit=self.max_post_nms_num or None)
+        kept = kept_apart(g, boxes, scores, g.lowest, self.iou_thr, limit=self.max_post_nms_num or None)
         rows = g.op("Concat", *found_rows(g, kept, boxes, scores), axis=1)
         none = g.op("Equal", g.slice(g.op("Shape", rows, shape=(2,)), 0, 0, 1), g.constant([0], "none"))
         tops = []
@@ -122,4 +122,4 @@ class BoxOutput(Layer):
         large = g.reduce("ReduceMin", g.cast(g.op("GreaterOrEqual", size, self.min_size), "float"), [1], keepdims=False)
         good = g.op("And", g.op("Greater", large, 0.5), g.op("GreaterOrEqual", score, self.fg_thr))
         boxes = g.transpose(g.concat([low, g.op("Add", low, size)], 1), (0, 2, 1))
-        return boxes, g.op("Where", good, score, LOWEST)
+        return boxes, g.op("Where", good, score, g.lowest)

@@ -21,7 +21,9 @@ from caffe2py.layers.base import (
     param,
     text,
 )
-from caffe2py.layers.detection.boxes import LOWEST, best, decoded, kept_apart, marked, picked
+from caffe2py.layers.detection.boxes import best, decoded, kept_apart, marked, picked
+
+LOWEST = -3.4028234663852886e38  # float32's, Caffe's threshold where none is given
 
 
 @layer("DetectionOutput", bottoms=(3, 5), fork="SSD")
@@ -56,6 +58,8 @@ class DetectionOutput(Layer):
     top_k: int = param("detection_output_param.nms_param.top_k", -1)
     keep_top_k: int = param("detection_output_param.keep_top_k", -1)
     objectness: float = param("detection_output_param.objectness_score", 0.01)
+    shares: bool = param("detection_output_param.normalized_bbox", True)  # OpenCV's word, and OpenVINO's
+    in_shares: bool = param("detection_output_param.normalized", True)
 
     @property
     def labels(self) -> list[int]:
@@ -86,6 +90,8 @@ class DetectionOutput(Layer):
             raise Misfit("has no num_classes; want the number of labels, the background among them")
         if self.code_type not in ("CORNER", "CENTER_SIZE", "CORNER_SIZE"):
             raise Misfit(f"has code_type {self.code_type}; want CORNER, CENTER_SIZE or CORNER_SIZE")
+        if not (self.shares and self.in_shares):
+            raise Misfit("says boxes in pixels, as SSD does not; want them in shares of the image's size")
         if self.nms_threshold < 0 or not 0 < self.eta <= 1:
             raise Misfit(f"has nms_threshold {self.nms_threshold:g} and eta {self.eta:g}; want 0 or more, and 0 to 1")
 
@@ -131,7 +137,7 @@ class DetectionOutput(Layer):
         kept = kept_apart(g, g.reshape(boxes, (rows, k, 4)), scores, self.least, self.nms_threshold, self.eta)
         kept, scores = (g.reshape(x, (n, len(labels) * k)) for x in (kept, scores))
         if 0 <= self.keep_top_k < len(labels) * k:
-            ranked = g.op("Where", kept, scores, LOWEST)
+            ranked = g.op("Where", kept, scores, g.lowest)
             kept = g.op("And", kept, marked(g, best(g, ranked, self.keep_top_k)[1], kept.shape))
         place = g.transpose(g.op("NonZero", g.reshape(kept, (n, len(labels), k))), (1, 0))
         found = [

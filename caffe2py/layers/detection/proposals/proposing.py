@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Misfit, Shape, Term, count, text, top_count
-from caffe2py.layers.detection.boxes import LOWEST, best, corners, found_rows, halves, kept_apart, picked
+from caffe2py.layers.detection.boxes import best, corners, found_rows, halves, kept_apart, picked
 
 RATIOS, SCALES = (0.5, 1.0, 2.0), (8.0, 16.0, 32.0)
 
@@ -87,11 +87,11 @@ class Proposing(Layer):
         smallest = g.op("Mul", g.slice(info, 0, 2, 3), float(self.min_size))
         large = g.op("GreaterOrEqual", g.op("Add", g.op("Sub", last, low), 1.0), smallest)
         both = g.op("Equal", g.reduce("ReduceSum", g.cast(large, "float"), [2], keepdims=False), 2.0)
-        values, index = best(g, g.op("Where", both, g.reshape(fg, (1, total)), LOWEST), k)
+        values, index = best(g, g.op("Where", both, g.reshape(fg, (1, total)), g.lowest), k)
         boxes = picked(g, boxes, index)
         low, last = halves(g, boxes)
         whole = g.concat([low, g.op("Add", last, 1.0)], 2)
-        kept = kept_apart(g, whole, values, LOWEST, self.nms_thresh, limit=self.post_nms_topn)
+        kept = kept_apart(g, whole, values, g.lowest, self.nms_thresh, limit=self.post_nms_topn)
         image, box, score = found_rows(g, kept, boxes, values)
         rois = g.op("Concat", g.op("Mul", image, 0.0), box, axis=1)
         return [rois, score][: self.outputs]
