@@ -59,7 +59,8 @@ def detect(
     """
     graph = _finding(graph)
     how = preprocessing(graph, choices or Choices(), whole=True)
-    notes = [f"the mean {how.settings()['mean']} is subtracted (--mean)"] if how.mean_source == "default" else []
+    mean = how.settings()["mean"]
+    notes = [f"the mean {mean} is subtracted (--mean)"] if how.mean_source == "default" and any(mean) else []
     words = {} if names is None else _read_names(Path(names))
     found = [image for source in images for image in images_of(source)]
     targets = _targets(found, out)
