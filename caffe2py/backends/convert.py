@@ -31,26 +31,38 @@ KINDS = {
 BESIDE = {".py": ".pth", ".onnx": ".onnx.data", ".prototxt": ".caffemodel"}
 
 
+# What is written in another's layout: a folder, or weights alone.
+LAYOUTS = {"timm": ("timm_folder", ("", ".safetensors"))}
+FOLDER = ("config.json", "model.safetensors")
+
+
 def beside(path: Path) -> list[Path]:
-    """The file that is written, and read, beside a converted one: `net.pth` beside `net.py`."""
+    """The file that is written, and read, beside a converted one: `net.pth` beside `net.py`; the files of a folder."""
+    if not path.suffix:
+        return [path / name for name in FOLDER]
     return [path.with_suffix(BESIDE[path.suffix])] if path.suffix in BESIDE else []
 
 
-def convert(graph: Graph, out: str | os.PathLike[str], **options: Any) -> list[Path]:
+def convert(graph: Graph, out: str | os.PathLike[str], layout: str | None = None, **options: Any) -> list[Path]:
     """Write the graph as `out`; its suffix says as what. Returns the files written.
+
+    With `layout="timm"` a SENet is written in timm's names: a folder for `timm.create_model("local-dir:OUT")`, or the
+    weights alone for a `.safetensors`.
 
     Files appear whole or not at all. Raises `FileError` for a suffix that is not known and for a folder that
     is not there, `UnsupportedError` and `WeightError` as `to_torch` does.
     """
-    return writer(out)(graph, Path(out), **options)
+    return writer(out, layout)(graph, Path(out), **options)
 
 
-def writer(out: str | os.PathLike[str]) -> Callable[..., list[Path]]:
+def writer(out: str | os.PathLike[str], layout: str | None = None) -> Callable[..., list[Path]]:
     """The function that writes files like `out`; a `FileError` where there is none, or no folder for it."""
     path = Path(out)
-    if path.suffix not in KINDS:
-        raise FileError(f'no format has the suffix "{path.suffix}"; want one of {" ".join(KINDS)}', str(out))
+    kinds = dict.fromkeys(LAYOUTS[layout][1], LAYOUTS[layout][0]) if layout else {k: m for k, (m, _) in KINDS.items()}
+    if path.suffix not in kinds:
+        wish = "a folder or .safetensors" if layout else f"one of {' '.join(KINDS)}"
+        raise FileError(f'no format has the suffix "{path.suffix}"; want {wish}', str(out))
     if not path.parent.is_dir():
         raise FileError(f'there is no folder "{path.parent}" to write to', str(out))
-    found: Callable[..., list[Path]] = importlib.import_module(f"caffe2py.backends.files.{KINDS[path.suffix][0]}").write
+    found: Callable[..., list[Path]] = importlib.import_module(f"caffe2py.backends.files.{kinds[path.suffix]}").write
     return found

@@ -70,13 +70,14 @@ class NetFiles:
     dialect: str | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
     ignore_unknown_fields: bool = False
+    layout: str | None = None  # of weights of another maker, which stand in the prototxt's place
 
     @property
     def is_foreign(self) -> bool:
         """Is it a net of another maker, such as ONNX?"""
         from caffe2py.frontends.reading import is_foreign
 
-        return is_foreign(self.prototxt)
+        return is_foreign(self.prototxt, self.layout)
 
     def load(self, deploy: bool = False, **foreign: Any) -> Graph:
         """The graph; what the reader has to tell goes to stderr. `deploy`: without what only training needs.
@@ -88,7 +89,8 @@ class NetFiles:
 
             if self.caffemodel:
                 raise click.UsageError(f"{self.prototxt} holds its own weights; want no other file of them")
-            graph = load_foreign(self.prototxt, inputs=self.inputs, dialect=self.dialect, **foreign)
+            foreign |= {"inputs": self.inputs, "dialect": self.dialect, "layout": self.layout}
+            graph = load_foreign(self.prototxt, **foreign)
         else:
             graph = self._load(deploy)
         for line in graph.notes:

@@ -112,11 +112,9 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path, capsys: pytest
     assert capsys.readouterr().err == f"{tmp_path / 'file'}: File exists\n"
 
 
-def test_the_script_needs_no_package(tmp_path: Path) -> None:
-    script = ROOT / "tools" / "make_prototxt.py"
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", script, "SENet-154", "-o", tmp_path / "new"], capture_output=True, text=True
-    )
+def test_the_script_needs_nothing_that_is_installed(tmp_path: Path) -> None:
+    words = [sys.executable, "-S", "-m", "tools.make_prototxt", "SENet-154", "-o", tmp_path / "new"]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT)
     assert (done.returncode, done.stderr, done.stdout) == (0, "", f"{tmp_path / 'new' / 'SENet-154.prototxt'}\n")
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["SENet-154.prototxt"]
     assert (tmp_path / "new" / "SENet-154.prototxt").read_text() == build("SENet-154")

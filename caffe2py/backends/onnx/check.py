@@ -26,16 +26,17 @@ Arrays = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class OnnxCheck:
-    """What was found: the largest max|onnx - ours| / max|ours| of an output; None where there is no onnxruntime."""
+    """What was found: the largest max|theirs - ours| / max|ours| of an output; None where nobody could run it."""
 
     worst: float | None
     output: str = ""
+    who: str = "onnxruntime"
 
     def __str__(self) -> str:
         if self.worst is None:
-            return "onnx.checker finds no fault; onnxruntime is not installed, so the outputs were not compared"
+            return f"{self.who} is not installed, so the outputs were not compared"
         where = f' (output "{self.output}")' if self.output else ""
-        return f"checked: onnxruntime differs from our own run by {self.worst:.1e} of the largest value at most{where}"
+        return f"checked: {self.who} differs from our own run by {self.worst:.1e} of the largest value at most{where}"
 
 
 def check_file(path: Path, graph: Graph, *, float16: bool = False) -> OnnxCheck:

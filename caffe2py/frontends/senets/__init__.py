@@ -1,0 +1,1 @@
+"""SENets: the architectures, as prototxts, and the layouts in which others keep their weights."""

@@ -1,0 +1,1 @@
+"""Named tensors out of files: safetensors, PyTorch's, numpy's and MindSpore's."""
