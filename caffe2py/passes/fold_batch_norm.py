@@ -25,7 +25,8 @@ def fold_batch_norm(graph: Graph) -> Graph:
         x -> Convolution (weight * s, (bias - mean) * s + beta) -> z        s = gamma / sqrt(variance + eps)
 
     1. The AffineBatchNorm must be the only reader of y, and y must be no output.
-    2. Layers with several bottoms, or whose weights are shared, are left alone, as are channels on another axis than 1.
+    2. Layers with several bottoms, with shared weights or with a ReLU of their own are left alone, as are channels on
+       another axis than 1.
 
     Computed in float64 and rounded once.
     """
@@ -46,7 +47,7 @@ def _fits(graph: Graph, before: Node, norm: Node, users: Counter[tuple[str, int]
     if not isinstance(norm.layer, AffineBatchNorm) or not isinstance(before.layer, (Convolution, InnerProduct)):
         return False
     y, shape = before.tops[0], graph.shapes[before.bottoms[0]]
-    if len(before.bottoms) != 1 or shape is None or before.layer.axis not in (1, 1 - len(shape)):
+    if len(before.bottoms) != 1 or shape is None or before.layer.axis not in (1, 1 - len(shape)) or before.layer.relu:
         return False
     alone = all(users[w.owner] == 1 and w.data is not None for w in (*before.weights, *norm.weights))
     return alone and len(graph.readers[y]) == 1 and y not in graph.results and not any(before.loss_weights)

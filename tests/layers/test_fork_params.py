@@ -69,7 +69,7 @@ def test_the_forks_words_for_what_caffe_has(theirs: str, ours: str) -> None:
 
 WRONG = {
     f"Pooling {POOL} round_mode: CEIL ceil_mode: false }}": "round_mode and ceil_mode, which differ",
-    "Pooling pooling_param { kernel_size: [2, 2, 3] }": "gives 3 values of kernel_size; want one, or two",
+    "Pooling pooling_param { kernel_size: [2, 2, 3] axis: 2 }": "has another axis than 1",
     f"Pooling {POOL} pool: MAX pool: AVE }}": "pool is given twice",
     f"Convolution {CONV} dilation: 2 dilation_h: 2 }}": "gives both dilation and dilation_h or dilation_w",
 }

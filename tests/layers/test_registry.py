@@ -25,8 +25,10 @@ RECORDED = (
     "Reverse ShuffleChannel SmoothL1Loss Transpose Upsample"
 ).split()
 FORMULAS = (
-    "BoxOutput ConvolutionDepthwise CuDNNBatchNorm DecodeBBox FrcnnProposal MaskPooling MaskResize Nms PSROIPooling "
-    "Proposal ROIAlign YoloDetectionOutput Yolov3DetectionOutput"
+    "Accum BatchReduction BoxOutput ChannelNorm Convolution3D ConvolutionDepthwise Correlation CuDNNBatchNorm "
+    "DataAugmentation DecodeBBox Downsample FlowWarp FrcnnProposal HardSwish MaskPooling MaskResize Mean Mish "
+    "NdConvolution NdPooling NegReLU Nms PSROIPooling Pooling3D Proposal ROIAlign Resample SegConsensus Unpooling "
+    "YoloDetectionOutput Yolov3DetectionOutput"
 ).split()
 # Python layers that published nets name, by their modules and classes.
 PYTHON = (

@@ -6,6 +6,7 @@ its torch and ONNX methods are handed), `registry` (every type by its name).
 
 from caffe2py.layers.base.affine import affine, affine_nodes
 from caffe2py.layers.base.cleared import CLEARED, bias_alone, bias_alone_nodes
+from caffe2py.layers.base.fused import onnx_rectified, rectified
 from caffe2py.layers.base.layer import Count, Filler, Layer
 from caffe2py.layers.base.params import Params, optional, param, read_fields, schema_default, top_count, unsaid
 from caffe2py.layers.base.registry import find_layer, layer, layer_types, meaning
@@ -54,10 +55,12 @@ __all__ = [
     "layer_types",
     "meaning",
     "one_each",
+    "onnx_rectified",
     "optional",
     "param",
     "plain",
     "read_fields",
+    "rectified",
     "same",
     "schema_default",
     "text",

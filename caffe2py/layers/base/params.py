@@ -22,8 +22,12 @@ class Params:
     asked: set[str] = field(default_factory=set, compare=False)  # the paths that the layer has looked at
 
     def unread(self) -> tuple[Unknown, ...]:
-        """The fields that the schema does not know, and that the layer has not looked at."""
-        return tuple(u for u in self.unknown if u.path not in self.asked)
+        """The fields that the schema does not know, and that the layer has not looked at; of an empty block, into."""
+
+        def looked(u: Unknown) -> bool:
+            return u.path in self.asked or (u.value is None and any(a.startswith(f"{u.path}.") for a in self.asked))
+
+        return tuple(u for u in self.unknown if not looked(u))
 
     def has(self, path: str) -> bool:
         """Is the field set? A repeated field is set when it has an element."""

@@ -19,7 +19,9 @@ from caffe2py.layers.base import (
     bias_alone_nodes,
     count,
     layer,
+    onnx_rectified,
     param,
+    rectified,
     unsaid,
 )
 
@@ -39,6 +41,7 @@ class InnerProduct(Layer):
     axis: int = param("inner_product_param.axis")
     transpose: bool = param("inner_product_param.transpose")
     cleared: bool = unsaid(False)  # its bottom counts as 0
+    relu: bool = param("inner_product_param.relu", False)  # Intel's: a ReLU is part of the layer
 
     def shapes(self, x: Shape) -> Sequence[Shape]:
         if self.num_output < 1:
@@ -59,10 +62,11 @@ class InnerProduct(Layer):
         if self.cleared:
             return bias_alone(em, rows, 1 if self.bias_term else None)
         if self.transpose:
-            return f"{rows} @ {em.parameter(0)}" + (f" + {em.parameter(1)}" if self.bias_term else "")
+            product = f"{rows} @ {em.parameter(0)}" + (f" + {em.parameter(1)}" if self.bias_term else "")
+            return rectified(product, self.relu)
         words = f"{count(x.shape, start)}, {self.num_output}{'' if self.bias_term else ', bias=False'}"
         state = {"weight": 0, "bias": 1} if self.bias_term else {"weight": 0}
-        return f"{em.module(f'nn.Linear({words})', **state)}({rows})"
+        return rectified(f"{em.module(f'nn.Linear({words})', **state)}({rows})", self.relu)
 
     def onnx(self, g: Builder, x: Handle) -> Handle:
         if self.cleared:
@@ -70,10 +74,13 @@ class InnerProduct(Layer):
         rows = g.flatten(x, axis(self.axis, x.shape))
         weights = [g.weight(i) for i in range(2 if self.bias_term else 1)]
         top = g.op("Gemm", rows, *weights, transB=int(not self.transpose), shape=(rows.shape[0], self.num_output))
-        return g.reshape(top, g.tops[0])
+        return onnx_rectified(g, g.reshape(top, g.tops[0]), self.relu)
 
     def multiply_adds(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> int:
         return count(self.weights(*bottoms)["weight"]) * count(bottoms[0], 0, axis(self.axis, bottoms[0]))
 
     def summary(self) -> str:
-        return f"{self.num_output}" + (" transposed" if self.transpose else "") + ("" if self.bias_term else " no bias")
+        words = (
+            f"{self.num_output}" + (" transposed" if self.transpose else "") + ("" if self.bias_term else " no bias")
+        )
+        return f"{words} relu" if self.relu else words

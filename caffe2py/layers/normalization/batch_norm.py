@@ -16,9 +16,11 @@ from caffe2py.layers.base import (
     Term,
     layer,
     meaning,
+    onnx_rectified,
     optional,
     param,
     read_fields,
+    rectified,
 )
 from caffe2py.layers.normalization.affine_batch_norm import CAFFE, AffineBatchNorm, Normalizing, statistic
 
@@ -185,11 +187,11 @@ class WeightedBatchNorm(BatchNorm):
         top = super().torch(em, x)
         for operator, blob in zip("*+", learned, strict=False):
             top = f"{top} {operator} {blob}"
-        return f"F.relu({top})" if self.relu else top
+        return rectified(top, self.relu)
 
     def onnx(self, g: Builder, x: Handle) -> Handle:
         top = AffineBatchNorm(self.order, self.eps).onnx(g, x)
-        return g.op("Relu", top) if self.relu else top
+        return onnx_rectified(g, top, self.relu)
 
 
 @layer("BatchNorm")

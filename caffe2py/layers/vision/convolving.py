@@ -19,7 +19,10 @@ from caffe2py.layers.base import (
     bias_alone,
     bias_alone_nodes,
     count,
+    onnx_rectified,
+    param,
     plain,
+    rectified,
     same,
 )
 from caffe2py.layers.vision.spatial import window_words
@@ -37,6 +40,9 @@ class Convolving(Windowed):
     reads_back = "x"
     kind: ClassVar[str] = ""  # Conv or ConvTranspose
     function: ClassVar[str] = ""  # conv or conv_transpose
+    relu: bool = param("convolution_param.relu", False)  # Intel's: a ReLU is part of the layer
+    negative_slope: float = param("convolution_param.negative_slope", 0.0)  # of that ReLU
+    fusion: str = param("convolution_param.fusion_type", "UNFUSED")
 
     def kernel_shape(self, x: Shape) -> Shape:
         raise NotImplementedError
@@ -52,6 +58,10 @@ class Convolving(Windowed):
         same(bottoms, f"all bottoms of a {self.type} have one shape")
         x = bottoms[0]
         self.check_groups(x)
+        if self.fusion != "UNFUSED":
+            raise Misfit(
+                f"is fused with another layer (fusion_type {self.fusion}), which is not done here; want UNFUSED"
+            )
         return [(*x[: self.channel_axis(x)], self.num_output, *self.sized(x))] * len(bottoms)
 
     def weights(self, *bottoms: Shape) -> Mapping[str, Shape]:
@@ -79,12 +89,13 @@ class Convolving(Windowed):
         read = [x for i, x in enumerate(bottoms) if i not in self.cleared]
         call = self.call(em, bottoms[0]) if read else str
         bias = 1 if self.bias_term else None
-        return [
+        tops = (
             self.applied(em, call, x)
             if x in read
             else bias_alone(em, x, bias, len(x.shape) - 1 - axis(self.axis, x.shape))
             for x in bottoms
-        ]
+        )
+        return [rectified(top, self.relu, self.negative_slope) for top in tops]
 
     def call(self, em: Emitter, x: Term) -> Callable[[str], str]:
         """The text of the sliding product, given that of images: one axis, channels, spatial axes."""
@@ -140,9 +151,11 @@ class Convolving(Windowed):
             images = g.reshape(bottom, dims if window.kernel else (*dims, 1))
             images = g.pad(images, [0] * (len(short) + 2), [0, 0, *short])
             sized = (images.shape[0], *top[lead:], *([] if window.kernel else [1]))
-            tops.append(g.reshape(g.op(self.kind, images, *weights, shape=sized, group=self.group, **words), top))
+            made = g.reshape(g.op(self.kind, images, *weights, shape=sized, group=self.group, **words), top)
+            tops.append(onnx_rectified(g, made, self.relu, self.negative_slope))
         return tops
 
     def summary(self) -> str:
         words = f"{self.num_output} {window_words(self.kernel, self.stride, self.pad, self.dilation)}"
-        return f"{words} group {self.group}" if self.group != 1 else words
+        words += f" group {self.group}" if self.group != 1 else ""
+        return f"{words} relu" if self.relu else words

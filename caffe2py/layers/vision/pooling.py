@@ -26,6 +26,7 @@ from caffe2py.layers.base import (
     unsaid,
 )
 from caffe2py.layers.vision.spatial import at_least, window_words
+from caffe2py.layers.vision.vnet_pooling import VNetPooling
 
 Pair = tuple[int, int]
 FILLED = "Caffe's code fills the top before it reads the bottom that lies there"
@@ -66,8 +67,8 @@ class Pooling(Layer):
     x (N, C, H, W). The top has ceil((H + 2 pad - kernel) / stride) + 1 rows (round_mode FLOOR: floor; forks say it by
     ceil_mode: false, NVIDIA's by torch_pooling: true), less one where a pad is set and the last window would start
     outside the image and its padding on the left. An average divides by the part of the window that lies in the padded
-    image: padding counts, what hangs over beyond it does not. A second top of MAX holds the index h * W + w of each
-    maximum. Source: pooling_layer.cpp.
+    image: padding counts, what hangs over beyond it does not; with Intel's avg_include_pad: false padding does not
+    either. A second top of MAX holds the index h * W + w of each maximum. Source: pooling_layer.cpp.
     """
 
     pool: str = param("pooling_param.pool")
@@ -76,11 +77,14 @@ class Pooling(Layer):
     pad: Pair = (0, 0)
     global_pooling: bool = param("pooling_param.global_pooling")
     round_mode: str = "CEIL"
+    include_pad: bool = param("pooling_param.avg_include_pad", True)
     outputs: int = 1
     cleared: bool = unsaid(False)  # its bottom was overwritten before it was read
 
     @classmethod
     def read(cls, params: Params) -> Layer:
+        if any(len(params.all(f"pooling_param.{word}")) > 2 for word in ("kernel_size", "stride", "pad")):
+            return VNetPooling.read(params)
         fields = read_fields(cls, params)
         kernel = read_pair(params, "kernel_size", "kernel", beside=True)
         if fields["global_pooling"]:
@@ -154,13 +158,14 @@ class Pooling(Layer):
         if self.global_pooling:
             called = f"F.adaptive_max_pool2d({x}, 1{', return_indices=True' if mask else ''})"
         elif not self.torch_agrees():
-            settings = {
+            settings: dict[str, Any] = {
                 "kernel": self.kernel,
                 "stride": self.stride,
                 "pad": self.pad,
                 "ceil": self.round_mode == "CEIL",
             }
             if self.pool == "AVE":
+                settings |= {} if self.include_pad else {"include_pad": False}
                 return em.call("average_windows", x, **settings)
             called = em.call("max_windows", x, **settings)
             return called if mask else f"{called}[0]"
@@ -171,6 +176,7 @@ class Pooling(Layer):
             if self.round_mode == "CEIL":
                 words.append("ceil_mode=True")
             if self.pool == "AVE":
+                words += [] if self.include_pad else ["count_include_pad=False"]
                 return f"F.avg_pool2d({', '.join(words)})"
             called = f"F.max_pool2d({', '.join([*words, 'return_indices=True'] if mask else words)})"
         return em.call("with_float_index", called) if mask else called
@@ -207,6 +213,8 @@ class Pooling(Layer):
 
         What both kinds are in is padded with zeros first, so that no pad that is left may count.
         """
+        if not self.include_pad:
+            return g.op("AveragePool", x, pads=(*pad, *over), count_include_pad=0, **words)
         if any(pad) and all(o <= p for o, p in zip(over, pad, strict=True)):
             return g.op("AveragePool", x, pads=(*pad, *over), count_include_pad=1, **words)
         counted = [min(o, p) for o, p in zip(over, pad, strict=True)]

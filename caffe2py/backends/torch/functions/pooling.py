@@ -45,16 +45,22 @@ def max_windows(
 
 
 def average_windows(
-    x: Tensor, kernel: tuple[int, int], stride: tuple[int, int], pad: tuple[int, int], ceil: bool
+    x: Tensor,
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    pad: tuple[int, int],
+    ceil: bool,
+    include_pad: bool = True,
 ) -> Tensor:
-    """The mean of each window: padding counts, what hangs over beyond it does not."""
+    """The mean of each window: padding counts, unless it is not to, and what hangs over beyond it does not."""
     padded, (rows, columns), (down, across) = pad_for_windows(x, kernel, stride, pad, ceil, 0.0)
     total = F.avg_pool2d(padded, kernel, stride, divisor_override=1)[:, :, :down, :across]
     total = F.pad(total, (0, columns - across, 0, rows - down))
     top = torch.arange(rows, device=x.device) * stride[0] - pad[0]
     left = torch.arange(columns, device=x.device) * stride[1] - pad[1]
-    high = torch.clamp(top + kernel[0], max=x.shape[2] + pad[0]) - top
-    wide = torch.clamp(left + kernel[1], max=x.shape[3] + pad[1]) - left
+    edge = pad if include_pad else (0, 0)
+    high = torch.clamp(top + kernel[0], max=x.shape[2] + edge[0]) - top.clamp(min=-edge[0])
+    wide = torch.clamp(left + kernel[1], max=x.shape[3] + edge[1]) - left.clamp(min=-edge[1])
     return total / (high[:, None] * wide).to(x.dtype)
 
 

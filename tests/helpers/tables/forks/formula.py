@@ -28,6 +28,7 @@ class Formula:
     tops: Sequence[Array]
     blobs: Sequence[Array] = ()
     onnx: bool = True  # can it be said in ONNX?
+    bar: float = 1e-9  # how far float64 may be off, relatively
 
     @property
     def id(self) -> str:

@@ -1,0 +1,1 @@
+"""Layers of FlowNet: motion between two images."""

@@ -1,0 +1,1 @@
+"""Convolutions and poolings over more than two axes."""
