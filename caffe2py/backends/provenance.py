@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from caffe2py.backends.preprocessing import preprocessing
@@ -14,12 +15,17 @@ def provenance(graph: Graph) -> dict[str, str]:
     """Names and versions, as short strings; file names without their folders."""
     said = {"made_by": f"caffe2py {__version__}", "net": graph.name, "phase": graph.phase}
     if graph.net is not None and graph.net.file:
-        said["prototxt"] = Path(graph.net.file).name
+        said["prototxt"] = _file_name(graph.net.file)
     if graph.weights_file:
-        said["caffemodel"] = Path(graph.weights_file).name
+        said["caffemodel"] = _file_name(graph.weights_file)
     if graph.number_notes:
         said["notes"] = "\n".join(graph.number_notes)
     return said
+
+
+def _file_name(path: str) -> str:
+    """A file's name; bytes in it that are no UTF-8, which no format takes, as escapes."""
+    return os.fsencode(Path(path).name).decode("utf-8", "backslashreplace")
 
 
 def file_hashes(graph: Graph) -> dict[str, str]:

@@ -17,6 +17,7 @@ import click
 from caffe2py.cli import commands
 from caffe2py.cli.common import lines_of, say
 from caffe2py.errors import CaffeError
+from caffe2py.proto.disk.damage import reason
 from caffe2py.version import __version__
 
 
@@ -78,10 +79,14 @@ def main() -> None:
     except BrokenPipeError:  # the reader of our output went away: `caffe2py show ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0
-    except Exception as error:  # a fault of ours: still one message
+    except Exception as error:
         if debug:
             raise
-        status = _say(f"internal error ({type(error).__name__}: {error}); --debug shows where", 1)
+        if isinstance(error, OSError) and error.filename is None:  # files are written by who tells their names
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left for it goes nowhere
+            status = _say(f"standard output: cannot write: {reason(error)}", 1)
+        else:  # a fault of ours: still one message
+            status = _say(f"internal error ({type(error).__name__}: {error}); --debug shows where", 1)
     sys.exit(status if isinstance(status, int) else 0)
 
 

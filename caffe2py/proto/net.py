@@ -110,6 +110,8 @@ def read_prototxt(path: str | os.PathLike[str]) -> bytes:
         with open(path, "rb") as file:
             head = file.read(1 << 16)
             _check_is_text(head, name)
+            if (size := os.fstat(file.fileno()).st_size) > MAX_BYTES:
+                raise PrototxtError(f"{size >> 20} MB of text; want at most {MAX_BYTES >> 20} MB", name)
             data = head + file.read(MAX_BYTES + 1 - len(head))
     except OSError as error:
         raise FileError((error.strerror or str(error)).lower(), name) from None

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import struct
+import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import caffe2py
 from caffe2py.errors import FileError
 from caffe2py.evaluate import identify
 from caffe2py.evaluate.releases.identification import release_of
 from caffe2py.evaluate.releases.models import prototxt
 from caffe2py.evaluate.releases.registry import read_registry, releases, shipped
+from caffe2py.proof.record import noise, record
 from tests.helpers.absent import each
 from tests.helpers.nets import command, graph_of, write_net
 from tests.helpers.reference import found, reference
@@ -134,6 +139,46 @@ def test_an_unknown_file_s_kind_is_told(content: bytes, kind: str, tmp_path: Pat
 def test_a_caffemodel_s_net_is_named(tmp_path: Path) -> None:
     _, weights = write_net(tmp_path)
     assert identify(weights).kind == 'a caffemodel: net "small net", 9 layers'
+
+
+OURS = 'made by caffe2py of net "small net"'
+MADE = {
+    "a.pt": f"a file of torch.save, {OURS}",
+    "a.pt2": f"a program exported by torch.export, {OURS}",
+    "a.onnx": f"an ONNX model, {OURS}",
+    "a.safetensors": f"a safetensors file of 9 tensors, {OURS}",
+    "a.pth": "a file of torch.save",
+    "d.h5": 'recorded activations: net "small net", 8 layers',
+    "d.npz": 'recorded activations: net "small net", 8 layers',
+    "plain.npz": "an .npz of 2 arrays",
+    "plain.zip": "a zip archive",
+    "cut.pt": "a zip archive, as torch.save and numpy.savez write them (a damaged file (BadZipFile: File is not a zip",
+    "bad.safetensors": "a safetensors file (a damaged file (",
+    "made.pt2": "a program exported by torch.export",
+}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made")
+    graph = caffe2py.load(*write_net(folder))
+    for name in ("a.pt", "a.pt2", "a.onnx", "a.safetensors", "a.py"):
+        caffe2py.convert(graph, folder / name)
+    for name in ("d.h5", "d.npz"):
+        record(graph, noise(graph), folder / name)
+    np.savez(folder / "plain.npz", a=np.zeros(3), b=np.ones(2))
+    with zipfile.ZipFile(folder / "plain.zip", "w") as file:
+        file.writestr("a.txt", "text")
+    (folder / "cut.pt").write_bytes((folder / "a.pt").read_bytes()[:500])
+    (folder / "bad.safetensors").write_bytes(struct.pack("<Q", 20) + b'{"a": nothing       ' + bytes(100))
+    with zipfile.ZipFile(folder / "made.pt2", "w") as file:
+        file.writestr("a/archive_format", "pt2")
+    return folder
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_what_we_write_is_known_again(name: str, made: Path) -> None:
+    assert identify(made / name).kind.startswith(MADE[name])
 
 
 BAD = {

@@ -60,9 +60,18 @@ def check_made(path: Path | None) -> Iterator[None]:
         raise CheckError(f"the check could not be made: {reason(error)}", str(path) if path else None) from error
 
 
+def openable(path: Path) -> str | bytes:
+    """A file as onnx and onnxruntime take it: its path, or where that is no UTF-8, its content."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return path.read_bytes()
+    return str(path)
+
+
 def _checked(path: Path, graph: Graph, float16: bool) -> OnnxCheck:
     try:
-        onnx.checker.check_model(str(path), full_check=True)
+        onnx.checker.check_model(openable(path), full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise CheckError(f"onnx.checker finds a fault: {str(error).strip().splitlines()[0]}", str(path)) from None
     try:
@@ -74,7 +83,7 @@ def _checked(path: Path, graph: Graph, float16: bool) -> OnnxCheck:
         options.log_severity_level = 3  # errors come as exceptions; warnings are about its own choices
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL  # for one run, a waste
         options.intra_op_num_threads = 1
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(openable(path), options, providers=["CPUExecutionProvider"])
     inputs, ours = _our_run(with_inputs(graph, _shapes(session, graph)))
     with _refusals(path):
         names = [i.name for i in session.get_inputs()]

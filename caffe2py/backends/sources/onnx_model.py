@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from caffe2py.backends.onnx.check import BAR, HALF_BAR, OnnxCheck, check_made, relative_difference
+from caffe2py.backends.onnx.check import BAR, HALF_BAR, OnnxCheck, check_made, openable, relative_difference
 from caffe2py.errors import CheckError
 from caffe2py.graph import Graph
 
@@ -36,7 +36,7 @@ def _checked(graph: Graph, source: Path) -> OnnxCheck:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     try:
-        session = onnxruntime.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(openable(source), options, providers=["CPUExecutionProvider"])
         feed = _feed(session.get_inputs(), graph)
         theirs = session.run(None, feed)
     except Exception as error:  # onnxruntime's own kinds, none of which is public

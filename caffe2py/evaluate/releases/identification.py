@@ -8,15 +8,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from caffe2py.errors import LINE, CaffeError, FileError, shown
+from caffe2py.errors import LINE, FileError, shown
+from caffe2py.evaluate.releases.kinds import kind_of
 from caffe2py.evaluate.releases.registry import Release, ReleasedFile, releases
 from caffe2py.graph import Graph
 from caffe2py.proto.disk.digests import digest
-from caffe2py.proto.disk.looks import looks_like
-from caffe2py.proto.net import read_net
-from caffe2py.proto.weights.read import read_weights
-
-HEAD = 4096
 
 
 @dataclass(frozen=True)
@@ -66,7 +62,7 @@ def identify(path: str | os.PathLike[str], registry: Sequence[str | os.PathLike[
     sha384 = digest(file, "sha384")
     size = file.stat().st_size
     release, released = find_release(file, known)
-    kind, net = _kind(file)
+    kind, net = kind_of(file)
     notes: list[str] = []
     if release is None:
         notes += [
@@ -97,23 +93,3 @@ def release_of(graph: Graph, known: Sequence[Release]) -> tuple[Release | None, 
         if release.net and release.net == graph.name:
             return release, f'taken for {release.name} by the name "{graph.name}"; its weights are not the known file'
     return None, None
-
-
-def _kind(path: Path) -> tuple[str, str | None]:
-    """What a file is, and the name of the net in it."""
-    with open(path, "rb") as file:
-        head = file.read(HEAD)
-    if not head:
-        return "an empty file", None
-    looks = looks_like(head)
-    try:
-        if looks == "a prototxt":
-            net = read_net(path)
-            return f'a prototxt: net "{net.name}", {len(net.layers)} layers', net.name
-        if looks is None or looks == "an HDF5 file":
-            weights = read_weights(path)
-            form = "a caffemodel" if looks is None else "Caffe weights in HDF5"
-            return f'{form}: net "{weights.name}", {len(weights.layers)} layers', weights.name
-    except CaffeError as error:
-        return f"{looks or 'unknown'} ({str(error).removeprefix(f'{path}: ')})", None
-    return looks or "unknown", None

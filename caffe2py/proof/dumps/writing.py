@@ -175,6 +175,8 @@ class _Npz:
 
 def _name(text: str) -> str | bytes:
     """A name as HDF5 takes it: text, or the bytes that it was read from where those were no UTF-8."""
+    if "\0" in text:
+        raise CaffeError(f"HDF5 has no such name as {text!r}; an .npz has")
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -65,7 +66,7 @@ class OnnxModel:
             model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in made)
             options = runtime.SessionOptions()
             options.log_severity_level = 3  # errors come as exceptions
-            folder = str(self.path.resolve().parent)
+            folder = os.fsencode(self.path.resolve().parent).decode(errors="replace")  # of weights over 2 GB
             options.add_session_config_entry("session.model_external_initializers_file_folder_path", folder)
             return runtime.InferenceSession(model.SerializeToString(), options, wanted)
         except OSError as error:
