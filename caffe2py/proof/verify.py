@@ -45,9 +45,9 @@ def verify(
 
     `dump` is a `caffe-activations/1` file, whole or sampled, an `.npz` or `.h5` of {blob: array}, or a folder of
     `.npy` files. `model` is a converted file (`.pt`, `.py`, `.onnx`); without one, the torch module of the graph in
-    `style` ("exact" or "flat") is verified. A `.py` is run. `bar` is the largest error allowed, instead of what
-    rounding explains. `device` is where it runs, as torch names it, with TF32 off. `diagnose` looks for the likely
-    cause of the first fault. `progress` wraps the iteration over the layers.
+    `style` ("exact", "flat" or "readable") is verified. A `.py` is run. `bar` is the largest error allowed, instead of
+    what rounding explains. `device` is where it runs, as torch names it, with TF32 off. `diagnose` looks for the
+    likely cause of the first fault. `progress` wraps the iteration over the layers.
 
     Errors are max|ours - reference| / max|reference|. Raises `CaffeError` where the dump is none, or not of this net.
     """

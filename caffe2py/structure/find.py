@@ -20,6 +20,7 @@ LONGEST = 24  # items in a row that repeat together
 OVERHEAD = 6  # lines that a block takes beside those of its layers
 CALL = 1.5  # lines that the use of a block takes
 WORTH = 8  # lines that a block must save
+BRANCHED = -1  # one with branches, which make it a block by themselves
 SMALL = 3  # layers in a projection, and in a small block
 
 
@@ -109,7 +110,7 @@ class _Finder:
     def found(self) -> Structure:
         self._take(self.strict, lambda row: len(row) == 1 and is_gate(self.parts, row[0]), worth=-OVERHEAD * 4)
         self.gates = set(range(len(self.blocks)))
-        self._take(self.strict, lambda row: self._is_block(row) and _branches(row), worth=WORTH)
+        self._take(self.strict, lambda row: self._is_block(row) and _branches(row), worth=BRANCHED)
         self._take(self.loose, self._is_small, worth=WORTH)
         self.gates = set(range(len(self.blocks)))
         self._take(self.strict, self._is_block, worth=WORTH)
@@ -154,8 +155,9 @@ class _Finder:
         sizes = [sum(1 for row in branch for _ in leaves(row)) for branch in region.branches]
         at = sizes.index(min(sizes))
         shortcut = region.branches[at]
-        plain = all(isinstance(item, int) for row in shortcut for item in row)
-        return (at, region.branches[1 - at], shortcut) if sizes[at] <= SMALL < max(sizes) and plain else None
+        plain = all(isinstance(item, int) and self.parts.parts[item].node.weights for row in shortcut for item in row)
+        small = sizes[at] <= SMALL and sizes[at] < max(sizes)
+        return (at, region.branches[1 - at], shortcut) if small and plain else None
 
     def _key(self, halves: tuple[int, Body, Body], join: int) -> tuple[Hashable, ...]:
         return halves[0], self._body_sign(halves[1], self.strict, plain=True), self.strict[join]
@@ -191,7 +193,7 @@ class _Finder:
                 for end in range(start + 1, min(start + LONGEST, len(row)) + 1):
                     if end - start > 1 or isinstance(row[start], Region):
                         places.setdefault(tuple(signs[start:end]), []).append((number, start))
-        best: tuple[float, int, int] | None = None
+        best: tuple[float, int, int, int] | None = None
         chosen = None
         for signs_, where in places.items():
             if len(where) < 2 or signs_ in refused or _is_power(signs_):
@@ -206,7 +208,7 @@ class _Finder:
             if saved < worth or len(apart) < 2:
                 continue
             letters = sum(len(self._title(all_rows[n][s : s + len(signs_)])) for n, s in apart)
-            value = saved, letters, -start
+            value = saved, len(signs_), letters, -start
             if best is None or value > best:
                 best, chosen = value, signs_
         return chosen

@@ -56,7 +56,7 @@ def test_pt2(files: tuple[Path, Path], wanted: list[np.ndarray], tmp_path: Path)
     assert module(torch.zeros(5, 3, 9, 7))[1].shape == (5, 4)
 
 
-@pytest.mark.parametrize("style", ["flat", "exact"])
+@pytest.mark.parametrize("style", ["readable", "flat", "exact"])
 def test_py_runs_where_there_is_no_caffe2py(
     files: tuple[Path, Path], wanted: list[np.ndarray], tmp_path: Path, style: str
 ) -> None:

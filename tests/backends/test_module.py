@@ -26,7 +26,7 @@ def inputs(batch: int = 2) -> torch.Tensor:
     return torch.from_numpy(np.random.RandomState(5).uniform(-1, 1, (batch, 3, 9, 7)).astype(np.float32))
 
 
-@pytest.fixture(params=["flat", "exact"])
+@pytest.fixture(params=["readable", "flat", "exact"])
 def module(request: pytest.FixtureRequest) -> torch.nn.Module:
     return caffe2py.to_torch(graph_of(SMALL, weights=True), style=request.param)
 
@@ -97,7 +97,7 @@ def test_one_output_is_a_tensor() -> None:
     assert isinstance(caffe2py.to_torch(graph_of(text, weights=True))(inputs()), torch.Tensor)
 
 
-@pytest.mark.parametrize("style", ["flat", "exact"])
+@pytest.mark.parametrize("style", ["readable", "flat", "exact"])
 def test_shared_parameters_are_one(style: str) -> None:
     module = caffe2py.to_torch(graph_of(SIAMESE, weights=True), style=style)
     assert module.left.weight is module.right.weight and module.left.bias is module.right.bias

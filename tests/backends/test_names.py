@@ -21,7 +21,7 @@ import caffe2py
 from caffe2py.backends.names import FILE_NAMES, Namer, identifier
 from caffe2py.backends.torch.run import compile_class
 from caffe2py.backends.torch.source import program
-from caffe2py.backends.torch.text import MODULE_NAMES, class_name, functions
+from caffe2py.backends.torch.writing.text import MODULE_NAMES, class_name, functions
 from caffe2py.proto.text.writer import quoted
 from tests.helpers.nets import graph_of
 
@@ -73,7 +73,7 @@ def test_what_is_written_loads(layers: list[str], net: str, blobs: list[str]) ->
     want = caffe2py.run(graph, {blobs[0]: x})[blobs[-1]]
     with tempfile.TemporaryDirectory() as folder:
         made: dict[str, Any] = {"the module": caffe2py.to_torch(graph)}
-        for style in ("flat", "exact"):
+        for style in ("readable", "flat", "exact"):
             caffe2py.convert(graph, Path(folder, f"{style}.py"), style=style)
             made[style] = load_py(Path(folder, f"{style}.py"))
         caffe2py.convert(graph, Path(folder, "net.pt"))

@@ -6,7 +6,7 @@ import contextlib
 import io
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from unittest import mock
 
@@ -39,16 +39,25 @@ def graph_of(text: str, weights: bool = False, phase: str = "TEST", stages: Sequ
     """The graph of a text, with seeded weights where they are wanted."""
     net = filter_net(parse_net(text, "net.prototxt"), phase=phase, level=0, stages=tuple(stages))
     graph = build(net, phase=phase)
-    if not weights:
-        return graph
-    from dataclasses import replace
+    return with_weights(graph, random_weights(graph)) if weights else graph
 
-    arrays = random_weights(graph)
+
+def with_weights(graph: Graph, arrays: Mapping[str, Sequence[np.ndarray]]) -> Graph:
+    """The graph with these weights, by layer."""
     nodes = [
         replace(n, weights=tuple(replace(w, data=arrays[w.owner[0]][w.owner[1]]) for w in n.weights))
         for n in graph.nodes
     ]
     return replace(graph, nodes=tuple(nodes))
+
+
+def steady_weights(graph: Graph, seed: int = 7) -> dict[str, list[np.ndarray]]:
+    """Seeded values with which a deep net neither explodes nor fades."""
+    made = random_weights(graph, seed)
+    for blobs in made.values():
+        if blobs[0].ndim > 1:
+            blobs[0] = (blobs[0] - 0.5) * np.float32((6 / blobs[0][0].size) ** 0.5)
+    return made
 
 
 def random_weights(graph: Graph, seed: int = 7) -> dict[str, list[np.ndarray]]:

@@ -49,7 +49,7 @@ def weighted(graph: Graph, name: str, index: int, value: float) -> Graph:
     return replace(graph, nodes=tuple(replace(n, weights=tuple(weights)) if n.name == name else n for n in graph.nodes))
 
 
-@pytest.mark.parametrize("style", ["exact", "flat"])
+@pytest.mark.parametrize("style", ["exact", "flat", "readable"])
 @each("net", WHOLE, "whole nets", ids=lambda net: net.id)
 def test_whole_nets_of_caffe(net: RecordedNet, tmp_path: Path, style: str) -> None:
     graph = caffe2py.load(net.prototxt, net.caffemodel(tmp_path))

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from caffe2py.backends.preprocessing import preprocessing
-from caffe2py.backends.torch.text import class_name
+from caffe2py.backends.torch.writing.text import class_name
 from caffe2py.graph import Graph
 from caffe2py.layers.base import Shape
 from caffe2py.version import __version__

@@ -14,15 +14,18 @@ from caffe2py.proto.filter import without_rules
 from caffe2py.proto.text.writer import format_net
 
 FORMAT = "caffe2py/1"
-STYLE = "flat"
+FIRST = "flat"  # the style of files that say none
 
 
 def write(graph: Graph, path: Path) -> list[Path]:
     """Write the net and its weights; `load_torch` reads them back, and so does `torch.load(weights_only=True)`."""
+    made = program(graph)
     held = {
         "format": FORMAT,
+        "style": made.style,
+        "layers": made.layers(),
         "prototxt": format_net(without_rules(graph.net)) if graph.net is not None else "",
-        "state_dict": state_dict(program(graph, STYLE)),
+        "state_dict": state_dict(made),
         "metadata": {
             **provenance(graph),
             "inputs": {blob: list(shape) if shape is not None else None for blob, shape in graph.inputs.items()},

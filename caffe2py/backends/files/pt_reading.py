@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from caffe2py.backends.files.pt_file import FORMAT, STYLE
-from caffe2py.backends.torch.program import Program
+from caffe2py.backends.files.pt_file import FIRST, FORMAT
 from caffe2py.backends.torch.run import runner
-from caffe2py.backends.torch.source import program
+from caffe2py.backends.torch.source import STYLES, program
+from caffe2py.backends.torch.writing.program import Program
 from caffe2py.errors import FileError, WeightError
 from caffe2py.graph import Graph
 from caffe2py.graph.build import build
@@ -33,12 +33,12 @@ def load_torch(path: str | os.PathLike[str], plugins: Sequence[str | os.PathLike
     where its state dict is not its net's.
     """
     load_plugins(plugins)
-    graph, state = read(path)
-    return runner(graph, STYLE, state=state).module
+    graph, style, state = read(path)
+    return runner(graph, style, state=state).module
 
 
-def read(path: str | os.PathLike[str]) -> tuple[Graph, dict[str, torch.Tensor]]:
-    """The net (without weights in its graph) and the state dict of a `.pt`, once all that it says has been checked."""
+def read(path: str | os.PathLike[str]) -> tuple[Graph, str, dict[str, torch.Tensor]]:
+    """The net (without weights in its graph), its style and its state dict, once all that a `.pt` says is checked."""
     name = os.fspath(path)
     held = _plain(name)
     text, metadata, state = held.get("prototxt"), held.get("metadata"), held.get("state_dict")
@@ -50,8 +50,28 @@ def read(path: str | os.PathLike[str]) -> tuple[Graph, dict[str, torch.Tensor]]:
         raise FileError(f"its phase is {phase!r}; want {' or '.join(PHASES)}", name)
     inputs = _inputs(metadata.get("inputs"), name)
     graph = build(net, phase=phase, inputs=inputs, ignore_unknown_fields=True)  # as it was when written
-    _check_state(program(graph, STYLE), state, name)
-    return graph, state
+    style, layers = held.get("style", FIRST), held.get("layers", {})
+    if style not in STYLES or not isinstance(layers, dict):
+        raise FileError(f"its style is {style!r}; want {' or '.join(STYLES)}", name)
+    made = program(graph, style)
+    state = _by_layer(made, state, layers)
+    _check_state(made, state, name)
+    return graph, style, state
+
+
+def _by_layer(made: Program, state: Mapping[Any, Any], layers: Mapping[Any, Any]) -> dict[Any, Any]:
+    """The state dict under this program's keys: the text of another version may call the same layers otherwise."""
+    if not layers or made.bindings.keys() == state.keys() or layers.keys() != state.keys():
+        return dict(state)
+    ours: dict[str, list[str]] = {}
+    for key, layer in made.layers().items():
+        ours.setdefault(layer, []).append(key)
+    theirs: dict[Any, list[Any]] = {}
+    for key in state:
+        theirs.setdefault(layers[key], []).append(key)
+    if {layer: len(keys) for layer, keys in ours.items()} != {layer: len(keys) for layer, keys in theirs.items()}:
+        return dict(state)
+    return {mine: state[key] for layer in ours for mine, key in zip(ours[layer], theirs[layer], strict=True)}
 
 
 def _plain(name: str) -> dict[Any, Any]:

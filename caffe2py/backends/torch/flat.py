@@ -6,22 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from caffe2py.backends.names import RESERVED, Namer
-from caffe2py.backends.torch.emitter import Emitter, Helpers
-from caffe2py.backends.torch.program import Binding, Program, Step
-from caffe2py.backends.torch.text import (
-    FILE,
-    MODULE_NAMES,
-    class_name,
-    functions,
-    in_docstring,
-    load_text,
-    shape_lines,
-    with_numbers,
-)
-from caffe2py.errors import LINE, shown
+from caffe2py.backends.torch.writing.emitter import Emitter, Helpers
+from caffe2py.backends.torch.writing.frame import framed
+from caffe2py.backends.torch.writing.layout import laid_out, method
+from caffe2py.backends.torch.writing.program import Binding, Program, Step
+from caffe2py.backends.torch.writing.text import MODULE_NAMES, class_name, functions
+from caffe2py.errors import shown
 from caffe2py.graph import Graph, Node, Value, Weight
 from caffe2py.layers.base import Convert, Misfit, Shape, Term
-from caffe2py.version import __version__
 
 LETTERS = "xyzuvwpqrst"
 
@@ -134,26 +126,25 @@ class FlatWriter:
         outputs = tuple(self._names[v] for v in self.graph.results)
         body = [line for step in self._steps for line in self._commented(step, style)]
         body.append(f"return {', '.join(outputs) or 'None'}")
-        load = load_text(self.class_name, weights or "weights.pth", bool(self._ties))
-        source = FILE.format(
-            title=f"{in_docstring(self.graph.name) or 'A net'}: from Caffe by caffe2py {__version__}, {style} style.",
-            inputs=shape_lines(self.graph.inputs),
-            outputs=shape_lines(dict(zip(self.graph.outputs, self.graph.shapes_of(self.graph.results), strict=True))),
-            notes="".join(f"\nNote: {in_docstring(note, LINE)}\n" for note in self.graph.number_notes),
-            helpers=self._helpers.text(),
-            cls=self.class_name,
-            init="\n".join(f"        {line}" for line in [*self._declared, *self._ties]) or "        pass",
-            arguments="".join(f", {v}: Tensor" for v in self._inputs.values()),
-            result="Tensor" if len(outputs) == 1 else "tuple[Tensor, ...]" if outputs else "None",
-            forward="\n".join(f"        {line}" for line in body),
-            load=load,
-            imports="import json\n" if "json." in load else "",
-        )
+        made = len(outputs)
+        result = "Tensor" if made == 1 else "tuple[Tensor, ...]" if made else "None"
+        declared = [*self._declared, *self._ties] or ["pass"]
+        arguments = ", ".join(["self", *(f"{v}: Tensor" for v in self._inputs.values())])
+        lines = [
+            f"class {self.class_name}(nn.Module):",
+            "    def __init__(self) -> None:",
+            "        super().__init__()",
+            *(line for each in declared for line in laid_out(each, 8)),
+            "",
+            *method(f"forward({arguments}) -> {result}"),
+            *(line for each in body for line in laid_out(each, 8)),
+        ]
+        source = framed(self.graph, style, self.class_name, self._helpers, lines, weights, bool(self._ties))
         return Program(
             self.graph,
             style,
             self.class_name,
-            with_numbers(source),
+            source,
             self._inputs,
             outputs,
             tuple(self._steps),
@@ -163,7 +154,7 @@ class FlatWriter:
 
     @staticmethod
     def _commented(step: Step, style: str) -> list[str]:
-        if style == "flat" or not step.lines:
+        if style != "exact" or not step.lines:
             return list(step.lines)
         return [f"# {shown(step.node.name)} ({shown(step.node.type)})", *step.lines]
 

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 
 from caffe2py.backends.torch.device import CPU, find_device, full_float32
-from caffe2py.backends.torch.program import Program, Step
-from caffe2py.backends.torch.source import program
+from caffe2py.backends.torch.source import DEFAULT, program
+from caffe2py.backends.torch.writing.program import Program, Step
 from caffe2py.errors import CaffeError, NetError, shown
 from caffe2py.graph import Graph, Node, Value
 from caffe2py.graph.memory import at_the_end
@@ -178,7 +178,7 @@ def _tensor(array: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
     return torch.from_numpy(np.array(array, order="C"))
 
 
-def to_torch(graph: Graph, style: str = "flat") -> torch.nn.Module:
+def to_torch(graph: Graph, style: str = DEFAULT) -> torch.nn.Module:
     """The net as a `torch.nn.Module` in eval mode (in training mode for a graph of phase TRAIN).
 
     It takes the net's inputs in Caffe's order and gives its output, or a tuple of them in Caffe's order. The

@@ -1,18 +1,23 @@
 """Graph to Python text: a standalone torch module that says what the net does.
 
 The text is the translation. The module that runs is this text, compiled, so that an emitted file and the
-module in memory cannot differ. Two styles:
+module in memory cannot differ. Three styles:
 
 - exact: one step for each Caffe layer, in Caffe's order, with Caffe's own blobs as parameters and buffers.
-- flat: what a person would write: BatchNorm with Scale is one nn.BatchNorm, layers that do nothing are gone.
+- flat: a line for each layer; BatchNorm with Scale is one nn.BatchNorm, layers that do nothing are gone.
+- readable: what a person would write: a class for what repeats, its widths computed, nothing said twice. What has
+  nothing to repeat has the members of the flat style; what cannot be said so is said as there.
 """
 
 from __future__ import annotations
 
 import difflib
+from contextlib import suppress
 
 from caffe2py.backends.torch.flat import FlatWriter
-from caffe2py.backends.torch.program import Program
+from caffe2py.backends.torch.readable.file import write
+from caffe2py.backends.torch.readable.ops import Unfit
+from caffe2py.backends.torch.writing.program import Program
 from caffe2py.errors import CaffeError, NetError, UnsupportedError, shown
 from caffe2py.graph import Graph
 from caffe2py.graph.unread import check_all_read
@@ -20,27 +25,32 @@ from caffe2py.layers.base import Misfit, layer_types
 from caffe2py.layers.base.opaque import Opaque
 from caffe2py.passes import FLAT
 
-STYLES = ("exact", "flat")
+STYLES = ("readable", "flat", "exact")
+DEFAULT = "readable"
 
 
-def to_source(graph: Graph, style: str = "flat", weights: str | None = None) -> str:
+def to_source(graph: Graph, style: str = DEFAULT, weights: str | None = None) -> str:
     """The net as a Python file that imports torch and nothing else.
 
-    `style` is "flat" or "exact" (see above). `weights` is the name of the `.pth` or `.safetensors` beside the file
-    that its `load()` reads unless told otherwise. Raises `UnsupportedError` with every layer that has no torch view.
+    `style` is "readable", "flat" or "exact" (see above). `weights` is the name of the `.pth` or `.safetensors` beside
+    the file that its `load()` reads unless told otherwise. Raises `UnsupportedError` with every layer that has no
+    torch view.
     """
     return program(graph, style, weights).source
 
 
-def program(graph: Graph, style: str = "flat", weights: str | None = None) -> Program:
+def program(graph: Graph, style: str = DEFAULT, weights: str | None = None) -> Program:
     """The net's text in one style, with its steps and state."""
     if style not in STYLES:
         raise CaffeError(f'no style "{style}"; want {" or ".join(STYLES)}')
     check_runnable(graph)
-    if style == "flat":
+    if style != "exact":
         for change in FLAT:
             graph = change(graph)
-    writer = FlatWriter(graph, reuse=style == "flat")
+    if style == "readable":
+        with suppress(Unfit):
+            return write(graph, weights)
+    writer = FlatWriter(graph, reuse=style != "exact")
     problems = []
     for node in graph.nodes:
         try:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import struct
 import zipfile
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ HEADER = 30  # bytes of a member's header before its name
 WIDE = 20  # bytes that a header of a member of 2 GB and more has besides
 PAD = struct.Struct("<2sH")  # an extra field: whose it is, its length
 PIECE = 1 << 20
+ORDERED = b"ccollections\nOrderedDict\n)R"
 Storages = dict[int, tuple[str, np.ndarray]]  # by the array's identity: two names of one array are one storage
 
 
@@ -69,11 +71,16 @@ def _pickled(value: Any, storages: Storages) -> Iterator[bytes]:
     if isinstance(value, np.ndarray):
         yield from _tensor(value, storages)
     elif isinstance(value, Mapping):
-        yield b"}("
+        ordered = isinstance(value, OrderedDict)
+        yield ORDERED if ordered else b"}"
+        yield b"("
         for item in value.items():
             for each in item:
                 yield from _pickled(each, storages)
         yield b"u"
+        if ordered:  # with its attributes: a state dict of torch's has `_metadata`
+            yield from _pickled(dict(vars(value)), storages)
+            yield b"b"
     elif isinstance(value, list | tuple):
         yield b"](" if isinstance(value, list) else b"("
         for each in value:
@@ -102,4 +109,4 @@ def _tensor(array: np.ndarray, storages: Storages) -> Iterator[bytes]:
     yield b"tQ"
     for place in (0, array.shape, stride, False):
         yield from _pickled(place, storages)
-    yield b"ccollections\nOrderedDict\n)RtR"
+    yield ORDERED + b"tR"

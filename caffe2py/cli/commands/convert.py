@@ -43,7 +43,9 @@ KEEPING = (".prototxt", ".caffemodel", ".h5", ".safetensors")  # files of weight
     help="The file to write; its suffix says as what.",
 )
 @click.option(
-    "--style", type=click.Choice(["flat", "exact"]), help="For .py: as people write, or a step a Caffe layer."
+    "--style",
+    type=click.Choice(["readable", "flat", "exact"]),
+    help="For .py: as a person would write it, a line for each layer, or a step for each Caffe layer.",
 )
 @click.option(
     "--batch", type=click.IntRange(1), help="For .onnx: this batch size; free where the net allows it, if not given."

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--style",
-    type=click.Choice(["exact", "flat"]),
+    type=click.Choice(["exact", "flat", "readable"]),
     default="exact",
     show_default=True,
     help="Without --model: the module to verify, a step a Caffe layer, or as it is converted.",

@@ -38,7 +38,7 @@ class Crop(Layer):
     def torch(self, em: Emitter, x: Term, like: Term) -> str:
         at = axis(self.axis, x.shape)
         sizes = [f"{like}.shape[{at + i}]" for i in range(len(x.shape) - at)]
-        cuts = [f"{o}:{o} + {s}" if o else f":{s}" for o, s in zip(self.starts(x.shape), sizes, strict=True)]
+        cuts = [f"{o} : {o} + {s}" if o else f": {s}" for o, s in zip(self.starts(x.shape), sizes, strict=True)]
         return f"{x}[{', '.join([':'] * at + cuts)}]"
 
     def onnx(self, g: Builder, x: Handle, like: Handle) -> Handle:

@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 from caffe2py.backends.torch.device import find_device
-from caffe2py.backends.torch.run import Runner
 from caffe2py.errors import FileError
 from caffe2py.graph import Graph
 from caffe2py.proof.models.model import Model, TorchModel
@@ -24,18 +23,14 @@ def open_model(
         return TorchModel(f"torch, {style}", graph, style, device=where)
     path = Path(model)
     if path.suffix == ".pt":
-        from caffe2py.backends.files.pt_file import STYLE
         from caffe2py.backends.files.pt_reading import read
 
-        source, state = read(path)
-        return TorchModel(path.name, source, STYLE, state, device=where)
+        source, style, state = read(path)
+        return TorchModel(path.name, source, style, state, device=where)
     if path.suffix == ".py":
         from caffe2py.proof.models.py_model import read_py
 
-        style, held = read_py(graph, path)
-        if isinstance(held, Runner):
-            return TorchModel(path.name, graph, style, made=held, device=where)
-        return TorchModel(path.name, graph, style, held, device=where)
+        return read_py(graph, path, where)
     if path.suffix == ".onnx":
         from caffe2py.proof.models.onnx_model import OnnxModel
 

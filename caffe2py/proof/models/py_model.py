@@ -10,18 +10,22 @@ from pathlib import Path
 
 import torch
 
-from caffe2py.backends.torch.program import Program, Step
+from caffe2py.backends.torch.device import CPU
 from caffe2py.backends.torch.run import Runner
 from caffe2py.backends.torch.source import STYLES, program
+from caffe2py.backends.torch.writing.program import Program, Step
 from caffe2py.errors import FileError
 from caffe2py.graph import Graph
+from caffe2py.proof.models.edited_py import EditedPy
+from caffe2py.proof.models.model import Model, TorchModel
 
 
-def read_py(graph: Graph, path: Path) -> tuple[str, Mapping[str, torch.Tensor] | Runner]:
-    """The style of a `.py` that `convert` wrote of this net, and its weights; its module, where its text was changed.
+def read_py(graph: Graph, path: Path, device: torch.device = CPU) -> Model:
+    """What runs as a `.py` says that `convert` wrote of this net.
 
-    A file that is still as it was written is not run: its text is ours. One that was edited is, and must have kept the
-    variables of its `forward` in their order. Raises `FileError` for any other file.
+    A file that is still as it was written is not run: its text is ours. One that was edited is; it must say its style
+    where it did, and in the flat and the exact style must have kept the variables of its `forward` in their order.
+    Raises `FileError` for any other file.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -33,10 +37,13 @@ def read_py(graph: Graph, path: Path) -> tuple[str, Mapping[str, torch.Tensor] |
     for style in STYLES:
         made = program(graph, style, path.with_suffix(".pth").name)
         if made.source == text:
-            return style, _weights(path.with_suffix(".pth"))
+            return TorchModel(path.name, graph, style, _weights(path.with_suffix(".pth")), device=device)
         steps = _steps(made, lines)
         if steps is not None:
-            return style, Runner(replace(made, steps=steps), _module(path))
+            held = Runner(replace(made, steps=steps), _module(path))
+            return TorchModel(path.name, graph, style, made=held, device=device)
+    if "readable style" in (ast.get_docstring(ast.parse(text)) or ""):
+        return EditedPy(path.name, graph, _module(path).to(device), device)
     raise FileError(
         f'is not what convert writes of net "{graph.name}"; want its forward to keep its variables', str(path)
     )

@@ -6,15 +6,26 @@ from torch import Tensor
 
 
 def correlation(
-    a: Tensor, b: Tensor, pad: int, kernel: int, displacement: int, stride_1: int, stride_2: int, subtract: bool
+    a: Tensor,
+    b: Tensor,
+    pad: int,
+    kernel: int,
+    displacement: int,
+    stride_1: int,
+    stride_2: int,
+    subtract: bool,
 ) -> Tensor:
     """The mean of a * b, or of |a - b|, over channels and a window, with b shifted: a channel for each shift."""
     a, b = F.pad(a, [pad] * 4), F.pad(b, [pad] * 4)
     border = displacement + kernel // 2
-    high, wide = ((-(-(n - 2 * border) // stride_1) - 1) * stride_1 + kernel for n in a.shape[2:])
+    high, wide = (
+        (-(-(n - 2 * border) // stride_1) - 1) * stride_1 + kernel for n in a.shape[2:]
+    )
     radius = displacement // stride_2
     shifts = [displacement + i * stride_2 for i in range(-radius, radius + 1)]
-    still = a[:, :, displacement : displacement + high, displacement : displacement + wide]
+    still = a[
+        :, :, displacement : displacement + high, displacement : displacement + wide
+    ]
     tops = []
     for y in shifts:
         for x in shifts:
@@ -35,7 +46,9 @@ def flow_warp(image: Tensor, flow: Tensor, fill: float) -> Tensor:
     flat = image.flatten(2)
 
     def at(row: Tensor, column: Tensor) -> Tensor:
-        index = (row * width + column).long().flatten(1)[:, None].expand(-1, channels, -1)
+        index = (
+            (row * width + column).long().flatten(1)[:, None].expand(-1, channels, -1)
+        )
         return flat.gather(2, index).view_as(image)
 
     across, down = (x - left)[:, None], (y - above)[:, None]
@@ -48,5 +61,7 @@ def mean_of_numbers(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     """rows * x * columns^T by the weight of what is no NaN; NaN where that of NaN is more than half of it."""
     missing = x.isnan()
     total = rows @ torch.where(missing, 0.0, x) @ columns.T
-    counted, lost = (rows @ part.to(x.dtype) @ columns.T for part in (~missing, missing))
+    counted, lost = (
+        rows @ part.to(x.dtype) @ columns.T for part in (~missing, missing)
+    )
     return torch.where(lost > 0.5 * counted, torch.nan, total / counted)

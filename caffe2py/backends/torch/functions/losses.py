@@ -5,12 +5,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def normalised(losses: Tensor, counted: Tensor, samples: int, normalization: str) -> Tensor:
+def normalised(
+    losses: Tensor, counted: Tensor, samples: int, normalization: str
+) -> Tensor:
     """The sum of the losses that count over: all of them (FULL), those that count (VALID), the samples, 1 (NONE)."""
     total = torch.where(counted, losses, 0.0).sum()
     if normalization == "VALID":
         return total / counted.sum().clamp(min=1)
-    return total / max({"FULL": losses.numel(), "BATCH_SIZE": samples, "NONE": 1}[normalization], 1)
+    return total / max(
+        {"FULL": losses.numel(), "BATCH_SIZE": samples, "NONE": 1}[normalization], 1
+    )
 
 
 def floored(x: Tensor, low: float) -> Tensor:
@@ -24,18 +28,35 @@ def classes_last(x: Tensor, axis: int) -> Tensor:
 
 
 def softmax_loss(
-    x: Tensor, label: Tensor, axis: int = 1, normalization: str = "VALID", ignore_label: int | None = None
+    x: Tensor,
+    label: Tensor,
+    axis: int = 1,
+    normalization: str = "VALID",
+    ignore_label: int | None = None,
 ) -> Tensor:
     """The mean of -log softmax(x)[label]; a probability counts as float32's smallest normal number at the least.
 
     As in Caffe the logarithm is that of the rounded probability, which shows where it is near 1.
     """
     target = label.flatten().long()
-    counted = torch.ones_like(target, dtype=torch.bool) if ignore_label is None else target != ignore_label
+    counted = (
+        torch.ones_like(target, dtype=torch.bool)
+        if ignore_label is None
+        else target != ignore_label
+    )
     rows, chosen = classes_last(x, axis), torch.where(counted, target, 0)[:, None]
     log_p = F.log_softmax(rows, 1).gather(1, chosen)[:, 0]
-    p = torch.softmax(rows.detach(), 1).gather(1, chosen)[:, 0].clamp(min=1.1754943508222875e-38)
-    return normalised(-(log_p + (p.log() - log_p).detach()), counted, x.shape[:axis].numel(), normalization)
+    p = (
+        torch.softmax(rows.detach(), 1)
+        .gather(1, chosen)[:, 0]
+        .clamp(min=1.1754943508222875e-38)
+    )
+    return normalised(
+        -(log_p + (p.log() - log_p).detach()),
+        counted,
+        x.shape[:axis].numel(),
+        normalization,
+    )
 
 
 def infogain_loss(
@@ -48,9 +69,15 @@ def infogain_loss(
 ) -> Tensor:
     """The mean of -sum_k gain[label, k] log softmax(x)[k]; a probability counts as 1e-20 at the least."""
     target = label.flatten().long()
-    counted = torch.ones_like(target, dtype=torch.bool) if ignore_label is None else target != ignore_label
+    counted = (
+        torch.ones_like(target, dtype=torch.bool)
+        if ignore_label is None
+        else target != ignore_label
+    )
     log_p = F.log_softmax(classes_last(x, axis), 1)
-    rows = gain.detach().reshape(x.shape[axis], x.shape[axis])[torch.where(counted, target, 0)]
+    rows = gain.detach().reshape(x.shape[axis], x.shape[axis])[
+        torch.where(counted, target, 0)
+    ]
     losses = -(rows * floored(log_p, -46.051701859880914)).sum(1)
     return normalised(losses, counted, x.shape[:axis].numel(), normalization)
 
@@ -63,11 +90,18 @@ def multinomial_logistic_loss(p: Tensor, label: Tensor) -> Tensor:
 
 
 def sigmoid_loss(
-    x: Tensor, label: Tensor, normalization: str = "BATCH_SIZE", ignore_label: int | None = None
+    x: Tensor,
+    label: Tensor,
+    normalization: str = "BATCH_SIZE",
+    ignore_label: int | None = None,
 ) -> Tensor:
     """The cross-entropy of sigmoid(x) and label, both of any value between 0 and 1."""
     target = label.detach().reshape(x.shape)
-    counted = torch.ones_like(x, dtype=torch.bool) if ignore_label is None else target.int() != ignore_label
+    counted = (
+        torch.ones_like(x, dtype=torch.bool)
+        if ignore_label is None
+        else target.int() != ignore_label
+    )
     losses = F.binary_cross_entropy_with_logits(x, target, reduction="none")
     return normalised(losses, counted, x.shape[0], normalization)
 
@@ -85,7 +119,9 @@ def hinge_loss(x: Tensor, label: Tensor, squared: bool = False) -> Tensor:
     return (margin**2 if squared else margin).sum() / x.shape[0]
 
 
-def contrastive_loss(a: Tensor, b: Tensor, similar: Tensor, margin: float, legacy: bool = False) -> Tensor:
+def contrastive_loss(
+    a: Tensor, b: Tensor, similar: Tensor, margin: float, legacy: bool = False
+) -> Tensor:
     """Half of d^2 where similar, else of max(margin - d, 0)^2 (legacy: max(margin - d^2, 0)), by sample.
 
     The gradient of d is (a - b) / (d + 1e-4), as in Caffe.
@@ -94,16 +130,26 @@ def contrastive_loss(a: Tensor, b: Tensor, similar: Tensor, margin: float, legac
     root = square.detach().sqrt()
     distance = root + (square - square.detach()) / (2 * (root + 1e-4))
     apart = F.relu(margin - square) if legacy else F.relu(margin - distance) ** 2
-    return torch.where(similar.flatten().int() != 0, square, apart).sum() / a.shape[0] / 2
+    return (
+        torch.where(similar.flatten().int() != 0, square, apart).sum() / a.shape[0] / 2
+    )
 
 
 def accuracy(
-    x: Tensor, label: Tensor, axis: int = 1, top_k: int = 1, ignore_label: int | None = None
+    x: Tensor,
+    label: Tensor,
+    axis: int = 1,
+    top_k: int = 1,
+    ignore_label: int | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The share of labels whose score is among the top_k, and that share for each class. A tie counts against."""
     rows = classes_last(x, axis)
     target = label.flatten().long()
-    counted = torch.ones_like(target, dtype=torch.bool) if ignore_label is None else target != ignore_label
+    counted = (
+        torch.ones_like(target, dtype=torch.bool)
+        if ignore_label is None
+        else target != ignore_label
+    )
     target = torch.where(counted, target, 0)
     at_label = rows.gather(1, target[:, None])
     hit = ((rows >= at_label).sum(1) <= top_k) & counted
@@ -114,7 +160,11 @@ def accuracy(
 
 
 def smooth_l1_loss(
-    x: Tensor, y: Tensor, inside: Tensor | None = None, outside: Tensor | None = None, sigma: float = 1.0
+    x: Tensor,
+    y: Tensor,
+    inside: Tensor | None = None,
+    outside: Tensor | None = None,
+    sigma: float = 1.0,
 ) -> Tensor:
     """Half the square of sigma times the difference where it is below 1 / sigma^2, else its size; by sample."""
     d = x - y.reshape(x.shape)

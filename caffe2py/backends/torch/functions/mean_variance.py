@@ -11,4 +11,6 @@ def mean_variance_norm(x: Tensor, axes: tuple[int, ...], eps: float) -> Tensor:
     # (sqrt(variance) + eps)^2 is variance plus this, which Caffe's gradient holds constant.
     rest = eps * (2 * torch.sqrt(variance.detach()) + eps)
     divisor = torch.sqrt(variance + rest)
-    return centred / (divisor if eps >= 0 else divisor.copysign(variance.detach().sqrt() + eps))
+    return centred / (
+        divisor if eps >= 0 else divisor.copysign(variance.detach().sqrt() + eps)
+    )

@@ -5,14 +5,21 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def pooled_size(n: int, kernel: int, stride: int, pad: int, ceil: bool, clip: bool) -> int:
+def pooled_size(
+    n: int, kernel: int, stride: int, pad: int, ceil: bool, clip: bool
+) -> int:
     """Caffe pools round up; with a pad, the last window must start inside the image or the padding on its left."""
     size = (n + 2 * pad - kernel + (stride - 1 if ceil else 0)) // stride + 1
     return size - 1 if clip and (size - 1) * stride >= n + pad else size
 
 
 def pad_for_windows(
-    x: Tensor, kernel: tuple[int, int], stride: tuple[int, int], pad: tuple[int, int], ceil: bool, value: float
+    x: Tensor,
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    pad: tuple[int, int],
+    ceil: bool,
+    value: float,
 ) -> tuple[Tensor, tuple[int, int], tuple[int, int]]:
     """x with all that its windows cover; how many there are down and across, and how many of them hold something.
 
@@ -25,15 +32,25 @@ def pad_for_windows(
     across = min(columns, (x.shape[3] + pad[1] - 1) // stride[1] + 1)
     below = max((down - 1) * stride[0] + kernel[0] - pad[0] - x.shape[2], 0)
     right = max((across - 1) * stride[1] + kernel[1] - pad[1] - x.shape[3], 0)
-    return F.pad(x, (pad[1], right, pad[0], below), value=value), (rows, columns), (down, across)
+    return (
+        F.pad(x, (pad[1], right, pad[0], below), value=value),
+        (rows, columns),
+        (down, across),
+    )
 
 
 def max_windows(
-    x: Tensor, kernel: tuple[int, int], stride: tuple[int, int], pad: tuple[int, int], ceil: bool
+    x: Tensor,
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    pad: tuple[int, int],
+    ceil: bool,
 ) -> tuple[Tensor, Tensor]:
     """The largest value of each window and its index h * W + w; the lowest number and -1 where a window is outside."""
     lowest = torch.finfo(x.dtype).min
-    padded, (rows, columns), (down, across) = pad_for_windows(x, kernel, stride, pad, ceil, lowest)
+    padded, (rows, columns), (down, across) = pad_for_windows(
+        x, kernel, stride, pad, ceil, lowest
+    )
     y, index = F.max_pool2d(padded, kernel, stride, return_indices=True)
     y, index = y[:, :, :down, :across], index[:, :, :down, :across]
     h = index // padded.shape[3] - pad[0]
@@ -53,14 +70,22 @@ def average_windows(
     include_pad: bool = True,
 ) -> Tensor:
     """The mean of each window: padding counts, unless it is not to, and what hangs over beyond it does not."""
-    padded, (rows, columns), (down, across) = pad_for_windows(x, kernel, stride, pad, ceil, 0.0)
-    total = F.avg_pool2d(padded, kernel, stride, divisor_override=1)[:, :, :down, :across]
+    padded, (rows, columns), (down, across) = pad_for_windows(
+        x, kernel, stride, pad, ceil, 0.0
+    )
+    total = F.avg_pool2d(padded, kernel, stride, divisor_override=1)[
+        :, :, :down, :across
+    ]
     total = F.pad(total, (0, columns - across, 0, rows - down))
     top = torch.arange(rows, device=x.device) * stride[0] - pad[0]
     left = torch.arange(columns, device=x.device) * stride[1] - pad[1]
     edge = pad if include_pad else (0, 0)
-    high = torch.clamp(top + kernel[0], max=x.shape[2] + edge[0]) - top.clamp(min=-edge[0])
-    wide = torch.clamp(left + kernel[1], max=x.shape[3] + edge[1]) - left.clamp(min=-edge[1])
+    high = torch.clamp(top + kernel[0], max=x.shape[2] + edge[0]) - top.clamp(
+        min=-edge[0]
+    )
+    wide = torch.clamp(left + kernel[1], max=x.shape[3] + edge[1]) - left.clamp(
+        min=-edge[1]
+    )
     return total / (high[:, None] * wide).to(x.dtype)
 
 

@@ -5,18 +5,32 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def pool_nd(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], pad: tuple[int, ...], average: bool) -> Tensor:
+def pool_nd(
+    x: Tensor,
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    pad: tuple[int, ...],
+    average: bool,
+) -> Tensor:
     """The largest value, or the average, of each window; padding counts, what hangs over beyond it does not."""
     axes, spatial = range(len(kernel)), x.shape[2:]
     sizes = [-(-(spatial[i] + 2 * pad[i] - kernel[i]) // stride[i]) + 1 for i in axes]
     if any(pad):
-        sizes = [m - 1 if (m - 1) * stride[i] >= spatial[i] + pad[i] else m for i, m in enumerate(sizes)]
-    over = [max((sizes[i] - 1) * stride[i] + kernel[i] - pad[i] - spatial[i], 0) for i in axes]
+        sizes = [
+            m - 1 if (m - 1) * stride[i] >= spatial[i] + pad[i] else m
+            for i, m in enumerate(sizes)
+        ]
+    over = [
+        max((sizes[i] - 1) * stride[i] + kernel[i] - pad[i] - spatial[i], 0)
+        for i in axes
+    ]
     around = [n for i in reversed(axes) for n in (pad[i], over[i])]
     inside = (slice(None), slice(None), *(slice(m) for m in sizes))
     if not average:
         pooled = F.max_pool3d if len(kernel) == 3 else F.max_pool2d
-        return pooled(F.pad(x, around, value=torch.finfo(x.dtype).min), kernel, stride)[inside]
+        return pooled(F.pad(x, around, value=torch.finfo(x.dtype).min), kernel, stride)[
+            inside
+        ]
     summed = F.avg_pool3d if len(kernel) == 3 else F.avg_pool2d
     total = summed(F.pad(x, around), kernel, stride, divisor_override=1)[inside]
     for i in axes:

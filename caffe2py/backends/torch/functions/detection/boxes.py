@@ -4,20 +4,33 @@ import torch
 from torch import Tensor
 
 
-def overlap(box: Tensor, boxes: Tensor, pixel: float = 0.0, of_smaller: bool = False) -> Tensor:
+def overlap(
+    box: Tensor, boxes: Tensor, pixel: float = 0.0, of_smaller: bool = False
+) -> Tensor:
     """The intersection of a box with each of others over their union, or over the smaller; 0 where they do not meet.
 
     `pixel` is 1 where the numbers are those of the last pixels inside. A box that is inside out has no area.
     """
-    sides = torch.minimum(box[2:], boxes[:, 2:]) - torch.maximum(box[:2], boxes[:, :2]) + pixel
+    sides = (
+        torch.minimum(box[2:], boxes[:, 2:])
+        - torch.maximum(box[:2], boxes[:, :2])
+        + pixel
+    )
     shared = sides.clamp(min=0).prod(1)
-    one, other = ((b[..., 2:] - b[..., :2] + pixel).clamp(min=0).prod(-1) for b in (box, boxes))
+    one, other = (
+        (b[..., 2:] - b[..., :2] + pixel).clamp(min=0).prod(-1) for b in (box, boxes)
+    )
     whole = torch.minimum(one, other) if of_smaller else one + other - shared
     return torch.where(shared > 0, shared / whole, 0.0)
 
 
 def keep_apart(
-    boxes: Tensor, most: float, eta: float = 1.0, pixel: float = 0.0, limit: int = -1, of_smaller: bool = False
+    boxes: Tensor,
+    most: float,
+    eta: float = 1.0,
+    pixel: float = 0.0,
+    limit: int = -1,
+    of_smaller: bool = False,
 ) -> Tensor:
     """Which boxes, the best first, overlap none that is kept before them by more than `most`; `limit` of them at most.
 

@@ -30,25 +30,37 @@ def box_output(
             d = d * d.new_tensor(std) + d.new_tensor(mean)
         field = d.new_tensor([wide, high])
         y, z = (torch.arange(n, dtype=x.dtype, device=x.device) for n in x.shape[2:])
-        cells = torch.stack([z.expand(len(y), -1), y[:, None].expand(-1, len(z))], 2).reshape(-1, 2)
+        cells = torch.stack(
+            [z.expand(len(y), -1), y[:, None].expand(-1, len(z))], 2
+        ).reshape(-1, 2)
         size = field * torch.exp(d[..., 2:].clamp(-growth, growth))
         low = d[..., :2].clamp(-reach, reach) * field + (cells + 0.5) * rate - size / 2
         low = low.clamp(min=0)
-        size = torch.minimum(size, d.new_tensor([x.shape[3] * rate, x.shape[2] * rate]) - low)
+        size = torch.minimum(
+            size, d.new_tensor([x.shape[3] * rate, x.shape[2] * rate]) - low
+        )
         good = (score >= least) & (size >= smallest).all(2)
         scores.append(torch.where(good, score, float("-inf")))
         boxes.append(torch.cat([low, low + size], 2))
     rows = []
-    for i, (score, box) in enumerate(zip(torch.cat(scores, 1), torch.cat(boxes, 1), strict=True)):
-        order = len(score) - 1 - best_first(score.flip(0))  # of equal scores the last comes first
+    for i, (score, box) in enumerate(
+        zip(torch.cat(scores, 1), torch.cat(boxes, 1), strict=True)
+    ):
+        order = (
+            len(score) - 1 - best_first(score.flip(0))
+        )  # of equal scores the last comes first
         order = order[score[order].isfinite()]
         order = order[:before] if before else order
         kept = order[keep_apart(box[order], most, of_smaller=of_smaller)]
         kept = kept[:behind] if behind else kept
-        rows.append(torch.cat([score[kept, None] * 0 + i, box[kept], score[kept, None]], 1))
+        rows.append(
+            torch.cat([score[kept, None] * 0 + i, box[kept], score[kept, None]], 1)
+        )
     found = torch.cat(rows)
     if not len(found):
-        return found.new_tensor([0.0, 1, 1, 10, 10]).view(1, 5, 1, 1), found.new_zeros(1, 6, 1, 1)
+        return found.new_tensor([0.0, 1, 1, 10, 10]).view(1, 5, 1, 1), found.new_zeros(
+            1, 6, 1, 1
+        )
     return found[:, :5, None, None], found[..., None, None]
 
 
@@ -65,15 +77,28 @@ def yolo_output(
     boxes, scores = [], []
     for x, pairs, scale in zip(maps, anchors, scales, strict=True):
         side, number = x.shape[2], len(pairs) // 2
-        cells = x.reshape(len(x), number, 5 + classes, side, side).permute(0, 3, 4, 1, 2)
-        y, z = torch.meshgrid(*[torch.arange(side, dtype=x.dtype, device=x.device)] * 2, indexing="ij")
-        middle = (torch.stack([z, y], 2)[:, :, None] + torch.sigmoid(cells[..., :2])) / side
-        half = torch.exp(cells[..., 2:4]) * x.new_tensor(pairs).view(-1, 2) / (side * scale) / 2
+        cells = x.reshape(len(x), number, 5 + classes, side, side).permute(
+            0, 3, 4, 1, 2
+        )
+        y, z = torch.meshgrid(
+            *[torch.arange(side, dtype=x.dtype, device=x.device)] * 2, indexing="ij"
+        )
+        middle = (
+            torch.stack([z, y], 2)[:, :, None] + torch.sigmoid(cells[..., :2])
+        ) / side
+        half = (
+            torch.exp(cells[..., 2:4])
+            * x.new_tensor(pairs).view(-1, 2)
+            / (side * scale)
+            / 2
+        )
         boxes.append(torch.cat([middle - half, middle + half], -1).reshape(-1, 4))
         said = cells[..., 5:].softmax(-1) if one else torch.sigmoid(cells[..., 5:])
         scores.append((torch.sigmoid(cells[..., 4:5]) * said).reshape(-1, classes))
     box, score = torch.cat(boxes), torch.cat(scores)
-    label = torch.arange(classes, dtype=score.dtype, device=score.device).expand(score.shape)
+    label = torch.arange(classes, dtype=score.dtype, device=score.device).expand(
+        score.shape
+    )
     if one:
         score, label = (v[:, None] for v in score.max(1))
     row, column = (score > least).nonzero(as_tuple=True)
@@ -82,7 +107,15 @@ def yolo_output(
     kept = keep_apart(box[row], most)
     row, column = row[kept], column[kept]
     values = score[row, column][:, None]
-    rows = torch.cat([values * 0, label[row, column][:, None].to(values.dtype) + 1, values, box[row]], 1)
+    rows = torch.cat(
+        [
+            values * 0,
+            label[row, column][:, None].to(values.dtype) + 1,
+            values,
+            box[row],
+        ],
+        1,
+    )
     if not len(rows):
         images = torch.arange(len(maps[0]), dtype=values.dtype, device=values.device)
         rows = F.pad(images[:, None], (0, 6), value=-1.0)
@@ -94,9 +127,13 @@ def reorg(x: Tensor, stride: int, reverse: bool = False) -> Tensor:
     n, c, h, w = x.shape
     if reverse:
         apart = x.reshape(n, stride, stride, c // stride**2, h, w)
-        return apart.permute(0, 3, 4, 1, 5, 2).reshape(n, c // stride**2, h * stride, w * stride)
+        return apart.permute(0, 3, 4, 1, 5, 2).reshape(
+            n, c // stride**2, h * stride, w * stride
+        )
     apart = x.reshape(n, c // stride**2, h, stride, w, stride)
-    return apart.permute(0, 3, 5, 1, 2, 4).reshape(n, c * stride**2, h // stride, w // stride)
+    return apart.permute(0, 3, 5, 1, 2, 4).reshape(
+        n, c * stride**2, h // stride, w // stride
+    )
 
 
 def peaks(x: Tensor, parts: int, most: int, least: float, reach: int) -> Tensor:
@@ -108,19 +145,29 @@ def peaks(x: Tensor, parts: int, most: int, least: float, reach: int) -> Tensor:
     for down in range(3):
         for across in range(3):
             if (down, across) != (1, 1):
-                peak = peak & (inner > x[:, :, down : high - 2 + down, across : wide - 2 + across])
+                peak = peak & (
+                    inner > x[:, :, down : high - 2 + down, across : wide - 2 + across]
+                )
     found = F.pad(peak.to(x.dtype), (1, 1, 1, 1)).flatten(2)
-    rank, index = (found * torch.arange(high * wide, 0, -1, dtype=x.dtype, device=x.device)).topk(most, 2)
+    rank, index = (
+        found * torch.arange(high * wide, 0, -1, dtype=x.dtype, device=x.device)
+    ).topk(most, 2)
     y, z = (torch.arange(s, dtype=x.dtype, device=x.device) for s in (high, wide))
     weight = x.new_ones(1, 1, 2 * reach + 1, 2 * reach + 1)
 
     def around(values: Tensor) -> Tensor:
         return (
-            F.conv2d(values.reshape(-1, 1, high, wide), weight, padding=reach).view(n, -1, high * wide).gather(2, index)
+            F.conv2d(values.reshape(-1, 1, high, wide), weight, padding=reach)
+            .view(n, -1, high * wide)
+            .gather(2, index)
         )
 
     mass = around(x)
-    columns = [around(x * z) / mass, around(x * y[:, None]) / mass, x.flatten(2).gather(2, index)]
+    columns = [
+        around(x * z) / mass,
+        around(x * y[:, None]) / mass,
+        x.flatten(2).gather(2, index),
+    ]
     rows = torch.where(rank[..., None] > 0, torch.stack(columns, 3), 0.0)
     number = found.sum(2, keepdim=True).clamp(max=most)
     return torch.cat([F.pad(number[..., None], (0, 2)), rows], 2)
@@ -147,7 +194,9 @@ def clusters(
             continue
         found = [
             [*box, members]
-            for box, members in similar([[int(v) for v in box] for box in boxes], group, eps)
+            for box, members in similar(
+                [[int(v) for v in box] for box in boxes], group, eps
+            )
             if box[3] - box[1] >= smallest
         ]
         if found:
@@ -157,19 +206,31 @@ def clusters(
     return made
 
 
-def similar(boxes: list[list[int]], group: int, eps: float) -> list[tuple[list[int], int]]:
+def similar(
+    boxes: list[list[int]], group: int, eps: float
+) -> list[tuple[list[int], int]]:
     """Means of boxes (x, y, width, height) that are alike, and of how many each is; more than `group` of them."""
     kind = list(range(len(boxes)))
     for i, a in enumerate(boxes):
         for j, b in enumerate(boxes[:i]):
             far = eps * (min(a[2], b[2]) + min(a[3], b[3])) * 0.5
-            sides = ((a[0], b[0]), (a[1], b[1]), (a[0] + a[2], b[0] + b[2]), (a[1] + a[3], b[1] + b[3]))
+            sides = (
+                (a[0], b[0]),
+                (a[1], b[1]),
+                (a[0] + a[2], b[0] + b[2]),
+                (a[1] + a[3], b[1] + b[3]),
+            )
             if all(abs(p - q) <= far for p, q in sides):
                 kind = [kind[j] if k == kind[i] else k for k in kind]
     means: list[tuple[list[int], int]] = []
     for k in dict.fromkeys(kind):
         alike = [box for box, other in zip(boxes, kind, strict=True) if other == k]
-        means.append(([round(sum(side) / len(alike)) for side in zip(*alike, strict=True)], len(alike)))
+        means.append(
+            (
+                [round(sum(side) / len(alike)) for side in zip(*alike, strict=True)],
+                len(alike),
+            )
+        )
     kept = []
     for i, (a, members) in enumerate(means):
         inside = any(

@@ -10,25 +10,42 @@ def round_away(x: Tensor) -> Tensor:
     return torch.where((x - whole).abs() == 0.5, whole + torch.sign(x), torch.round(x))
 
 
-def bin_edges(start: Tensor, size: Tensor, bins: int, most: int) -> tuple[Tensor, Tensor]:
+def bin_edges(
+    start: Tensor, size: Tensor, bins: int, most: int
+) -> tuple[Tensor, Tensor]:
     """The first pixel of each bin (R, bins) of sides that start at `start`, and the first behind it, in 0 to `most`."""
     place = torch.arange(bins, dtype=size.dtype, device=size.device)
     each = size[:, None] / bins
-    low, high = torch.floor(place * each + start[:, None]), torch.ceil((place + 1) * each + start[:, None])
+    low, high = (
+        torch.floor(place * each + start[:, None]),
+        torch.ceil((place + 1) * each + start[:, None]),
+    )
     return low.clamp(0, most).long(), high.clamp(0, most).long()
 
 
-def roi_max_pool(x: Tensor, rois: Tensor, bins: tuple[int, int], scale: float, pad_ratio: float = 0.0) -> Tensor:
+def roi_max_pool(
+    x: Tensor, rois: Tensor, bins: tuple[int, int], scale: float, pad_ratio: float = 0.0
+) -> Tensor:
     """The largest value in each of the bins down and across; 0 where a bin has no pixel."""
     rois = rois.detach().reshape(-1, 5)
     pad = (rois[:, 3:] - rois[:, 1:3] + 1) * pad_ratio
-    low, high = round_away((rois[:, 1:3] - pad) * scale), round_away((rois[:, 3:] + pad) * scale)
+    low, high = (
+        round_away((rois[:, 1:3] - pad) * scale),
+        round_away((rois[:, 3:] + pad) * scale),
+    )
     size = (high - low + 1).clamp(min=1)
-    tops, bottoms = (e.tolist() for e in bin_edges(low[:, 1], size[:, 1], bins[0], x.shape[2]))
-    lefts, rights = (e.tolist() for e in bin_edges(low[:, 0], size[:, 0], bins[1], x.shape[3]))
+    tops, bottoms = (
+        e.tolist() for e in bin_edges(low[:, 1], size[:, 1], bins[0], x.shape[2])
+    )
+    lefts, rights = (
+        e.tolist() for e in bin_edges(low[:, 0], size[:, 0], bins[1], x.shape[3])
+    )
     made = []
     for r, image in enumerate(rois[:, 0].long().tolist()):
-        columns = [x[image, :, :, a:b].amax(2) if a < b else None for a, b in zip(lefts[r], rights[r], strict=True)]
+        columns = [
+            x[image, :, :, a:b].amax(2) if a < b else None
+            for a, b in zip(lefts[r], rights[r], strict=True)
+        ]
         blank = x.new_zeros(x.shape[1])
         cells = [
             [blank if c is None or a >= b else c[:, a:b].amax(1) for c in columns]
@@ -49,13 +66,21 @@ def ps_roi_pool(x: Tensor, rois: Tensor, bins: int, scale: float) -> Tensor:
     rows = ((h >= top[:, :, None]) & (h < bottom[:, :, None])).to(x.dtype)
     columns = ((w >= left[:, :, None]) & (w < right[:, :, None])).to(x.dtype)
     own = (rois[:, :1].long() == torch.arange(x.shape[0], device=x.device)).to(x.dtype)
-    parts = torch.einsum("bdijhw,rjw->bdijhr", x.unflatten(1, (-1, bins, bins)), columns)
-    total = torch.einsum("bdijhr,rihb->rdij", parts, rows[:, :, :, None] * own[:, None, None])
-    area = (bottom - top).clamp(min=0)[:, None, :, None] * (right - left).clamp(min=0)[:, None, None]
+    parts = torch.einsum(
+        "bdijhw,rjw->bdijhr", x.unflatten(1, (-1, bins, bins)), columns
+    )
+    total = torch.einsum(
+        "bdijhr,rihb->rdij", parts, rows[:, :, :, None] * own[:, None, None]
+    )
+    area = (bottom - top).clamp(min=0)[:, None, :, None] * (right - left).clamp(min=0)[
+        :, None, None
+    ]
     return total / area.clamp(min=1).to(x.dtype)
 
 
-def between(x: Tensor, image: Tensor, at: Tensor, axis: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def between(
+    x: Tensor, image: Tensor, at: Tensor, axis: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Pixels before and behind places along an axis, the share of the second, and whether a place is in x at all."""
     most = x.shape[axis] - 1
     inside = (at >= -1) & (at <= most + 1)
@@ -65,7 +90,12 @@ def between(x: Tensor, image: Tensor, at: Tensor, axis: int) -> tuple[Tensor, Te
 
 
 def roi_align(
-    x: Tensor, rois: Tensor, bins: tuple[int, int], scale: float, samples: int, pad_ratio: float = 0.0
+    x: Tensor,
+    rois: Tensor,
+    bins: tuple[int, int],
+    scale: float,
+    samples: int,
+    pad_ratio: float = 0.0,
 ) -> Tensor:
     """The mean of samples x samples values, between the pixels, in each of the bins down and across."""
     rois = rois.detach().reshape(-1, 5)
@@ -75,7 +105,9 @@ def roi_align(
     places = []
     for axis in (1, 0):
         number = bins[1 - axis] * samples
-        step = (torch.arange(number, dtype=x.dtype, device=x.device) + 0.5) * (size[:, axis : axis + 1] / number)
+        step = (torch.arange(number, dtype=x.dtype, device=x.device) + 0.5) * (
+            size[:, axis : axis + 1] / number
+        )
         places.append(low[:, axis : axis + 1] + step)
     (y0, y1, dy, down), (x0, x1, dx, across) = (
         between(x, rois, at, axis) for axis, at in zip((2, 3), places, strict=True)
@@ -88,7 +120,9 @@ def roi_align(
     dy, dx = dy[:, :, None, None], dx[:, None, :, None]
     above = pixels(y0, x0) * (1 - dx) + pixels(y0, x1) * dx
     below = pixels(y1, x0) * (1 - dx) + pixels(y1, x1) * dx
-    values = (above * (1 - dy) + below * dy) * (down[:, :, None] & across[:, None])[..., None].to(x.dtype)
+    values = (above * (1 - dy) + below * dy) * (down[:, :, None] & across[:, None])[
+        ..., None
+    ].to(x.dtype)
     cells = values.unflatten(2, (bins[1], samples)).unflatten(1, (bins[0], samples))
     return cells.mean((2, 4)).permute(0, 3, 1, 2)
 
@@ -97,16 +131,24 @@ def resize_from_corner(x: Tensor, height: int, width: int) -> Tensor:
     """x in another size: the first pixel stays, values between pixels are linear, behind the last they are its own."""
     for axis, new in ((2, height), (3, width)):
         old = x.shape[axis]
-        at = (torch.arange(new, dtype=x.dtype, device=x.device) * (old / new)).clamp(max=old - 1)
+        at = (torch.arange(new, dtype=x.dtype, device=x.device) * (old / new)).clamp(
+            max=old - 1
+        )
         low = at.long()
         share = (at - low).view(-1, 1) if axis == 2 else at - low
-        first, last = x.index_select(axis, low), x.index_select(axis, (low + 1).clamp(max=old - 1))
+        first, last = (
+            x.index_select(axis, low),
+            x.index_select(axis, (low + 1).clamp(max=old - 1)),
+        )
         x = first + (last - first) * share
     return x
 
 
 def decode_regions(
-    said: Tensor, rois: Tensor, mean: list[float] | None = None, std: list[float] | None = None
+    said: Tensor,
+    rois: Tensor,
+    mean: list[float] | None = None,
+    std: list[float] | None = None,
 ) -> Tensor:
     """Regions moved and resized by the last four numbers that a net says of each; a side is last - first + 1."""
     d, boxes = said.reshape(-1, 8)[:, 4:], rois.reshape(-1, 5)
@@ -114,5 +156,10 @@ def decode_regions(
         d = d * d.new_tensor(std) + d.new_tensor(mean)
     low, high = boxes[:, 1:3], boxes[:, 3:]
     size = high - low + 1
-    middle, half = d[:, :2] * size + (low + high) * 0.5, (size * torch.exp(d[:, 2:]) - 1) / 2
-    return torch.cat([boxes[:, :1], middle - half, middle + half], 1).reshape(rois.shape)
+    middle, half = (
+        d[:, :2] * size + (low + high) * 0.5,
+        (size * torch.exp(d[:, 2:]) - 1) / 2,
+    )
+    return torch.cat([boxes[:, :1], middle - half, middle + half], 1).reshape(
+        rois.shape
+    )

@@ -21,15 +21,25 @@ def prior_boxes(
     height, width = (float(n) for n in size or image.shape[2:])
     down, right = step or (height / x.shape[2], width / x.shape[3])
     rows = (torch.arange(x.shape[2], dtype=x.dtype, device=x.device) + offset) * down
-    columns = (torch.arange(x.shape[3], dtype=x.dtype, device=x.device) + offset) * right
-    middle = torch.stack([columns.expand(len(rows), -1), rows[:, None].expand(-1, len(columns))], 2)[:, :, None]
+    columns = (
+        torch.arange(x.shape[3], dtype=x.dtype, device=x.device) + offset
+    ) * right
+    middle = torch.stack(
+        [columns.expand(len(rows), -1), rows[:, None].expand(-1, len(columns))], 2
+    )[:, :, None]
     half = torch.tensor(sizes, dtype=x.dtype, device=x.device) / 2
-    boxes = torch.cat([middle - half, middle + half], 3) / x.new_tensor([width, height, width, height])
+    boxes = torch.cat([middle - half, middle + half], 3) / x.new_tensor(
+        [width, height, width, height]
+    )
     boxes = boxes.clamp(0, 1) if clip else boxes
-    return torch.stack([boxes.flatten(), x.new_tensor(variance).expand(boxes.shape).flatten()])[None]
+    return torch.stack(
+        [boxes.flatten(), x.new_tensor(variance).expand(boxes.shape).flatten()]
+    )[None]
 
 
-def decode_boxes(said: Tensor, prior: Tensor, variance: Tensor, code: str, scaled: bool) -> Tensor:
+def decode_boxes(
+    said: Tensor, prior: Tensor, variance: Tensor, code: str, scaled: bool
+) -> Tensor:
     """The boxes that a net says by their differences from prior ones; `scaled` where the variances are in them."""
     step = said if scaled else said * variance
     if code == "CORNER":
@@ -65,12 +75,20 @@ def detection_output(
     images = loc.shape[0]
     before, variance = prior[0].reshape(2, -1, 1, 4)
     if arm_loc is not None:
-        before = decode_boxes(arm_loc.reshape(images, *before.shape), before, variance, code, scaled)
-    boxes = decode_boxes(loc.reshape(images, before.shape[-3], -1, 4), before, variance, code, scaled)
+        before = decode_boxes(
+            arm_loc.reshape(images, *before.shape), before, variance, code, scaled
+        )
+    boxes = decode_boxes(
+        loc.reshape(images, before.shape[-3], -1, 4), before, variance, code, scaled
+    )
     scores = conf.reshape(images, -1, classes)
     if arm_conf is not None:
         empty = arm_conf.reshape(images, -1, 2)[:, :, 1:] < objectness
-        scores = torch.where(empty, (torch.arange(classes, device=conf.device) == 0).to(conf.dtype), scores)
+        scores = torch.where(
+            empty,
+            (torch.arange(classes, device=conf.device) == 0).to(conf.dtype),
+            scores,
+        )
     rows = []
     for i in range(images):
         found = [loc.new_zeros(0, 6)]
@@ -80,14 +98,29 @@ def detection_output(
             chosen = (scores[i, :, label] > least).nonzero()[:, 0]
             chosen = chosen[best_first(scores[i, chosen, label])]
             chosen = chosen[:top_k] if top_k >= 0 else chosen
-            chosen = chosen[keep_apart(boxes[i, chosen, 0 if shared else label], most, eta)]
+            chosen = chosen[
+                keep_apart(boxes[i, chosen, 0 if shared else label], most, eta)
+            ]
             score = scores[i, chosen, label][:, None]
-            found.append(torch.cat([score * 0 + label, score, boxes[i, chosen, 0 if shared else label]], 1))
+            found.append(
+                torch.cat(
+                    [
+                        score * 0 + label,
+                        score,
+                        boxes[i, chosen, 0 if shared else label],
+                    ],
+                    1,
+                )
+            )
         here = torch.cat(found)
         if -1 < keep < len(here):
             here = here[best_first(here[:, 1])[:keep].sort().values]
         rows.append(torch.cat([here[:, :1] * 0 + i, here], 1))
     made = torch.cat(rows)
     if not len(made):
-        made = F.pad(torch.arange(images, dtype=loc.dtype, device=loc.device)[:, None], (0, 6), value=-1.0)
+        made = F.pad(
+            torch.arange(images, dtype=loc.dtype, device=loc.device)[:, None],
+            (0, 6),
+            value=-1.0,
+        )
     return made[None, None]

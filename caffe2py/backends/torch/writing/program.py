@@ -56,6 +56,10 @@ class Program:
     bindings: Mapping[str, Binding]  # state dict key -> where its array comes from
     tied: bool  # some parameters are one and the same object
 
+    def layers(self) -> dict[str, str]:
+        """The Caffe layer that each entry of the state dict is of."""
+        return {key: binding.node.name for key, binding in self.bindings.items()}
+
     def state(self) -> dict[str, np.ndarray]:
         """The state dict as numpy arrays."""
         return {key: binding.value() for key, binding in self.bindings.items()}

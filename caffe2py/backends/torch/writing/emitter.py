@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from caffe2py.backends.names import Namer
-from caffe2py.backends.torch.text import foreign_function, functions
+from caffe2py.backends.torch.writing.text import foreign_function, functions
 from caffe2py.graph import Graph, Node, Weight
 from caffe2py.layers.base import Convert, Shape
 
@@ -104,8 +104,14 @@ class Emitter:
         are written as Python literals.
         """
         name = self._writer.use(function)
-        words = [str(a) for a in args] + [f"{k}={v!r}" for k, v in settings.items()]
+        words = [str(a) for a in args] + [f"{k}={_literal(v)}" for k, v in settings.items()]
         return f"{name}({', '.join(words)})"
+
+
+def _literal(value: Any) -> str:
+    """A value as Python text, strings in the quotes that formatters put."""
+    text = repr(value)
+    return f'"{text[1:-1]}"' if isinstance(value, str) and text[0] == "'" and '"' not in text else text
 
 
 class Helpers:

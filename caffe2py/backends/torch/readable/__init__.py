@@ -1,0 +1,1 @@
+"""The readable style: classes for what repeats, the arithmetic of widths, nothing said twice."""

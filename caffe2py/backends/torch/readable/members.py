@@ -1,0 +1,248 @@
+"""The pieces of a class as its members: one by one, a stage of blocks as a list, a shortcut that may lack as one."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby, pairwise
+
+from caffe2py.backends.names import Namer
+from caffe2py.backends.torch.readable import words
+from caffe2py.backends.torch.readable.classes import Piece, Plan, creation, free_name
+from caffe2py.backends.torch.readable.forward import Call
+from caffe2py.backends.torch.readable.ops import Unfit
+from caffe2py.backends.torch.readable.texts import Hole, hole, numbers, written
+from caffe2py.backends.torch.writing.layout import laid_out
+from caffe2py.graph import Graph, Value
+from caffe2py.structure.parts import Parts
+
+SHORTCUT = "shortcut"
+ALIKE = 2  # equal blocks in a row that a loop makes
+RISING = 3  # blocks in a row with one number that rises
+
+
+@dataclass
+class Member:
+    """Pieces under one name."""
+
+    plan: Plan
+    pieces: list[Piece]
+    name: str
+    reads: tuple[Value, ...]
+    makes: tuple[Value, ...]
+    tail: bool = False
+    optional: bool = False
+    declared: list[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        for i, piece in enumerate(self.pieces):
+            piece.path = self.name if len(self.pieces) == 1 else f"{self.name}.{i}"
+        self.declared = list(self._declared())
+
+    def _declared(self) -> Iterator[str]:
+        """Its lines in `__init__`."""
+        names = self.plan.names
+        made = [text for piece in self.pieces for _, text, _ in _declarations(piece, names)]
+        if self.optional:
+            if any(piece.op and len(piece.op.members) != 1 for piece in self.pieces):
+                raise Unfit
+            text = made[0] if len(made) == 1 else f"nn.Sequential({', '.join(made)})"
+            yield f"        if {self.plan.needs}:"
+            yield from laid_out(f"self.{self.name} = {text}", 12)
+            yield "        else:"
+            yield f"            self.{self.name} = nn.Identity()"
+        elif len(self.pieces) > 1:
+            yield from laid_out(f"self.{self.name} = nn.Sequential({', '.join(_loops(self.pieces, made, names))})", 8)
+        else:
+            for suffix, text, buffer in _declarations(self.pieces[0], names):
+                name = f"{self.name}{suffix}"
+                said = f'self.register_buffer("{name}", {text})' if buffer else f"self.{name} = {text}"
+                yield from laid_out(said, 8)
+
+    def call(self) -> Call | None:
+        """What it does in `forward`."""
+        (piece, *others) = self.pieces
+        if not self.makes:
+            return None
+        if others or piece.op is None or self.optional:
+            holes = ", ".join(hole("b", k) for k in range(len(self.reads)))
+            return Call(self.reads, self.makes, (f"self.{self.name}({holes})",))
+        rest = [
+            said.text([f"self.{name}" for name in self.plan.names]) for said in piece.said[piece.declared_numbers :]
+        ]
+
+        def fill(h: Hole) -> str:
+            assert piece.op is not None
+            return hole("b", h.index) if h.kind == "b" else f"{self.name}{piece.op.members[h.index].suffix}"
+
+        texts = []
+        for text in piece.op.expressions:
+            n = len(numbers(text))
+            texts.append(written(text, rest[:n], fill))
+            rest = rest[n:]
+        return Call(self.reads, self.makes, tuple(texts), self.tail)
+
+
+def _declarations(piece: Piece, names: Sequence[str]) -> Iterator[tuple[str, str, bool]]:
+    """Of each of a piece's members: what its name has behind the piece's, what it is, and whether it is a buffer."""
+    said = [each.text(names) for each in piece.said]
+    if piece.use is not None:
+        yield "", creation(piece.use, said), False
+        return
+    assert piece.op is not None
+    for member in piece.op.members:
+        n = len(numbers(member.declared))
+        yield member.suffix, written(member.declared, said[:n], lambda h: h.kind), member.buffer
+        said = said[n:]
+
+
+def _loops(pieces: Sequence[Piece], made: Sequence[str], names: Sequence[str]) -> Iterator[str]:
+    """The blocks of a list, those that are equal or rise as a loop."""
+    if rising(pieces):
+        yield f"*({_rising(pieces, names)} for i in range({len(pieces)}))"
+        return
+    for text, same in groupby(made):
+        count = len(list(same))
+        yield f"*({text} for _ in range({count}))" if count >= ALIKE else text
+
+
+def _steps(pieces: Sequence[Piece]) -> list[tuple[int, int]]:
+    """The numbers that differ from piece to piece, each with its step; none where one has no step."""
+    found = []
+    for k, first in enumerate(pieces[0].said):
+        values = [piece.said[k].value for piece in pieces]
+        if any(piece.said[k].variable is not None for piece in pieces):
+            if any(piece.said[k] != first for piece in pieces):
+                return []
+        elif len(set(values)) > 1:
+            step = values[1] - values[0]
+            if any(b - a != step for a, b in pairwise(values)):
+                return []
+            found.append((k, step))
+    return found
+
+
+def rising(pieces: Sequence[Piece]) -> bool:
+    """Do the blocks differ in one number alone, by the same step?"""
+    return len(pieces) >= RISING and len(_steps(pieces)) == 1
+
+
+def _rising(pieces: Sequence[Piece], names: Sequence[str]) -> str:
+    ((at, step),) = _steps(pieces)
+    piece = pieces[0]
+    said = [each.text(names) for each in piece.said]
+    sign = "+" if step > 0 else "-"
+    said[at] = f"{said[at]} {sign} {abs(step)} * i"
+    assert piece.use is not None
+    return creation(piece.use, said)
+
+
+class Grouping:
+    """Puts the pieces of a class under names."""
+
+    def __init__(self, graph: Graph, parts: Parts, reserved: Sequence[str]) -> None:
+        self.graph = graph
+        self.parts = parts
+        self.reserved = reserved
+
+    def members(self, plan: Plan, net: bool) -> list[Member]:
+        """The members of a class, in the order in which they run."""
+        uses = Counter(v for piece in plan.pieces for v in self.reads(plan, piece))
+        uses.update(self.graph.results)
+        namer = Namer(self.reserved)
+        if net:
+            for piece in plan.pieces:
+                if piece.op is not None and piece.op.members:
+                    piece.name = free_name(piece, piece.op.part.node.name, namer)
+        found: list[Member] = []
+        for lacks, some in groupby(plan.pieces, key=plan.lacks):
+            if lacks:
+                found.append(self._member(plan, list(some), SHORTCUT, optional=True))
+                continue
+            for run in self._runs(plan, list(some), uses):
+                for pieces, name in self._stages(plan, run, namer) if net else self._loops(run):
+                    found.append(self._member(plan, pieces, name))
+        return found
+
+    def reads(self, plan: Plan, piece: Piece) -> tuple[Value, ...]:
+        """What a piece reads of others."""
+        own = [plan.block.leaves[k] for k in piece.places]
+        values = [v for leaf in own if leaf is not None for v in self.parts.parts[leaf].reads]
+        if piece.op is not None:
+            return tuple(values)
+        inside = set(own)
+        return tuple(dict.fromkeys(v for v in values if self.parts.makers[v][0] not in inside))
+
+    def makes(self, plan: Plan, pieces: Sequence[Piece]) -> tuple[Value, ...]:
+        """What others read of some pieces; of a single layer, all its tops."""
+        own = {plan.block.leaves[k] for piece in pieces for k in piece.places}
+        tops = [v for leaf in own if leaf is not None for v in self.parts.parts[leaf].makes]
+        if len(pieces) == 1 and pieces[0].op is not None:
+            return tuple(tops)
+        results = set(self.graph.results)
+        return tuple(v for v in tops if v in results or any(r not in own for r in self.parts.readers[v]))
+
+    def _member(self, plan: Plan, pieces: list[Piece], name: str, optional: bool = False) -> Member:
+        reads = self.reads(plan, pieces[0])
+        tail = len(pieces) == 1 and pieces[0].op is not None and self._goes_on(pieces[0])
+        return Member(plan, pieces, name, reads, self.makes(plan, pieces), tail, optional)
+
+    def _goes_on(self, piece: Piece) -> bool:
+        """Does a layer work on each value, as an activation or a normalisation does?"""
+        assert piece.op is not None
+        part = piece.op.part
+        if len(part.reads) != 1 or len(piece.op.expressions) != 1 or part.node.type == "Pooling":
+            return False
+        if piece.op.members and part.node.type not in ("BatchNorm", "PReLU"):
+            return False
+        shapes = {self.graph.shapes[v] for v in (*part.reads, *part.makes)}
+        text = piece.op.expressions[0]
+        if len(shapes) != 1 or text[-1] == text[0]:
+            return False
+        at = next((k for k, each in enumerate(text) if each == Hole("b", 0)), len(text) - 1)
+        before = "".join(each if isinstance(each, str) else "m" for each in text[:at])
+        after = text[at + 1] if at + 1 < len(text) else ""
+        return bool(re.fullmatch(r"[\w.]+\(", before)) and isinstance(after, str) and after[:1] in (")", ",")
+
+    def _runs(self, plan: Plan, pieces: list[Piece], uses: Counter[Value]) -> Iterator[list[Piece]]:
+        """Blocks of one class that follow each other, together."""
+        run: list[Piece] = []
+        for piece in pieces:
+            if run and piece.use is not None and piece.use is run[-1].use:
+                reads = self.reads(plan, piece)
+                if reads == self.makes(plan, run[-1:]) and uses[reads[0]] == 1:
+                    run.append(piece)
+                    continue
+            if run:
+                yield run
+            run = [piece]
+        if run:
+            yield run
+
+    @staticmethod
+    def _loops(run: list[Piece]) -> Iterator[tuple[list[Piece], str]]:
+        """In a class, equal blocks in a row are a list."""
+        if len(run) >= ALIKE and all(piece.said == run[0].said for piece in run):
+            yield run, run[0].name
+        else:
+            yield from (([piece], piece.name) for piece in run)
+
+    def _stages(self, plan: Plan, run: list[Piece], namer: Namer) -> Iterator[tuple[list[Piece], str]]:
+        """In the net, a list for each stage of blocks in which some are equal; else blocks one by one."""
+        if run[0].op is not None:
+            yield run, run[0].name
+            return
+        titles = {id(piece): self._title(plan, piece) for piece in run}
+        for stage, some in groupby(run, key=lambda piece: words.stage(titles[id(piece)])):
+            pieces = list(some)
+            said = [[each.value for each in piece.said] for piece in pieces]
+            if any(a == b for a, b in pairwise(said)) or rising(pieces):
+                yield pieces, namer(stage)
+            else:
+                yield from (([piece], namer(titles[id(piece)])) for piece in pieces)
+
+    def _title(self, plan: Plan, piece: Piece) -> str:
+        own = [plan.block.leaves[k] for k in piece.places]
+        return words.title([self.parts.parts[leaf].node.name for leaf in own if leaf is not None])

@@ -1,0 +1,141 @@
+"""Layers as text with holes: what each says of itself, recorded before anything has a name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from caffe2py.backends.torch.readable.texts import CLOSE, OPEN, Text, hole, key, parsed
+from caffe2py.backends.torch.writing.emitter import Emitter, Helpers
+from caffe2py.graph import Graph, Node, Weight
+from caffe2py.layers.base import Convert, Misfit, Term
+from caffe2py.structure.parts import Part, Parts
+
+
+class Unfit(Exception):
+    """The readable style cannot say the net; the flat one can."""
+
+
+@dataclass
+class Member:
+    """A module, parameter or buffer of a layer. `suffix` is what its name has behind the layer's own."""
+
+    suffix: str
+    declared: Text = ()  # what is assigned to it
+    buffer: bool = False
+    state: dict[str, int | Convert] = field(default_factory=dict)  # state dict keys behind its own, "" for itself
+
+
+@dataclass
+class Op:
+    """A part of the graph as text: an expression for each of its tops, or one for all of them."""
+
+    part: Part
+    expressions: list[Text]
+    members: list[Member]
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What two parts have in common whose texts are equal but for whole numbers."""
+        members = tuple((m.suffix, key(m.declared), m.buffer, tuple(m.state)) for m in self.members)
+        return tuple(map(key, self.expressions)), members
+
+    @property
+    def texts(self) -> list[Text]:
+        """All its texts, in the order in which their numbers count."""
+        return [*(m.declared for m in self.members), *self.expressions]
+
+
+def recorded(parts: Parts, helpers: Helpers) -> tuple[dict[int, Op], list[tuple[Node, str]]]:
+    """The text of each part but the inputs, and what is wrong with those that have none."""
+    ops: dict[int, Op] = {}
+    problems = []
+    for i, part in enumerate(parts.parts):
+        if part.node.layer.is_input:
+            continue
+        if part.step == 1:
+            continue  # with its product
+        try:
+            expressions, members = _said(parts.graph, part.node, helpers)
+        except Misfit as misfit:
+            problems.append((part.node, str(misfit)))
+            continue
+        if part.step == 0:
+            gated, _, shortcut = expressions[0].rpartition(" + ")
+            if shortcut != hole("b", 2):
+                raise Unfit
+            ops[i] = Op(part, [parsed(gated)], members)
+            ops[i + 1] = Op(parts.parts[i + 1], [parsed(f"{hole('b', 0)} + {hole('b', 1)}")], [])
+        else:
+            ops[i] = Op(part, [parsed(e) for e in expressions], members)
+    return ops, problems
+
+
+def _said(graph: Graph, node: Node, helpers: Helpers) -> tuple[list[str], list[Member]]:
+    recorder = _Recorder(graph, node, helpers)
+    stops = node.stopped or (False,) * len(node.bottoms)
+    bottoms = [
+        Term(hole("b", k) + (".detach()" if stop else ""), graph.shapes[v])
+        for k, (v, stop) in enumerate(zip(node.bottoms, stops, strict=True))
+    ]
+    said = node.layer.torch(Emitter(recorder, node), *bottoms)
+    expressions = [said] if isinstance(said, str) else list(said)
+    if len(expressions) not in (1, len(node.tops)):
+        raise Misfit(f"says {len(expressions)} expressions for {len(node.tops)} tops")
+    declared = [k for k, member in enumerate(recorder.members) if member.declared]
+    for new, old in enumerate(declared):  # of parameters the layer's own name is asked for too, and not used
+        expressions = [e.replace(hole("m", old), hole("m", new)) for e in expressions]
+    return expressions, [recorder.members[k] for k in declared]
+
+
+class _Recorder:
+    """What a layer's emitter writes to: its members, by number."""
+
+    def __init__(self, graph: Graph, node: Node, helpers: Helpers) -> None:
+        self.graph = graph
+        self.members: list[Member] = []
+        self._name = node.name
+        self._helpers = helpers
+
+    def member(self, name: str) -> str:
+        """A hole for the member. What the name has behind the layer's own, or behind another member's, is kept."""
+        if name.startswith(OPEN):
+            suffix = name.partition(CLOSE)[2]
+        else:
+            suffix = name.removeprefix(self._name)
+        self.members.append(Member(suffix))
+        return hole("m", len(self.members) - 1)
+
+    def declare(self, line: str) -> None:
+        """`self.HOLE = expression`, or `self.register_buffer("HOLE", expression)`."""
+        start, end = line.index(OPEN), line.index(CLOSE)
+        member = self.members[int(line[start + 2 : end])]
+        if line.startswith("self.register_buffer("):
+            member.buffer = True
+            member.declared = parsed(line[end + len(CLOSE) + len('", ') : -1])
+        elif line[end + 1 :].startswith(" = "):
+            member.declared = parsed(_without_defaults(line[end + len(CLOSE) + len(" = ") :]))
+        else:
+            raise Unfit  # a module without its own parameters
+
+    def bind(self, node: Node, key: str, source: int | Convert) -> None:
+        end = key.index(CLOSE)
+        self.members[int(key[len(OPEN) + 1 : end])].state[key[end + len(CLOSE) :].removeprefix(".")] = source
+
+    def view(self, weight: Weight) -> str | None:
+        return None
+
+    def use(self, function: str | Callable[..., Any]) -> str:
+        return self._helpers.use(function)
+
+
+def _without_defaults(declared: str) -> str:
+    """A batch normalisation without the eps that torch has too."""
+    return declared.replace(", eps=1e-05", "") if declared.startswith("nn.BatchNorm") else declared
+
+
+def shares_in_other_shapes(nodes: Sequence[Node]) -> bool:
+    """Is there a weight that layers share in several shapes?"""
+    shapes: dict[tuple[str, int], tuple[int, ...]] = {}
+    return any(shapes.setdefault(w.owner, w.shape) != w.shape for node in nodes for w in node.weights)

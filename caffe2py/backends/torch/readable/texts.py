@@ -1,0 +1,145 @@
+"""Text with holes: for what a layer reads, for its modules and parameters, and for its whole numbers.
+
+    nn.Conv2d(64, 256, 1, stride=2, bias=False)     nn.Conv2d(#, #, #{, stride=#}{, padding=#}..., bias=False)
+    F.relu(x)                                       F.relu(bottom 0)
+
+Two layers that are equal but for whole numbers have one text with other numbers.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from caffe2py.backends.torch.writing.layout import split_arguments
+
+# What stands for a layer's bottom or member while its text is made: letters that no name has.
+OPEN, CLOSE = "\ue000", "\ue001"
+HOLE = re.compile(f"{OPEN}([bm])(\\d+){CLOSE}")
+NUMBER = re.compile(r"(?<![\w.\ue000])\d+(?![\w.])")
+STRING = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
+# Settings of modules that are left out where they have these values.
+DEFAULTS = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1}
+ROLES = {
+    "nn.Conv": ("in_channels", "out_channels", "kernel_size"),
+    "nn.Linear": ("in_features", "out_features"),
+    "nn.BatchNorm": ("channels",),
+    "nn.PReLU": ("channels",),
+}
+
+
+@dataclass(frozen=True)
+class Hole:
+    """The place of bottom ("b") or member ("m") number `index`."""
+
+    kind: str
+    index: int
+
+
+@dataclass(frozen=True)
+class Number:
+    """The place of a whole number: what it is, what is written before it, and the value for which both are left out."""
+
+    value: int
+    role: str = ""
+    before: str = ""
+    default: int | None = None
+
+
+Piece = str | Hole | Number
+Text = tuple[Piece, ...]
+
+
+def hole(kind: str, index: int) -> str:
+    return f"{OPEN}{kind}{index}{CLOSE}"
+
+
+def parsed(text: str) -> Text:
+    """Text in which holes and whole numbers are told from the rest."""
+    if re.match(r"nn\.Conv(Transpose)?\dd\(", text) and (made := _convolution(text)):
+        return made
+    roles = next((names for start, names in ROLES.items() if text.startswith(start)), ())
+    pieces: list[Piece] = []
+    numbers = 0
+    for kind, found in _tokens(text):
+        if kind == "number":
+            keyword = re.search(r"(\w+)=$", pieces[-1]) if pieces and isinstance(pieces[-1], str) else None
+            role = keyword[1] if keyword else roles[numbers] if numbers < len(roles) else ""
+            pieces.append(Number(int(found), role))
+            numbers += 1
+        elif kind == "hole":
+            at = HOLE.fullmatch(found)
+            assert at is not None
+            pieces.append(Hole(at[1], int(at[2])))
+        else:
+            pieces.append(found)
+    return tuple(pieces)
+
+
+def _tokens(text: str) -> Iterator[tuple[str, str]]:
+    end = 0
+    for found in re.finditer(f"(?P<text>{STRING.pattern})|(?P<hole>{HOLE.pattern})|(?P<number>{NUMBER.pattern})", text):
+        kind = found.lastgroup or ""
+        kind = "hole" if found["hole"] else "number" if found["number"] else "text"
+        if kind == "text":
+            continue
+        if text[end : found.start()]:
+            yield "text", text[end : found.start()]
+        yield kind, found[0]
+        end = found.end()
+    if text[end:]:
+        yield "text", text[end:]
+
+
+def _convolution(text: str) -> Text | None:
+    """A convolution with a place for each setting, those too that it leaves out."""
+    start = text.index("(") + 1
+    words = split_arguments(text[start:-1])
+    settings = dict(word.split("=", 1) for word in words if "=" in word)
+    sizes = [word for word in words if "=" not in word]
+    pieces: list[Piece] = [text[:start]]
+    for i, (word, role) in enumerate(zip(sizes, ROLES["nn.Conv"], strict=True)):
+        pieces += ([", "] if i else []) + [replace(p, role=role) if isinstance(p, Number) else p for p in parsed(word)]
+    for name, default in DEFAULTS.items():
+        word = settings.pop(name, str(default))
+        if word.isdigit():
+            pieces.append(Number(int(word), name, f", {name}=", default))
+        else:
+            pieces += [f", {name}=", *(replace(p, role=name) if isinstance(p, Number) else p for p in parsed(word))]
+    pieces += [f", {name}={word}" for name, word in settings.items()]
+    return (*pieces, ")")
+
+
+def key(text: Text) -> Text:
+    """The text without its numbers' values: equal for texts that are equal but for them."""
+    return tuple(replace(p, value=0) if isinstance(p, Number) else p for p in text)
+
+
+def numbers(text: Text) -> list[Number]:
+    return [p for p in text if isinstance(p, Number)]
+
+
+def written(text: Text, values: Sequence[str], fill: Callable[[Hole], str]) -> str:
+    """The text with these words for its numbers, and its holes filled."""
+    rest = iter(values)
+    words = []
+    for piece in text:
+        if isinstance(piece, Number):
+            value = next(rest)
+            words.append("" if value == str(piece.default) else f"{piece.before}{value}")
+        else:
+            words.append(fill(piece) if isinstance(piece, Hole) else piece)
+    return "".join(words)
+
+
+def plain(text: Text, fill: Callable[[Hole], str]) -> str:
+    """The text with its own numbers."""
+    return written(text, [str(n.value) for n in numbers(text)], fill)
+
+
+def is_primary(text: str) -> bool:
+    """Is it a name or a call, to which nothing can be added without brackets?"""
+    kinds = (ast.Call, ast.Name, ast.Attribute, ast.Subscript, ast.Constant, ast.List, ast.Tuple)
+    return isinstance(ast.parse(text, mode="eval").body, kinds)

@@ -1,0 +1,93 @@
+"""What to call the members of a class, after the layers' own names.
+
+conv2_1_1x1_reduce, conv3_4_1x1_reduce      reduce
+inception_3a/3x3_reduce                     reduce_3x3
+res2a_branch2a, res3b_branch2a              branch2a
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from caffe2py.backends.names import spelled
+from caffe2py.structure.names import shared_name
+
+TYPES = {
+    "Convolution": "conv",
+    "Deconvolution": "deconv",
+    "InnerProduct": "fc",
+    "BatchNorm": "bn",
+}
+GENERIC = frozenset("conv bn scale relu fc pool norm".split())
+SIZE = re.compile(r"\d+x\d+")
+
+
+def type_word(type_: str) -> str:
+    """`conv`, `fc`, `bn`; other types in small letters."""
+    return TYPES.get(type_, type_.lower())
+
+
+def title(names: Sequence[str]) -> str:
+    """What the layers of one block are called together."""
+    shared = shared_name(names) or shared_name(names[-2:]) or names[-1]
+    return shared
+
+
+def stage(name: str) -> str:
+    """What the titles of the blocks of a stage share: `conv2_1` conv2, `res4b12` res4, `inception_3a` inception_3."""
+    for end in (r"(?<=\d)[a-z]\d*$", r"[\W_]+\d+$", r"\d+$"):
+        if (shorter := re.sub(end, "", name)) != name:
+            return shorter
+    return name
+
+
+def member_words(names: Sequence[Sequence[str]], types: Sequence[str], titles: Sequence[str]) -> list[str]:
+    """A word for each layer of a class. `names`: of each layer, by instance; `titles`: of each instance."""
+    tokens = [_common([_rest(name, title) for name, title in zip(each, titles, strict=True)]) for each in names]
+    short = [_without_size(each) for each in tokens]
+    counts = Counter(map(tuple, short))
+    found = []
+    for own, less, type_ in zip(tokens, short, types, strict=True):
+        plain = counts[tuple(less)] == 1 and not set(less) <= GENERIC
+        found.append(_word(less if less and plain else own, type_word(type_)))
+    return found
+
+
+def _rest(name: str, title: str) -> list[str]:
+    return [word for word in re.split(r"[\W_]+", spelled(name.removeprefix(title)).lower()) if word]
+
+
+def _common(rests: Sequence[list[str]]) -> list[str]:
+    """The words that all have: of those that differ, what is common to them if it says the type."""
+    if len({len(rest) for rest in rests}) != 1:
+        return []
+    found = []
+    for words in zip(*rests, strict=True):
+        if len(set(words)) == 1:
+            found.append(words[0])
+        else:
+            start = re.match(r"[a-z]*", words[0])
+            common = start[0] if start else ""
+            if common in GENERIC and all(re.match(r"[a-z]*", word)[0] == common for word in words):  # type: ignore[index]
+                found.append(common)
+    return found
+
+
+def _without_size(words: Sequence[str]) -> list[str]:
+    return [word for word in words if not SIZE.fullmatch(word)]
+
+
+def _word(words: Sequence[str], type_: str) -> str:
+    """The words in the order in which people say them, the type first where nothing else says what it is."""
+    sizes = [word for word in words if SIZE.fullmatch(word)]
+    rest = [word for word in words if word not in sizes]
+    kinds = [word for word in rest if word in GENERIC]
+    named = [word for word in rest if word not in GENERIC]
+    if named:
+        made = [named[0], *sizes, *named[1:], *kinds]
+    else:
+        made = [*(kinds[:1] or [type_]), *sizes, *kinds[1:]]
+    word = "_".join(made)
+    return f"{type_}_{word}" if word[0].isdigit() else word

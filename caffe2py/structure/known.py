@@ -1,0 +1,155 @@
+"""What people call blocks of a known shape, and a sentence that says what a block does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from caffe2py.graph import Node
+from caffe2py.structure.find import Block, Structure, is_gate, is_sum
+from caffe2py.structure.names import shared_name
+from caffe2py.structure.tree import Body, Item, Region, Row, Use, leaves
+
+GATED = "SqueezeExcitation"
+
+
+@dataclass(frozen=True)
+class Known:
+    """The name of a block's class, and what it says of itself."""
+
+    name: str
+    says: str
+
+
+def known(structure: Structure, block: Block) -> Known:
+    """What to call a block."""
+    return _Namer(structure).known(block)
+
+
+class _Namer:
+    def __init__(self, structure: Structure) -> None:
+        self.structure = structure
+        self.parts = structure.parts
+
+    def known(self, block: Block) -> Known:
+        (row,) = block.body
+        if len(row) == 1 and is_gate(self.parts, row[0]):
+            return Known(GATED, "Scale each channel by a gate that is made of the channels' means.")
+        region = next((item for item in row if isinstance(item, Region)), None)
+        if region is None:
+            return self._chain(block, row)
+        if is_sum(self.parts, region.join):
+            return self._residual(block, region)
+        if self.node(region.join).type == "Concat":
+            return self._concat(block, row, region)
+        return self._other(block)
+
+    def _residual(self, block: Block, region: Region) -> Known:
+        main = max(region.branches, key=lambda branch: sum(1 for row in branch for _ in leaves(row)))
+        kernels = [self._kernel(node) for node in self._convolutions(main)]
+        gated = "SE" if any(self._gates(item) for row in main for item in row) else ""
+        shape = {("1x1", "3x3", "1x1"): "Bottleneck", ("3x3", "3x3"): "BasicBlock"}.get(tuple(kernels), "ResidualBlock")
+        shortcuts = [branch for branch in region.branches if branch is not main]
+        projected = bool(shortcuts and shortcuts[0])
+        input_ = "a projection of the input" if projected else "the input"
+        if projected and block.optional:
+            input_ = "the input, or a projection of it"
+        does = f"{_listed(kernels)} convolutions" if kernels else "Layers"
+        return Known(f"{gated}{shape}", f"{does}{', a gate,' if gated else ''} and {input_} added.")
+
+    def _concat(self, block: Block, row: Row, region: Region) -> Known:
+        before = row[: row.index(region)]
+        identity = any(not branch for branch in region.branches)
+        squeezes = any(self.node(i).type == "Convolution" for i in before if isinstance(i, int))
+        if squeezes and len(region.branches) == 2 and not identity:
+            kernels = [self._kernel(n) for branch in region.branches for n in self._convolutions(branch)]
+            if sorted(kernels) == ["1x1", "3x3"]:
+                return Known("Fire", "Squeeze the channels, then expand them by 1x1 and 3x3 convolutions side by side.")
+        if identity and len(region.branches) == 2 and not before:
+            return Known("DenseLayer", "New channels, made of all the channels before and put beside them.")
+        if len(region.branches) > 2:
+            gated = any(self._gates(item) for item in row)
+            says = f"{_count(len(region.branches))} branches side by side{', and a gate' if gated else ''}."
+            return Known("SEInception" if gated else "Inception", says)
+        return self._other(block)
+
+    def _chain(self, block: Block, row: Row) -> Known:
+        nodes = [self.node(leaf) for leaf in leaves(row) if leaf is not None]
+        types = [node.type for node in nodes]
+        convolutions = [node for node in nodes if node.type == "Convolution"]
+        if len(convolutions) == 2 and _depthwise(convolutions[0]) and self._kernel(convolutions[1]) == "1x1":
+            says = "A convolution of each channel alone, then one of 1x1 across them."
+            return Known("DepthwiseSeparable", says)
+        if types[:2] == ["Convolution", "BatchNorm"] and len(types) <= 3:
+            act = types[2] if len(types) == 3 else ""
+            return Known(
+                f"ConvBN{act}", f"Convolution{', ' if act else ' and '}batch normalisation{act and f' and {act}'}."
+            )
+        return self._other(block)
+
+    def _other(self, block: Block) -> Known:
+        """A block of no known shape is called what the names of all of its kind share."""
+        titles = [shared_name(names) for names in self.names(block)]
+        shared = re.match(r"[A-Za-z]*", _start(titles))
+        word = shared[0] if shared else ""
+        name = f"{word[:1].upper()}{word[1:]}Block" if word and word.lower() != "block" else "Block"
+        kernels = [self._kernel(node) for node in self._convolutions(block.body)]
+        return Known(
+            name, f"{_listed(kernels)} convolutions." if kernels else "Layers that come together several times."
+        )
+
+    def names(self, block: Block) -> list[list[str]]:
+        """The names of the layers of each instance."""
+        return [[self.node(leaf).name for leaf in each if leaf is not None] for each in block.instances]
+
+    def node(self, leaf: int) -> Node:
+        return self.parts.parts[leaf].node
+
+    def _gates(self, item: Item) -> bool:
+        if isinstance(item, Use):
+            (row,) = self.structure.blocks[item.of].body
+            return len(row) == 1 and is_gate(self.parts, row[0])
+        return is_gate(self.parts, item)
+
+    def _convolutions(self, body: Body) -> Iterator[Node]:
+        """The convolutions of a body, without those of its gates."""
+        for row in body:
+            for item in row:
+                if self._gates(item):
+                    continue
+                yield from (
+                    self.node(leaf)
+                    for leaf in leaves([item])
+                    if leaf is not None and self.node(leaf).type == "Convolution"
+                )
+
+    @staticmethod
+    def _kernel(node: Node) -> str:
+        shape = node.weights[0].shape[2:] if node.weights else ()
+        return "x".join(map(str, shape)) or "?"
+
+
+def _depthwise(node: Node) -> bool:
+    group = getattr(node.layer, "group", 1)
+    return group > 1 and group == getattr(node.layer, "num_output", 0)
+
+
+def _listed(words: Sequence[str]) -> str:
+    """`1x1, 3x3 and 1x1`; `three 3x3` where all are one."""
+    if len(words) > 1 and len(set(words)) == 1:
+        return f"{_count(len(words))} {words[0]}"
+    return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else words[0]
+
+
+def _count(n: int) -> str:
+    words = "No One Two Three Four Five Six Seven Eight Nine Ten".split()
+    return words[n] if n < len(words) else str(n)
+
+
+def _start(texts: Sequence[str]) -> str:
+    """The letters that all begin with."""
+    shared = 0
+    while texts and all(len(t) > shared and t[shared] == texts[0][shared] for t in texts):
+        shared += 1
+    return texts[0][:shared] if texts else ""
