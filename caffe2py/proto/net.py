@@ -185,9 +185,11 @@ def unknown_notes(bounds: Iterable[Bound], fact: str) -> tuple[str, ...]:
 
 def told_fields(fields: Iterable[tuple[Any, Unknown]], fact: str) -> tuple[str, ...]:
     """`PLACE: Caffe's schema has no PATH; FACT`: a line for each field of some messages, however many have it."""
+    from caffe2py.proto.dialects.naming import strange_part
+
     found: dict[str, tuple[Any, Unknown, set[int]]] = {}
     for message, unknown in fields:
-        path = _stranger(message, unknown.path)
+        path = strange_part(message, unknown.path)
         found.setdefault(path, (message, unknown, set()))[2].add(id(message))
     notes = []
     for path, (message, unknown, users) in found.items():
@@ -214,6 +216,8 @@ def _hint(message: Any, path: str) -> str:
     descriptor = message.DESCRIPTOR
     *blocks, name = path.split(".")
     for block in blocks:
+        if block not in descriptor.fields_by_name:
+            return ""  # a fork's
         descriptor = descriptor.fields_by_name[block].message_type
     stems = {n.removesuffix("_param"): n for n in descriptor.fields_by_name}
     close = close_names(name.removesuffix("_param"), list(stems), cutoff=0.8)

@@ -120,3 +120,14 @@ def test_a_net_that_runs_as_in_caffe_refuses_as_caffe_does(tmp_path: Path) -> No
     with pytest.raises(UnsupportedError, match="gain_bias"):
         net(tmp_path, text("NORM", "gain_bias: true"))
     net(tmp_path, text())
+
+
+def test_a_field_of_a_fork_s_block_is_told_with_its_name() -> None:
+    """The block is known, and what else is in it is read."""
+    text = """layer { name: "in" type: "Input" top: "x" top: "y"
+      input_param { shape { dim: 1 dim: 2 dim: 3 dim: 4 } shape { dim: 1 dim: 3 dim: 9 dim: 9 } } }
+    layer { name: "p" type: "PriorBox" bottom: "x" bottom: "y" top: "p" prior_box_param { min_size: 4 LAYER } }"""
+    (strange,) = graph_of(text.replace("LAYER", "step_x: 3")).number_notes
+    assert strange.endswith("Caffe's schema has no prior_box_param.step_x; nothing reads it")
+    (known,) = graph_of(text.replace("LAYER", "density: 3")).number_notes
+    assert known.endswith("Caffe's schema has no prior_box_param.density; nothing reads it")

@@ -38,6 +38,15 @@ def is_a_forks(message: Any, unknown: Unknown) -> bool:
     return bool(_know(message.DESCRIPTOR.name, unknown.path, _word(unknown)))
 
 
+def strange_part(message: Any, path: str) -> str:
+    """A path below a message as far as the first name on it that nobody knows; the whole of it where forks know all."""
+    steps = [step.partition("[")[0] for step in path.split(".")]
+    for i in range(len(steps)):
+        if not _know(message.DESCRIPTOR.name, ".".join(steps[: i + 1]), ""):
+            return ".".join(steps[: i + 1])
+    return ".".join(steps)
+
+
 def _word(unknown: Unknown) -> str:
     return unknown.value if isinstance(unknown.value, Word) else ""
 

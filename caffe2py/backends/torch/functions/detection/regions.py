@@ -43,12 +43,12 @@ def roi_max_pool(
     made = []
     for r, image in enumerate(rois[:, 0].long().tolist()):
         columns = [
-            x[image, :, :, a:b].amax(2) if a < b else None
+            x[image, :, :, a:b].max(2).values if a < b else None
             for a, b in zip(lefts[r], rights[r], strict=True)
         ]
         blank = x.new_zeros(x.shape[1])
         cells = [
-            [blank if c is None or a >= b else c[:, a:b].amax(1) for c in columns]
+            [blank if c is None or a >= b else c[:, a:b].max(1).values for c in columns]
             for a, b in zip(tops[r], bottoms[r], strict=True)
         ]
         made.append(torch.stack([torch.stack(row, 1) for row in cells], 1))
