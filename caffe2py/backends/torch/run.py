@@ -55,7 +55,7 @@ class Runner:
                     for v, name in zip(node.bottoms, step.bottoms, strict=True):
                         variables[name] = feed.get(v, variables.get(name))
                 code = _compiled(step.lines, node.name)  # our own text, from the emitter
-                with self.ready(step):
+                with self.ready(step), told(node):
                     exec(code, self.module.forward.__globals__, variables)
             yield node, [variables[name] for name in step.tops]
             for name in last[index]:
@@ -65,6 +65,18 @@ class Runner:
     def ready(self, step: Step) -> Iterator[None]:
         """Around the run of one step: what it needs of the module is there."""
         yield
+
+
+@contextmanager
+def told(node: Node) -> Iterator[None]:
+    """Around the run of a layer: what torch finds wrong with its values, such as a label out of range, is an error of
+    the layer."""
+    try:
+        yield
+    except (IndexError, RuntimeError, ValueError) as error:
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        labels = " (a label or an index among its bottoms)" if "out of" in said and "index" in said else ""
+        raise node.error(NetError, f"cannot run on this input: {said}{labels}") from error
 
 
 @dataclass(frozen=True)

@@ -35,4 +35,6 @@ class Clip(Layer):
         return f"torch.clamp({x}, {bounds[0]}, {bounds[1]})" if bounds else f"torch.full_like({x}, {self.min})"
 
     def onnx(self, g: Builder, x: Handle) -> Handle:
+        if math.isnan(self.min):  # which runtimes take for no bound
+            return g.op("Mul", x, math.nan)
         return g.op("Clip", x, *(self.bounds() or (self.min, self.min)))

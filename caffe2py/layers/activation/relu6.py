@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Misfit, Params, Term, layer, param, read_fields
 
 
@@ -22,6 +24,8 @@ class ReLU6(Layer):
             if params.has("relu6_param.negative_slope"):
                 raise Misfit("gives negative_slope in relu_param and in relu6_param; want one of the two")
             fields["negative_slope"] = params.get("relu_param.negative_slope")
+        if math.isnan(fields["n"]):
+            raise Misfit("has an n that is NaN; want the number that the top is at most")
         return cls(**fields)
 
     def read_back(self, in_place: bool) -> str:

@@ -7,9 +7,10 @@ import struct
 from dataclasses import dataclass, field
 from typing import Any
 
-from caffe2py.layers.base.words import Misfit, Shape
+from caffe2py.layers.base.words import Misfit, Shape, float32
 from caffe2py.proto.schema import LAYER, field_default
 from caffe2py.proto.text.prototxt import Unknown
+from caffe2py.proto.text.values import Word
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Params:
         """The values that the message has, then those that only a fork's schema allows: another word, more of them."""
         self.asked.add(path)
         own = self._own(path)
-        return own + [u.value for u in self.unknown if u.path == path] if self.unknown else own
+        return own + [_number(u.value) for u in self.unknown if u.path == path] if self.unknown else own
 
     def _own(self, path: str) -> list[Any]:
         message = self.message
@@ -75,6 +76,10 @@ class Params:
         if known.enum_type is not None:
             values = [known.enum_type.values_by_number[v].name for v in values]
         return [_float32(v) if isinstance(v, float) else v for v in values]
+
+
+def _number(value: object) -> object:
+    return _float32(value) if isinstance(value, float) else value
 
 
 def is_single(path: str) -> bool:
@@ -105,7 +110,8 @@ def schema_default(path: str) -> Any:
 
 
 def _float32(value: float) -> float:
-    """The shortest decimal that means the same float32: a prototxt's 0.1 stays 0.1 in what is emitted."""
+    """The shortest decimal that means the same float32: a prototxt's 0.1 stays 0.1 in what is emitted, 1e39 is inf."""
+    value = float32(value)
     for digits in range(6, 10):
         text = f"{value:.{digits}g}"
         if struct.pack("<f", float(text)) == struct.pack("<f", value):
@@ -159,9 +165,12 @@ def _like(default: Any, value: Any, path: str) -> Any:
     kind = type(default)
     if default is None or value is None or isinstance(value, kind):
         return value
-    if type(value) is int and (kind is float or (kind is bool and value in (0, 1))):
-        return kind(value)
+    if kind is float and (type(value) is int or (isinstance(value, Word) and value.lstrip("-").lower() in INFINITE)):
+        return _float32(float(value))
+    if kind is bool and type(value) is int and value in (0, 1):
+        return bool(value)
     raise Misfit(f"{path} is {value!r}; want {_KINDS.get(kind, kind.__name__)}")
 
 
+INFINITE = ("inf", "infinity", "nan")  # as prototxts write numbers that are none
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}

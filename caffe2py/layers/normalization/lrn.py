@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from caffe2py.layers.base import (
@@ -63,14 +64,17 @@ class LRN(Layer):
 
     def onnx(self, g: Builder, x: Handle) -> Handle:
         n, across = self.local_size, self.norm_region == "ACROSS_CHANNELS"
-        if across and self.alpha > 0 and self.beta > 0 and not self.overwritten:
+        if across and 0 < self.alpha < math.inf and self.beta > 0 and not self.overwritten:
             return g.op("LRN", x, alpha=self.alpha, beta=self.beta, bias=self.k, size=n)
         square, shape = g.op("Mul", x, x), x.shape
         kernel, pads = ([n, 1], [n // 2, 0] * 2) if across else ([n, n], [n // 2] * 4)
         if across:
             square = g.reshape(square, (shape[0], 1, shape[1], -1))
         mean = g.op("AveragePool", square, kernel_shape=kernel, pads=pads, count_include_pad=1, shape=square.shape)
-        scale = affine_nodes(g, mean, self.alpha, self.k if across else 1)
+        if across:
+            scale = g.op("Add", g.op("Mul", mean, self.alpha), self.k)
+        else:
+            scale = affine_nodes(g, mean, self.alpha, 1)
         power = g.reshape(g.op("Pow", scale, -self.beta * (2 if self.overwritten else 1)), shape)
         return power if self.overwritten else g.op("Mul", x, power)
 

@@ -221,7 +221,7 @@ def _forks_value(messages: Set[str], f: Field) -> object:
                 continue
             enum: Any = known.enum_type
             values.append(Word(enum.values_by_number[value].name) if enum is not None else value)
-    same = bool(values) and all(type(v) is type(values[0]) and v == values[0] for v in values)
+    same = bool(values) and all(type(v) is type(values[0]) and (v == values[0] or v != v) for v in values)
     return values[0] if same else None
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from caffe2py.backends.torch.run import told
 from caffe2py.graph import Node
 from caffe2py.layers.base import Shape
 from caffe2py.layers.recurrent.recurrent import Recurrent
@@ -60,14 +61,18 @@ class Text(Operator):
         else:
             self._tape = None
             bottoms = [b.tensor() for b in self.bottoms]
-            results = self._run(*bottoms)
+            results = self._computed(bottoms)
         for top, result in zip(self.tops, results, strict=True):
             top.take(_own(result, bottoms, top.data_memory in self._overwrites))
 
     def _taped(self, bottoms: Sequence[Tensor]) -> Tape:
         leaves = [b.detach().requires_grad_(want) for b, want in zip(bottoms, self.propagate, strict=True)]
         with torch.enable_grad():
-            return Tape(leaves, tuple(self._run(*leaves)))
+            return Tape(leaves, tuple(self._computed(leaves)))
+
+    def _computed(self, bottoms: Sequence[Tensor]) -> Sequence[Tensor]:
+        with told(self.node):
+            return self._run(*bottoms)
 
     def backward(self) -> None:
         rule = formula(self.node.layer) if self.stale else None

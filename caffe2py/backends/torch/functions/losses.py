@@ -75,9 +75,8 @@ def infogain_loss(
         else target != ignore_label
     )
     log_p = F.log_softmax(classes_last(x, axis), 1)
-    rows = gain.detach().reshape(x.shape[axis], x.shape[axis])[
-        torch.where(counted, target, 0)
-    ]
+    rows = gain.detach().reshape(x.shape[axis], x.shape[axis])
+    rows = rows.index_select(0, torch.where(counted, target, 0))
     losses = -(rows * floored(log_p, -46.051701859880914)).sum(1)
     return normalised(losses, counted, x.shape[:axis].numel(), normalization)
 

@@ -59,6 +59,8 @@ class PriorBox(Layer):
     def check(self) -> None:
         if not self.min_size or min(self.min_size) <= 0:
             raise Misfit("has no min_size above 0; want one at least")
+        if not all(map(math.isfinite, (*self.min_size, *self.max_size))):
+            raise Misfit("has a min_size or max_size that is infinite or NaN; want a number of pixels")
         if self.max_size and len(self.max_size) != len(self.min_size):
             raise Misfit(f"has {len(self.max_size)} max_size for {len(self.min_size)} min_size; want as many, or none")
         if any(high <= low for low, high in zip(self.min_size, self.max_size, strict=False)):
