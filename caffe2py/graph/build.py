@@ -18,6 +18,7 @@ from caffe2py.graph.unread import unread_notes
 from caffe2py.graph.weights import WeightSource
 from caffe2py.layers.base import Layer, Misfit, Params, Shape, find_layer, text
 from caffe2py.layers.base.opaque import Opaque
+from caffe2py.proto.filter import what_lets_in
 from caffe2py.proto.names import unique
 from caffe2py.proto.net import listed
 from caffe2py.proto.text.prototxt import LayerText, NetText, Unknown
@@ -49,7 +50,7 @@ def build(
     layers that the weights lack stay without. Raises `NetError` where Caffe would refuse the net and `WeightError`
     where the weights do not fit it.
     """
-    builder = _Builder(WeightSource(weights, net.layers), dict(inputs or {}), find, phase)
+    builder = _Builder(net, WeightSource(weights, net.layers), dict(inputs or {}), find, phase)
     for key, layer in zip(unique(layer.message.name for layer in net.layers), net.layers, strict=True):
         builder.add(layer, key)
     builder.check_overwrites()
@@ -81,6 +82,7 @@ def build(
 class _Builder:
     """The net as far as it is built."""
 
+    net: NetText
     source: WeightSource
     input_shapes: dict[str, Shape]
     find: Find
@@ -178,9 +180,19 @@ class _Builder:
 
     def _bottom(self, blob: str, index: int, error: Any) -> Value:
         if blob not in self.current:
-            raise error(f'bottom {index} "{blob}" is made by no layer before it{_close(blob, self.current)}')
+            raise error(f'bottom {index} "{blob}" is made by no layer before it{self._maker(blob)}')
         self.unread.discard(blob)
         return self.current[blob]
+
+    def _maker(self, blob: str) -> str:
+        """Who would make a blob that nobody makes, or what else may be meant."""
+        for layer in self.net.left_out:
+            if blob in layer.message.top:
+                if not layer.message.include and not layer.message.exclude:
+                    return '; the input of that name has no size: want "input_shape { dim: ... }" beside it'
+                who = f'"{layer.message.name}" ({layer.message.type}, {layer.place})'
+                return f"; {who} makes it, which {what_lets_in(layer.message, self.net.message.state)} lets in"
+        return _close(blob, self.current)
 
     def _top(self, blob: str, index: int, message: Any, error: Any) -> Value:
         in_place = index < len(message.bottom) and message.bottom[index] == blob

@@ -24,8 +24,10 @@ def filter_net(net: NetText, phase: str | None = "TEST", level: int | None = 0, 
     message = NetParameter()
     message.CopyFrom(net.message)
     message.state.CopyFrom(state_of(net, phase, level, stages))
-    layers = tuple(_in_phase(layer, message.state.phase) for layer in kept_layers(net, message.state))
-    return replace(net, message=message, layers=layers)
+    kept = kept_layers(net, message.state)
+    left_out = (*net.left_out, *(layer for layer in net.layers if all(layer is not other for other in kept)))
+    layers = tuple(_in_phase(layer, message.state.phase) for layer in kept)
+    return replace(net, message=message, layers=layers, left_out=left_out)
 
 
 def state_of(net: NetText, phase: str | None = "TEST", level: int | None = 0, stages: Iterable[str] = ()) -> Any:
@@ -69,6 +71,41 @@ def meets(state: NetState, rule: Any) -> bool:
         and stages.issuperset(rule.stage)
         and stages.isdisjoint(rule.not_stage)
     )
+
+
+def what_lets_in(layer: Any, state: Any) -> str:
+    """The options of the command line that would let in a layer which its rules leave out of a state."""
+    if layer.include:
+        return min((_to_meet(rule, state) for rule in layer.include), key=len)
+    return " ".join(_to_break(rule) for rule in layer.exclude if meets(state, rule))
+
+
+def _to_meet(rule: Any, state: Any) -> str:
+    words = [f"--stage {stage}" for stage in rule.stage if stage not in state.stage]
+    words += [f"no --stage {stage}" for stage in rule.not_stage if stage in state.stage]
+    if rule.HasField("phase") and rule.phase != state.phase:
+        words.append(f"--phase {_phase(rule.phase)}")
+    if rule.HasField("min_level") and state.level < rule.min_level:
+        words.append(f"--level {rule.min_level}")
+    if rule.HasField("max_level") and state.level > rule.max_level:
+        words.append(f"--level {rule.max_level}")
+    return " ".join(words)
+
+
+def _to_break(rule: Any) -> str:
+    if rule.HasField("phase"):
+        return f"--phase {_phase(1 - rule.phase)}"
+    if rule.stage:
+        return f"no --stage {rule.stage[0]}"
+    if rule.not_stage:
+        return f"--stage {rule.not_stage[0]}"
+    if rule.HasField("min_level"):
+        return f"--level {rule.min_level - 1}"
+    return f"--level {rule.max_level + 1}" if rule.HasField("max_level") else "nothing"
+
+
+def _phase(number: int) -> str:
+    return next(name for name, value in PHASES.items() if value == number)
 
 
 def without_rules(net: NetText) -> NetText:

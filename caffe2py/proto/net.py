@@ -45,13 +45,15 @@ def parse_net(text: str | bytes, file: str = "<text>", variables: Mapping[str, o
     ]
     top = bind([f for f in fields if f.name not in LAYER_FIELDS], NetParameter(), source, Place(file))
     notes = unknown_notes([top], "nothing in caffe2py reads it")
+    left_out: tuple[LayerText, ...] = ()
     if top.message.input and not top.message.input_dim and not top.message.input_shape:
+        left_out = (LayerText(LayerParameter(type="Input", top=top.message.input), top.places["input"]),)
         named = listed([f'"{name}"' for name in top.message.input])
         notes += (
             f"{top.places['input']}: input {named} has no input_dim nor input_shape, and is left out, as in Caffe",
         )
     net = NetText(top.message.name, tuple(layers), top.message, notes, file, source.text, top.unknown)
-    net = upgrade_net(net, top.places)
+    net = upgrade_net(replace(net, left_out=left_out), top.places)
     if top.unknown or any(layer.unknown or not is_own_type(layer.message.type) for layer in net.layers):
         from caffe2py.proto.dialects.naming import dialects_of  # here, so that a net of Caffe's own needs no forks
 

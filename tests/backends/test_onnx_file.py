@@ -223,3 +223,12 @@ def test_preprocessing_that_a_prototxt_says(name: str) -> None:
     found = preprocessing(graph_of(text + '\nlayer { name: "y" type: "ReLU" bottom: "data" top: "y" }'))
     said = found and (found.mean, found.scale, found.channels, found.source.removesuffix(" of the prototxt"))
     assert said == wanted
+
+
+def test_a_check_of_huge_values_warns_of_nothing(tmp_path: Path) -> None:
+    graph = graph_of(
+        f'{SMALL} layer {{ name: "y" type: "Power" bottom: "fc" top: "y" power_param {{ shift: 3e38 }} }}', True
+    )
+    caffe2py.convert(graph, tmp_path / "net.onnx")
+    worst = check_file(tmp_path / "net.onnx", graph).worst
+    assert worst is not None and worst < 1e-5

@@ -201,7 +201,6 @@ NETS = {
     "both formats": ("layers { }\nlayer { }", "2:1", ["layers", "layer", "one of them"]),
     "quoted type in 2014's format": ('layers { type: "Convolution" }', "1:16", ["CONVOLUTION", "`layer`"]),
     "typo in a type of 2014": ("layers { type: CONVOLUTON }", "1:16", ["did you mean CONVOLUTION?"]),
-    "input without size": ('input: "data" layer { type: "ReLU" }', "1:1", ["data", "no size", "input_dim"]),
     "input of another size": ('input: "data" input_dim: 3 layer { type: "ReLU" }', "1:1", ["1 input, 1 input_dim"]),
     "solver": ('net: "train.prototxt" base_lr: 0.1', "", ["solver", '"train.prototxt"']),
     "no layer": ('name: "n"', "", ["no layer"]),
@@ -230,6 +229,7 @@ FILES = {
     "utf-16": ("name: 'a'".encode("utf-16"), "UTF-16"),
     "zip": (b"PK\x03\x04" + bytes(64), "zip"),
     "html": (b"<!DOCTYPE html><html>", "web page"),
+    "a byte that is no text": (b'name: "n"\nlayer { name: "a\0b" }', "a text with the byte 0x00 on line 2"),
 }
 
 

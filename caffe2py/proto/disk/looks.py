@@ -42,8 +42,10 @@ def looks_like(head: bytes) -> str | None:
         return "a safetensors file"
     if head and not head.strip(b"\0"):
         return "nothing but zero bytes, as a download leaves that did not finish"
-    if BINARY.search(head):
-        return None
+    if odd := BINARY.search(head):
+        few = len(BINARY.findall(head)) <= 1 + len(head) // 100
+        line = head.count(b"\n", 0, odd.start()) + 1
+        return f"a text with the byte 0x{odd[0].hex()} on line {line}" if few and PROTOTXT.search(head) else None
     if WEB_PAGE.match(head):
         return "a web page (an error page saved under the file's name?)"
     if JSON.match(head):

@@ -51,7 +51,8 @@ class NetText:
     `notes` tell what the reader did or left aside: upgrades, fields that the schema does not know. `text` is the
     original text, "" for a net out of a caffemodel. `unknown` are fields of the net itself; a layer has its own.
     `dialects` are the schemas that know what the net says: Caffe's own ("bvlc"), or a fork's. `head` are lines of
-    comment to stand before it where it is written.
+    comment to stand before it where it is written. `left_out` are layers of the file that are not among the layers: an
+    Input for what has no size, and those that rules leave out.
     """
 
     name: str
@@ -63,6 +64,7 @@ class NetText:
     unknown: tuple[Unknown, ...] = ()
     dialects: tuple[str, ...] = (OWN,)
     head: tuple[str, ...] = ()
+    left_out: tuple[LayerText, ...] = ()
 
 
 class Places(Mapping[str, Place]):
