@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 import onnxruntime
@@ -19,8 +20,12 @@ from caffe2py.graph.fillers import fill_weights
 from caffe2py.layers.base import layer_types
 from caffe2py.proto.filter import filter_net
 from caffe2py.proto.net import parse_net
+from caffe2py.proto.text.prototxt import NetText
 from caffe2py.proto.text.writer import format_net
-from tests.helpers.layer_cases import Arrays, Case, cases, relative
+from tests.helpers.layer_cases import Arrays, cases, relative
+from tests.helpers.tables.forks.every import FORMULA_CASES
+from tests.helpers.tables.layers import net as net_text
+from tests.helpers.tables.windows import TABLES
 
 WRITTEN = ("inf", "-inf", "nan", "1e39", "1e400")
 MARK = "123456.75"
@@ -37,19 +42,38 @@ def parameters() -> list[tuple[str, str]]:
     return list(found)
 
 
+class Sample(NamedTuple):
+    """A net with a layer of some type, and what it is fed."""
+
+    net: NetText
+    phase: str
+    inputs: Arrays
+
+
 @cache
-def samples() -> dict[str, Case]:
-    """A recorded net for each type."""
-    found: dict[str, Case] = {}
+def samples() -> dict[str, Sample]:
+    """A net for each type: one that was recorded, else one that is held against a formula or a table."""
+    found: dict[str, Sample] = {}
     for case in (*cases("layers/*"), *cases("forks/*")):
-        for _, type_ in case.layers:
-            found.setdefault(type_, case)
+        net = filter_net(parse_net(case.prototxt, "net.prototxt"), case.phase, 0, case.stages)
+        for layer in net.layers:
+            found.setdefault(layer.message.type, Sample(net, case.phase, case.inputs))
+    for formula in FORMULA_CASES:
+        net_ = formula.graph().net
+        assert net_ is not None
+        fed = {f"x{i}": x.astype(np.float32) for i, x in enumerate(formula.bottoms)}
+        for layer in net_.layers:
+            found.setdefault(layer.message.type, Sample(net_, "TEST", fed))
+    for table in TABLES:
+        text = net_text(table.type, table.params, [x.shape for x in table.bottoms], len(table.tops))
+        fed = {f"x{i}": x.astype(np.float32) for i, x in enumerate(table.bottoms)}
+        found.setdefault(table.type, Sample(filter_net(parse_net(text)), "TEST", fed))
     return found
 
 
-def with_number(case: Case, type_: str, path: str, number: str) -> str:
-    """The net of a case with a number in the first layer of a type."""
-    net = parse_net(case.prototxt, "net.prototxt")
+def with_number(sample: Sample, type_: str, path: str, number: str) -> str:
+    """The net of a sample with a number in the first layer of a type."""
+    net = parse_net(format_net(sample.net), "net.prototxt")
     message = next(layer.message for layer in net.layers if layer.message.type == type_)
     *blocks, name = path.split(".")
     for block in blocks:
@@ -69,32 +93,26 @@ def with_number(case: Case, type_: str, path: str, number: str) -> str:
     return format_net(net).replace(MARK, number)
 
 
-def inputs(graph: Graph, case: Case) -> Arrays:
-    return {blob: case.inputs.get(blob, np.zeros(shape or (), np.float32)) for blob, shape in graph.inputs.items()}
+def inputs(graph: Graph, sample: Sample) -> Arrays:
+    return {blob: sample.inputs.get(blob, np.zeros(shape or (), np.float32)) for blob, shape in graph.inputs.items()}
 
 
-@pytest.mark.parametrize("type_, path", parameters(), ids="-".join)
+@pytest.mark.parametrize("type_, path", parameters(), ids=str)
 def test_views_agree(type_: str, path: str) -> None:
-    case = samples().get(type_)
-    if case is None:
-        assert type_ in FORMULAS
-        return
+    sample = samples()[type_]
     for number in WRITTEN:
         try:
-            net = filter_net(parse_net(with_number(case, type_, path, number)), case.phase, 0, case.stages)
-            graph = fill_weights(build(net, phase=case.phase), 1)
-            given = inputs(graph, case)
+            net = filter_net(parse_net(with_number(sample, type_, path, number)), sample.phase)
+            graph = fill_weights(build(net, phase=sample.phase), 1)
+            given = inputs(graph, sample)
             wanted = run(graph, given)
         except CaffeError:
             continue  # Caffe, too, does not take every number everywhere
-        again = build(parse_net(format_net(graph.net)), phase=case.phase)  # as a .pt holds the net
+        again = build(parse_net(format_net(graph.net)), phase=sample.phase)  # as a .pt holds the net
         assert [repr(n.layer) for n in again.nodes] == [repr(n.layer) for n in graph.nodes]
         for views in (flat(graph, given), onnx(graph, given)):
             for blob, top in views.items():
                 assert relative(top, wanted[blob]) <= 1e-3, (number, blob)
-
-
-FORMULAS = {"CuDNNBatchNorm"}  # no record has one
 
 
 def flat(graph: Graph, given: Arrays) -> Arrays:
