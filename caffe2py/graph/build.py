@@ -217,7 +217,10 @@ class _Builder:
             known = [s for s in bottoms if s is not None]
             if isinstance(layer, Opaque) or len(known) < len(bottoms):
                 return [None] * len(tops)
-            found = [s if s is None else tuple(s) for s in layer.shapes(*known)]
+            try:
+                found = [s if s is None else tuple(s) for s in layer.shapes(*known)]
+            except (OverflowError, ValueError) as error:  # of an infinity, or NaN, that was to become a size
+                raise Misfit(f"has a parameter from which no size follows: {error}") from None
         if len(found) != len(tops):
             raise Misfit(f"makes {len(found)} tops and names {len(tops)}")
         for s in found:
