@@ -29,7 +29,8 @@ def told_shape(
     """The shape of a data layer's top, None where neither the file nor the weights tell it.
 
     Its height and width are crop_size, else new_height and new_width, else what it is resized to; its channels are
-    those that the first layer with weights takes. `readers` are the layers of the net.
+    those that the first layer with weights takes; where that goes over volumes, their length is new_length. `readers`
+    are the layers of the net.
     """
     message = source.message
     shape = _declared(source).get(blob)
@@ -41,10 +42,13 @@ def told_shape(
     batch = _first(params, "batch_size") or 1
     size, name = _size(params)
     channels, layer = _channels(blob, readers, weights, size)
-    if not all(size) or not channels:
+    sizes: tuple[int, ...] = size
+    if layer and len(weights[layer].blobs[0].data.shape) == 5:
+        sizes, name = (_first(params, "new_length"), *size), f"new_length and {name}"
+    if not all(sizes) or not channels:
         return None
     what = f"{channels} channels from the weights of {layer}"
-    return Told((batch, channels, *size), f"{what}, {size[0]}x{size[1]} from {name} of layer {message.name}")
+    return Told((batch, channels, *sizes), f"{what}, {'x'.join(map(str, sizes))} from {name} of layer {message.name}")
 
 
 def _declared(source: LayerText) -> dict[str, Shape]:

@@ -22,7 +22,8 @@ BAR = 1e-5
 SMALL = [*recorded_nets("tiny"), *recorded_nets("mtcnn")]
 # One net of each make at full size; the others are the same blocks again, and take long.
 CHOSEN = {
-    "zoo": "bvlc_googlenet cifar10_full squeezenet_v1_1 v0_cifar10_full_2014 v0_lenet_deploy_2014 xception",
+    "zoo": "bvlc_googlenet cifar10_full shufflenet_v2_x1_0_miaow squeezenet_v1_1 v0_cifar10_full_2014 "
+    "v0_lenet_deploy_2014 xception",
     "senet": "SE-BN-Inception SE-ResNet-50",
 }
 LARGE = [net for folder, names in CHOSEN.items() for net in recorded_nets(folder) if net.id in names.split()]

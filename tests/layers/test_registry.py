@@ -26,7 +26,7 @@ RECORDED = (
 ).split()
 FORMULAS = (
     "Accum BatchReduction BoxOutput ChannelNorm Convolution3D ConvolutionDepthwise Correlation CuDNNBatchNorm "
-    "DataAugmentation DecodeBBox Downsample FlowWarp FrcnnProposal HardSwish MaskPooling MaskResize Mean Mish "
+    "DataAugmentation DecodeBBox Downsample FlowWarp FrcnnProposal HardSwish ImResize MaskPooling MaskResize Mean Mish "
     "NdConvolution NdPooling NegReLU Nms PSROIPooling Pooling3D Proposal ROIAlign Resample SegConsensus Unpooling "
     "YoloDetectionOutput Yolov3DetectionOutput"
 ).split()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -167,4 +168,40 @@ def unpoolings() -> list[Formula]:
     ]
 
 
-VISION = [*upsamplings(), *depthwise(), *convolutions(), *poolings(), *unpoolings()]
+def cubic(v: Sequence[Array], d: float) -> Array:
+    """The cubic through four values, d from the second to the third."""
+    third = -0.5 * v[0] + 1.5 * v[1] - 1.5 * v[2] + 0.5 * v[3]
+    second = v[0] - 2.5 * v[1] + 2 * v[2] - 0.5 * v[3]
+    return third * d**3 + second * d**2 - 0.5 * (v[0] - v[2]) * d + v[1]
+
+
+def stretched(x: Array, size: tuple[int, int]) -> Array:
+    """An image (C, H, W), pixel by pixel: four rows, each of four columns; edges repeat."""
+    top = np.zeros((x.shape[0], *size))
+    for yo, xo in np.ndindex(*size):
+        places = [(i + 0.5) * n / m - 0.5 for i, n, m in zip((yo, xo), x.shape[1:], size, strict=True)]
+        (y, row), (across, column) = ((p, max(int(p + 1e-5), 0)) for p in places)
+        near = [
+            [
+                x[:, min(max(r, 0), x.shape[1] - 1), min(max(c, 0), x.shape[2] - 1)]
+                for c in range(column - 1, column + 3)
+            ]
+            for r in range(row - 1, row + 3)
+        ]
+        top[:, yo, xo] = cubic([cubic(values, across - column) for values in near], y - row)
+    return top
+
+
+def image_resizings() -> list[Formula]:
+    one, two = some(1, 2, 5, 4), some(2, 2, 10, 20)
+    small = two[1, :, 1:9, 2:18]  # of scale 0.8: a tenth is cut off on each side
+    mean = (stretched(two[0], (12, 15)) + stretched(small, (12, 15))) / 2
+    sized = "target_spatial_height: 12 target_spatial_width: 15"
+    return [
+        Formula("ImResize", "imresize_param { factor: 2 }", [one], [stretched(one[0], (10, 8))[None]], bar=3e-6),
+        Formula("ImResize", f"imresize_param {{ {sized} }}", [one], [stretched(one[0], (12, 15))[None]], bar=3e-6),
+        Formula("ImResize", f"imresize_param {{ {sized} scale_gap: 0.2 }}", [two], [mean[None]], bar=3e-6),
+    ]
+
+
+VISION = [*upsamplings(), *depthwise(), *convolutions(), *poolings(), *unpoolings(), *image_resizings()]
