@@ -13,6 +13,7 @@ from caffe2py.errors import CaffeError, FileError, NetError, UnsupportedError
 from caffe2py.frontends.caffe.targets import target
 from caffe2py.frontends.onnx.translate import load_onnx
 from caffe2py.proto.net import parse_net
+from caffe2py.proto.schema import is_own_type
 from caffe2py.proto.text.writer import format_net
 from tests.helpers.absent import each
 from tests.helpers.layer_cases import Case, cases, relative
@@ -37,11 +38,15 @@ def test_operators_are_said_exactly(case: str, name: str, tmp_path: Path) -> Non
     graph, found = differences(path_of(said, tmp_path), said.low, target=name)
     assert max(found.values()) <= ROUNDING, found
     types = [n.type for n in graph.nodes if n.type != "Input"]
+    assert graph.net is not None
     if name == "bvlc":
         assert not said.layers or sorted(types) == sorted(said.layers.split())
     else:
         assert not NEWER & set(types)
-        assert graph.net is not None and "round_mode" not in format_net(graph.net)
+        assert "round_mode" not in format_net(graph.net)
+    read = parse_net(format_net(graph.net))
+    assert not read.unknown and not read.notes and read.dialects == ("bvlc",)
+    assert all(is_own_type(layer.message.type) and not layer.unknown for layer in read.layers)
 
 
 @pytest.mark.parametrize("case", REFUSED)
@@ -182,6 +187,19 @@ def test_wrong_words_are_told(case: str, tmp_path: Path) -> None:
     words = [path if w == "MODEL" else tmp_path / w if w == "out.prototxt" else w for w in WRONG[case]]
     done = command("convert", *words)
     assert done.status not in (0, 3) and done.err and not (tmp_path / "out.prototxt").exists()
+
+
+@pytest.mark.parametrize(
+    ("fork", "case", "lacks"), [("ssd", "embedding", None), ("segnet", "embedding", "embed_param")]
+)
+def test_a_forks_schema_has_every_field(fork: str, case: str, lacks: str | None, tmp_path: Path) -> None:
+    """What a fork's own fields stand in the place of cannot be said to its Caffe."""
+    path = path_of(SAID[case], tmp_path)
+    if lacks is None:
+        assert max(differences(path, target=fork)[1].values()) <= ROUNDING
+        return
+    with pytest.raises(UnsupportedError, match=lacks):
+        load_onnx(path, target=target(fork))
 
 
 def test_targets_have_what_they_have() -> None:

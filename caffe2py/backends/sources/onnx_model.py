@@ -12,6 +12,7 @@ from caffe2py.errors import CheckError
 from caffe2py.graph import Graph
 
 SEED = 2018
+ROUNDING = 4  # times our own rounding may be theirs, which adds in another order
 LARGEST = 2.0  # of pictures whose values have a deviation of about 1, as nets of today are fed
 TYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16}
 
@@ -41,15 +42,24 @@ def _checked(graph: Graph, source: Path) -> OnnxCheck:
         theirs = session.run(None, feed)
     except Exception as error:  # onnxruntime's own kinds, none of which is public
         raise CheckError(f"onnxruntime refuses it: {str(error).strip().splitlines()[0]}", str(source)) from None
-    ours = run(graph, {name: x.astype(np.float32) for name, x in feed.items()})
+    given = {name: x.astype(np.float32) for name, x in feed.items()}
+    ours = run(graph, given)
     names = [o.name for o in session.get_outputs()]
     found = [(relative_difference(ours[n], np.asarray(t)), n) for n, t in zip(names, theirs, strict=True)]
     worst, output = max(found, default=(0.0, ""))
     half = any(x.dtype == np.float16 for x in [*feed.values(), *map(np.asarray, theirs)])
-    if worst > (HALF_BAR if half else BAR):
+    if worst > (HALF_BAR if half else BAR) and worst > ROUNDING * _rounding(graph, given, ours):
         fact = f'output "{output}" differs from onnxruntime on {source.name} by {worst:.1e} of its largest value'
         raise CheckError(f"{fact}; want at most {HALF_BAR if half else BAR:.0e}", graph.net.file if graph.net else None)
     return OnnxCheck(worst, output)
+
+
+def _rounding(graph: Graph, given: dict[str, np.ndarray], ours: dict[str, np.ndarray]) -> float:
+    """By how much float32 alone moves the outputs, which in a deep net may be far."""
+    from caffe2py.backends.torch.run import run
+
+    exact = run(graph, given, dtype="float64")
+    return max(relative_difference(ours[name], exact[name]) for name in exact)
 
 
 def _feed(inputs: Any, graph: Graph) -> dict[str, np.ndarray]:

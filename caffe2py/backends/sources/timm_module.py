@@ -60,7 +60,10 @@ def check_written(graph: Graph, weights: Path, turn: bool) -> OnnxCheck:
 
 
 def _compared(graph: Graph, found: Layout, weights: Path, std: tuple[float, ...] | None) -> OnnxCheck:
-    """`std`: the graph is fed BGR, 0 to 255 less the mean, where the module is fed RGB divided by this."""
+    """Both in float64, since a deep net may make much of the rounding of float32.
+
+    `std`: the graph is fed BGR, 0 to 255 less the mean, where the module is fed RGB divided by this.
+    """
     module = _module(found, weights)
     if module is None:
         return OnnxCheck(None, who=THEIRS)
@@ -68,12 +71,12 @@ def _compared(graph: Graph, found: Layout, weights: Path, std: tuple[float, ...]
 
     ((blob, shape),) = graph.inputs.items()
     assert shape is not None
-    picture = np.random.RandomState(SEED).uniform(-2, 2, shape).astype(np.float32)
+    picture = np.random.RandomState(SEED).uniform(-2, 2, shape)
     with torch.inference_mode():
-        theirs = module(torch.from_numpy(picture)).numpy()
+        theirs = module.double()(torch.from_numpy(picture)).numpy()
     if std is not None:
-        picture = (picture * (255 * np.array(std).reshape(3, 1, 1)))[:, ::-1].astype(np.float32)
-    ours = run(graph, {blob: picture}, record="blobs")[LOGITS]
+        picture = np.ascontiguousarray((picture * (255 * np.array(std).reshape(3, 1, 1)))[:, ::-1])
+    ours = run(graph, {blob: picture}, record="blobs", dtype="float64")[LOGITS]
     worst = relative_difference(ours.reshape(theirs.shape), theirs)
     if worst > BAR:
         fact = (

@@ -22,7 +22,7 @@ def power(n: Draft, x: Blob, power: float = 1.0, scale: float = 1.0, shift: floa
 
 
 def negative(n: Draft, x: Operand) -> Operand:
-    return np.asarray(-x) if isinstance(x, np.ndarray) else power(n, x, scale=-1)
+    return np.asarray(-float_blob(x)) if isinstance(x, np.ndarray) else power(n, x, scale=-1)
 
 
 def clip(n: Draft, x: Blob, low: float, high: float) -> Blob:

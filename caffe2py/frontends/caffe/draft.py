@@ -86,6 +86,8 @@ class Draft:
         if not self.target.has(type_):
             raise Unsayable(f"{type_} is no layer of {self.target.name}")
         message = LayerParameter(type=type_, bottom=["x"] * len(bottoms), top=[str(i) for i in range(tops)], **params)
+        if (path := self.target.lacks(message, fork or ())) is not None:
+            raise Unsayable(f"{type_} is said with {path}, which {self.target.name} has not")
         unknown = tuple(Unknown(p, value, Place("")) for p, values in (fork or {}).items() for value in values)
         cls = find_layer(type_)
         assert cls is not None

@@ -13,7 +13,9 @@ from caffe2py.frontends.onnx.node import Value, attributes_of
 from caffe2py.layers.base import Shape
 
 SMALL = 64  # values that ONNX's shape inference may want to see
-WHOLE = {TensorProto.INT64, TensorProto.INT32, TensorProto.INT16, TensorProto.INT8, TensorProto.UINT8, TensorProto.BOOL}
+WHOLE = {getattr(TensorProto, f"{sign}INT{bits}") for sign in ("", "U") for bits in (8, 16, 32, 64)} | {
+    TensorProto.BOOL
+}
 
 
 def folded(node: NodeProto, inputs: Sequence[Value | None], opset: int) -> list[np.ndarray] | None:

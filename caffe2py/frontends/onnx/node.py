@@ -39,6 +39,8 @@ class Node:
         found = self.optional(i)
         if found is None:
             raise Unsayable(f"has no input {i}")
+        if isinstance(found, np.ndarray) and found.dtype.kind not in "fiub":
+            raise Unsayable(f"its input {i} is of {found.dtype} values")
         return found
 
     def optional(self, i: int) -> Value | None:

@@ -13,7 +13,7 @@ from caffe2py.errors import NetError, UnsupportedError
 from caffe2py.frontends.caffe.draft import Blob, Draft, Unsayable
 from caffe2py.frontends.caffe.targets import Target
 from caffe2py.frontends.onnx.file import OnnxFile, opset_of, read_onnx
-from caffe2py.frontends.onnx.folding import folded, inferred
+from caffe2py.frontends.onnx.folding import WHOLE, folded, inferred
 from caffe2py.frontends.onnx.node import Node, Value, attributes_of, translations
 from caffe2py.graph import Graph
 from caffe2py.layers.base import Shape
@@ -73,8 +73,9 @@ class _Walk:
         for given in self.file.model.graph.input:
             if given.name not in self.values:
                 shape = _input_shape(given, shapes.pop(given.name, None), self.file.path)
-                self.values[given.name] = self.draft.input(given.name, shape)
-                self.whole[given.name] = given.type.tensor_type.elem_type in (TensorProto.INT32, TensorProto.INT64)
+                blob = self.draft.input(given.name, shape)
+                blob.whole = given.type.tensor_type.elem_type in WHOLE
+                self.values[given.name], self.whole[given.name] = blob, blob.whole
         if shapes:
             have = ", ".join(i.name for i in self.file.model.graph.input if i.name not in self.file.tensors)
             raise NetError(f'the model has no input "{next(iter(shapes))}"; its inputs are {have}', self.file.path)
@@ -151,21 +152,26 @@ class _Walk:
         for out in graph.output:
             value = self.values[out.name]
             if isinstance(value, np.ndarray):
+                if not value.size:
+                    raise UnsupportedError(f'output "{out.name}" is empty', self.file.path)
                 value = self.draft.constant(value)
                 self.draft.named(len(self.draft.entries) - 1, out.name, {out.name: value})
             if value.truncated:
                 raise UnsupportedError(f'output "{out.name}" is cut to whole numbers', self.file.path)
             outputs[out.name] = value
-        return self.draft.finish(graph.name, outputs, self.file.path)
+        try:
+            return self.draft.finish(graph.name, outputs, self.file.path)
+        except Unsayable as error:
+            raise UnsupportedError(str(error), self.file.path) from None
 
 
 def _input_shape(given: ValueInfoProto, told: Shape | None, path: str) -> Shape:
     """The shape of an input: what is told, else the model's own, whose first axis may be free."""
-    if told is not None:
-        return tuple(told)
     tensor = given.type.tensor_type
     if tensor.elem_type == TensorProto.STRING or not given.type.HasField("tensor_type"):
         raise UnsupportedError(f'input "{given.name}" is no tensor of numbers', path)
+    if told is not None:
+        return tuple(told)
     dims = [d.dim_value if d.HasField("dim_value") else 0 for d in tensor.shape.dim]
     if dims and dims[0] == 0:
         dims[0] = 1

@@ -138,6 +138,8 @@ SAID: dict[str, Said] = {
         "InnerProduct",
     ),
     "gemm, untransposed, a scalar": Said([node("Gemm", "x w c")], {"x": (3, 6)}, {"w": weights(6, 4), "c": weights(1)}),
+    "gemm, transposed": Said([node("Gemm", "x w", transA=1)], {"x": (6, 3)}, {"w": weights(6, 4)}),
+    "gemm, a constant first": Said([node("Gemm", "w x", transB=1)], {"x": (3, 6)}, {"w": weights(4, 6)}),
     "gemm, a bias of a blob": Said([node("Gemm", "x w c", transB=1)], {"x": (3, 6), "c": (3, 4)}, {"w": weights(4, 6)}),
     "matmul": Said([node("MatMul", "x w")], {"x": (2, 3, 6)}, {"w": weights(6, 4)}, "InnerProduct"),
     "matmul from the left": Said([node("MatMul", "w x")], {"x": (2, 6, 3)}, {"w": weights(4, 6)}),
@@ -347,5 +349,11 @@ REFUSED: dict[str, tuple[Said, list[str]]] = {
     "a product of blobs": (two("MatMul", (2, 3), (3, 2)), ["the MatMul", "two blobs"]),
     "a window with gaps": (pooled("MaxPool", [2, 2], dilations=[2, 2]), ["gaps"]),
     "an even norm": (one("LRN", size=2), ["odd"]),
+    "whole numbers divided": (Said([node("Div", "x c")], {"x": (2,)}, {"c": ints(2, 3)}, whole=["x", "y"]), ["whole"]),
+    "corners that lie between": (
+        resize(scales=[1, 1, 0.7, 1], mode="linear", coordinate_transformation_mode="align_corners"),
+        ["corners"],
+    ),
+    "nothing": (Said([node("Shape", "x", start=1, end=0)], whole=["y"], opset=15), ["empty"]),
     "a power of two blobs": (two("Pow", (2, 3), (2, 3)), ["exponent"]),
 }

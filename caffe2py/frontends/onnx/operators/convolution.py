@@ -8,7 +8,7 @@ import numpy as np
 
 from caffe2py.frontends.caffe.arithmetic import add, multiply
 from caffe2py.frontends.caffe.draft import Blob, Draft, Unsayable
-from caffe2py.frontends.caffe.moves import along, reshape
+from caffe2py.frontends.caffe.moves import along, reshape, transpose
 from caffe2py.frontends.caffe.windows import Window, convolve, deconvolve
 from caffe2py.frontends.onnx.node import Made, Node, operator
 
@@ -71,20 +71,18 @@ def gemm(node: Node, n: Draft) -> Made:
     if isinstance(b, Blob):
         assert isinstance(a, np.ndarray)
         left = a.T if node.attr("transA", 0) else a
-        made = along(n, node.blob(1), 1 if node.attr("transB", 0) else 0, _times(left, alpha))
-        if node.attr("transB", 0):
-            raise Unsayable("a constant times a transposed blob")
+        right = transpose(n, node.blob(1), [1, 0]) if node.attr("transB", 0) else node.blob(1)
+        made = along(n, right, 0, _times(left, alpha))
     else:
         if not node.attr("transB", 0):
             b = b.T
         if isinstance(a, np.ndarray):
             made = _times((a.T if node.attr("transA", 0) else a) @ b.T, alpha)
         else:
-            if node.attr("transA", 0):
-                raise Unsayable("a product with a transposed blob")
+            x = transpose(n, node.blob(), [1, 0]) if node.attr("transA", 0) else node.blob()
             if isinstance(c, np.ndarray) and c.size == b.shape[0] and c.shape[-1:] == (b.shape[0],):
                 bias, c = _times(c.reshape(-1), beta), None
-            made = inner_product(n, node.blob(), _times(b, alpha), bias)
+            made = inner_product(n, x, _times(b, alpha), bias)
     if c is None:
         return made
     return add(n, made, multiply(n, c, np.asarray(beta, np.float32)) if beta != 1 else c)

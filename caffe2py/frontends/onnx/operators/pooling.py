@@ -53,6 +53,17 @@ def _numbered(node: Node, n: Draft, places: Blob, x: Sequence[int]) -> Blob:
     return made
 
 
+@operator("MaxRoiPool")
+def of_regions(node: Node, n: Draft) -> Made:
+    """ROIPooling, which is a fork's."""
+    if not n.target.has("ROIPooling"):
+        raise Unsayable("ROIPooling is a fork's layer: --dialect faster_rcnn")
+    height, width = node.attr("pooled_shape")
+    words = {"pooled_h": height, "pooled_w": width, "spatial_scale": node.attr("spatial_scale", 1.0)}
+    fork = {f"roi_pooling_param.{word}": [value] for word, value in words.items()}
+    return n.layer("ROIPooling", node.blob(), node.blob(1), fork=fork)
+
+
 @operator(*GLOBAL)
 def whole(node: Node, n: Draft) -> Made:
     x = node.blob()

@@ -8,7 +8,7 @@ import numpy as np
 
 from caffe2py.frontends.caffe.arithmetic import add
 from caffe2py.frontends.caffe.draft import Blob, Draft, Unsayable
-from caffe2py.frontends.caffe.moves import concat, cut, reshape, split
+from caffe2py.frontends.caffe.moves import concat, cut, reshape, split, transpose
 from caffe2py.frontends.onnx.node import Made, Node, Value, operator
 from caffe2py.frontends.onnx.operators.reduction import turned
 
@@ -37,10 +37,13 @@ def rnn(node: Node, n: Draft) -> Made:
 
 
 def _directions(node: Node, n: Draft, step: Step) -> Made:
-    """Y (T, directions, N, H), then the last states (directions, N, H), where they are asked for."""
-    x = node.blob()
-    if node.attr("layout", 0):
-        raise Unsayable("with the batch before time")
+    """Y (T, directions, N, H), then the last states (directions, N, H), where they are asked for.
+
+    With `layout` 1 the batch comes first: inputs and outputs are turned.
+    """
+    x, batch_first = node.blob(), bool(node.attr("layout", 0))
+    if batch_first:
+        x = transpose(n, x, [1, 0, 2])
     lengths = node.maybe(4, "sequence_lens")
     if lengths is not None and (lengths != x.shape[0]).any():
         raise Unsayable("with sequences of several lengths")
@@ -54,18 +57,23 @@ def _directions(node: Node, n: Draft, step: Step) -> Made:
         states.append(last)
     t, batch, hidden = outputs[0].shape
     each = [reshape(n, y, (t, 1, batch, hidden)) for y in outputs]
-    last = [concat(n, [s[k] for s in states], 0) for k in range(len(states[0]))]
-    return [concat(n, each, 1), *last]
+    made = [concat(n, each, 1), *(concat(n, [s[k] for s in states], 0) for k in range(len(states[0])))]
+    if batch_first:
+        made = [transpose(n, made[0], [2, 0, 1, 3]), *(transpose(n, m, [1, 0, 2]) for m in made[1:])]
+    return made
 
 
 def _state(node: Node, n: Draft, i: int, way: int, ways: int, shape: Sequence[int]) -> Blob:
     """The state before the first step, (1, N, H)."""
     given: Value | None = node.optional(i)
+    batch_first = bool(node.attr("layout", 0))
     if given is None:
         return n.constant(np.zeros(shape, np.float32))
     if isinstance(given, np.ndarray):
-        return n.constant(np.ascontiguousarray(given[way : way + 1]))
-    return node.blob(i) if ways == 1 else cut(n, node.blob(i), 0, way, way + 1)
+        ordered = given.swapaxes(0, 1) if batch_first else given
+        return n.constant(np.ascontiguousarray(ordered[way : way + 1]))
+    states = transpose(n, node.blob(i), [1, 0, 2]) if batch_first else node.blob(i)
+    return states if ways == 1 else cut(n, states, 0, way, way + 1)
 
 
 def _zero(value: Value | None) -> bool:

@@ -21,20 +21,22 @@ def resized(node: Node, n: Draft) -> Made:
     early = node.op == "Upsample" or node.opset < 11
     scales = node.given(1 if early else 2, "scales")
     sizes = [] if early else node.given(3, "sizes", [])
+    coordinates = "asymmetric" if early else node.attr("coordinate_transformation_mode", "half_pixel")
     axes = [a % len(x.shape) for a in node.attr("axes") or range(len(x.shape))]
     matrices = {}
     for i, axis in enumerate(axes):
         size = x.shape[axis]
         scale = f32(scales[i]) if scales else f32(sizes[i] / size)
         out = math.floor(size * float(scale)) if scales else int(sizes[i])
+        if coordinates == "align_corners" and scales and out != size * float(scale):
+            raise Unsayable("aligns corners of a size that is no whole number, which the runtimes take differently")
         if out != size or scale != 1:
-            matrices[axis] = _matrix(node, size, out, scale, early)
+            matrices[axis] = _matrix(node, coordinates, size, out, scale, early)
     return resize(n, x, matrices)
 
 
-def _matrix(node: Node, size: int, out: int, scale: np.float32, early: bool) -> np.ndarray:
+def _matrix(node: Node, coordinates: str, size: int, out: int, scale: np.float32, early: bool) -> np.ndarray:
     mode = node.attr("mode", "nearest")
-    coordinates = "asymmetric" if early else node.attr("coordinate_transformation_mode", "half_pixel")
     at = _places(coordinates, size, out, scale)
     matrix = np.zeros((out, size), f32)
     rows = np.arange(out)

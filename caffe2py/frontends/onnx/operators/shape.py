@@ -166,9 +166,11 @@ def depth_to_space(node: Node, n: Draft) -> Made:
 def space_to_depth(node: Node, n: Draft) -> Made:
     x, size = node.blob(), node.attr("blocksize")
     channels = x.shape[1]
+    by_channel = node.attr("mode", "DCR") == "CRD"
     weight = np.zeros((channels * size**2, channels, size, size), np.float32)
     for place, kernel in enumerate(_places(size)[:, 0]):
-        weight[np.arange(channels) + place * channels, np.arange(channels)] = kernel
+        rows = np.arange(channels) * size**2 + place if by_channel else np.arange(channels) + place * channels
+        weight[rows, np.arange(channels)] = kernel
     return convolve(n, x, weight, None, Window((size, size), (size, size), (0, 0), (0, 0), (1, 1)))
 
 
