@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +15,13 @@ from caffe2py.evaluate.network import Engine, runner
 from caffe2py.evaluate.pictures.images import Image, images_of
 from caffe2py.evaluate.pictures.net_input import Choices, preprocessing
 from caffe2py.evaluate.pictures.preprocessing import Preprocessing, import_opencv
+from caffe2py.evaluate.two_stages import finder, regions_of
 from caffe2py.graph import Graph
+from caffe2py.layers.base import count
 from caffe2py.passes import only_outputs
 from caffe2py.proto.disk.files import written_whole
 
+INFO = 3  # numbers that tell a net the picture's height, width and scale
 NO_LABEL = -1  # of the rows by which DetectionOutput says that it found nothing
 
 
@@ -57,14 +60,12 @@ def detect(
     otherwise. `names` is a file with a label's name a line, from label 0 on, or SSD's labelmap.prototxt. `out` is the
     picture to write, with the boxes drawn; of several images the folder. Raises CaffeError.
     """
-    graph = _finding(graph)
-    how = preprocessing(graph, choices or Choices(), whole=True)
+    how, find = _finder(graph, choices or Choices(), engine or Engine())
     mean = how.settings()["mean"]
     notes = [f"the mean {mean} is subtracted (--mean)"] if how.mean_source == "default" and any(mean) else []
     words = {} if names is None else _read_names(Path(names))
     found = [image for source in images for image in images_of(source)]
     targets = _targets(found, out)
-    _, start = runner(graph, how, engine or Engine())
     made = []
     for image, target in zip(found, targets, strict=True):
         try:
@@ -73,11 +74,24 @@ def detect(
         except FileError as error:
             made.append(Detected(image.name, (), str(error)))
             continue
-        things = _things(start(pixels[None])(), how, picture.shape[:2], threshold, words)
+        things = _things(find(pixels[None]), how, picture.shape[:2], threshold, words)
         made.append(Detected(image.name, things))
         if target is not None:
             _write(target, drawn(picture, things))
     return made, notes
+
+
+def _finder(graph: Graph, choices: Choices, engine: Engine) -> tuple[Preprocessing, Callable[[np.ndarray], np.ndarray]]:
+    """How pictures are prepared, and a function of pixels (1, H, W, channels) that gives rows of what is found."""
+    regions = regions_of(graph)
+    if regions is not None:
+        pictures = {blob: shape for blob, shape in graph.inputs.items() if shape is None or count(shape) != INFO}
+        how = preprocessing(replace(graph, inputs=pictures), choices, whole=True)
+        return how, finder(graph, regions, how, engine)
+    graph = _finding(graph)
+    how = preprocessing(graph, choices, whole=True)
+    _, start = runner(graph, how, engine)
+    return how, lambda pixels: start(pixels)()
 
 
 def _finding(graph: Graph) -> Graph:
@@ -89,7 +103,7 @@ def _finding(graph: Graph) -> Graph:
         )
         raise CaffeError(
             f'net "{graph.name}" has {len(ends)} outputs that say what was found and where; its outputs are {outputs}; '
-            f"want one of DetectionOutput or the like"
+            f"want one of DetectionOutput or the like, or regions with scores and boxes"
         )
     return only_outputs(graph, ends)
 
@@ -97,7 +111,7 @@ def _finding(graph: Graph) -> Graph:
 def _things(
     rows: np.ndarray, how: Preprocessing, size: tuple[int, ...], threshold: float, words: dict[int, str]
 ) -> tuple[Thing, ...]:
-    """The rows (1, 1, M, 7) of one image, in pixels of the picture."""
+    """The rows (..., 7) of one image, in pixels of the picture."""
     left, top, right, bottom = how.seen(size[0], size[1])
     scale = np.array([right - left, bottom - top] * 2)
     found = []

@@ -10,6 +10,7 @@ import pytest
 
 import caffe2py
 from caffe2py.graph import Graph
+from tests.helpers.detector import STAGES
 from tests.helpers.layer_cases import relative
 from tests.helpers.nets import graph_of
 from tests.helpers.packages import packed
@@ -106,48 +107,10 @@ def test_opencv_reads_the_backbone_of_mobilenet_ssd(mobilenet: tuple[RecordedNet
     assert len(errors) == 2 and max(errors.values()) <= ROWS, errors
 
 
-HEAD = """name: "two stages"
-layer { name: "in" type: "Input" top: "data" top: "im_info"
-  input_param { shape { dim: 1 dim: 3 dim: 48 dim: 64 } shape { dim: 1 dim: 3 } } }
-layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
-  convolution_param { num_output: 8 kernel_size: 3 pad: 1 stride: 8 } }
-layer { name: "relu" type: "ReLU" bottom: "conv" top: "conv" }
-layer { name: "rpn_score" type: "Convolution" bottom: "conv" top: "rpn_score"
-  convolution_param { num_output: 18 kernel_size: 1 } }
-layer { name: "rpn_said" type: "Convolution" bottom: "conv" top: "rpn_said"
-  convolution_param { num_output: 36 kernel_size: 1 } }
-layer { name: "two" type: "Reshape" bottom: "rpn_score" top: "two"
-  reshape_param { shape { dim: 0 dim: 2 dim: -1 dim: 0 } } }
-layer { name: "soft" type: "Softmax" bottom: "two" top: "soft" }
-layer { name: "rpn_prob" type: "Reshape" bottom: "soft" top: "rpn_prob"
-  reshape_param { shape { dim: 0 dim: 18 dim: -1 dim: 0 } } }
-layer { name: "proposal" type: "Python" bottom: "rpn_prob" bottom: "rpn_said" bottom: "im_info" top: "rois"
-  python_param { module: "rpn.proposal_layer" layer: "ProposalLayer"
-    param_str: "'feat_stride': 8, 'scales': [1, 2, 3], 'rpn_min_size': 4" } }
-"""
-STAGES = {
-    "Faster R-CNN": """
-layer { name: "pool" type: "ROIPooling" bottom: "conv" bottom: "rois" top: "pool"
-  roi_pooling_param { pooled_h: 3 pooled_w: 2 spatial_scale: 0.125 } }
-layer { name: "fc" type: "InnerProduct" bottom: "pool" top: "fc" inner_product_param { num_output: 6 } }
-layer { name: "score" type: "InnerProduct" bottom: "fc" top: "score" inner_product_param { num_output: 4 } }
-layer { name: "prob" type: "Softmax" bottom: "score" top: "prob" }
-layer { name: "bbox" type: "InnerProduct" bottom: "fc" top: "bbox" inner_product_param { num_output: 16 } }""",
-    "R-FCN": """
-layer { name: "maps" type: "Convolution" bottom: "conv" top: "maps"
-  convolution_param { num_output: 36 kernel_size: 1 } }
-layer { name: "psroi" type: "PSROIPooling" bottom: "maps" bottom: "rois" top: "psroi"
-  psroi_pooling_param { spatial_scale: 0.125 output_dim: 4 group_size: 3 } }
-layer { name: "mean" type: "Pooling" bottom: "psroi" top: "mean" pooling_param { pool: AVE kernel_size: 3 stride: 3 } }
-layer { name: "prob" type: "Softmax" bottom: "mean" top: "prob" }
-layer { name: "out" type: "Reshape" bottom: "prob" top: "out" reshape_param { shape { dim: -1 dim: 4 } } }""",
-}
-
-
 @pytest.mark.parametrize("name", STAGES)
 def test_two_stages_whole_in_onnxruntime(name: str, tmp_path: Path) -> None:
     """Regions are as many as are found, and what comes behind them takes any number."""
-    graph = graph_of(HEAD + STAGES[name], weights=True)
+    graph = graph_of(STAGES[name], weights=True)
     caffe2py.convert(graph, tmp_path / "net.onnx")
     run = in_onnxruntime(tmp_path / "net.onnx", graph.outputs)
     numbers = set()

@@ -14,8 +14,9 @@ from caffe2py.evaluate import detect
 from caffe2py.evaluate.detection import drawn
 from caffe2py.evaluate.pictures.net_input import Choices
 from tests.helpers.absent import needs_module
-from tests.helpers.detector import BLOBS, QUARTERS
-from tests.helpers.nets import SMALL, command, write_net
+from tests.helpers.detector import BLOBS, QUARTERS, STAGES
+from tests.helpers.nets import SMALL, command, graph_of, random_weights, write_net
+from tests.helpers.tables.detection import apart
 
 cv2 = needs_module("cv2", "OpenCV")
 
@@ -130,3 +131,28 @@ WRONG = {
 def test_a_place_for_no_picture(folder: Path, tmp_path: Path, out: str) -> None:
     done = command("detect", *net(folder), folder / "two.png", *PLAIN, "-o", tmp_path / out)
     assert done.status == 1 and WRONG[out] in done.err, done.err
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_what_is_left_of_regions(name: str, folder: Path, tmp_path: Path) -> None:
+    """Of two stages: each region's box moved by what is said for the label, cut to the picture, and kept apart."""
+    blobs = {layer: [(b - 0.5) / 4 for b in row] for layer, row in random_weights(graph_of(STAGES[name])).items()}
+    graph = caffe2py.load(*write_net(tmp_path, STAGES[name], blobs))
+    (image,), _ = detect(graph, [folder / "two.png"], threshold=0.0, choices=Choices(mean=(0.0,), scale=0.01))
+    picture = cv2.resize(cv2.imread(str(folder / "two.png")), (64, 48)).astype(np.float32)
+    inputs = {"data": picture.transpose(2, 0, 1)[None] / 100, "im_info": np.array([[48.0, 64.0, 1.0]])}
+    values = caffe2py.run(graph, inputs, record="blobs")
+    prob = values["out" if name == "R-FCN" else "prob"]
+    rois, said = values["rois"][:, 1:], values["bbox"].reshape(len(prob), -1)
+    side = rois[:, 2:] - rois[:, :2] + 1
+    found = []
+    for label in range(1, 4):
+        d = said[:, 4:8] if name == "R-FCN" else said[:, 4 * label : 4 * label + 4]
+        middle, half = rois[:, :2] + side / 2 + d[:, :2] * side, np.exp(d[:, 2:]) * side / 2
+        boxes = np.clip(np.hstack([middle - half, middle + half]), 0, [63, 47, 63, 47])
+        order = np.argsort(-prob[:, label], kind="stable")
+        kept = order[apart(boxes[order].tolist(), 0.3, pixel=1)]
+        found += [(label, prob[i, label], *boxes[i] * [400 / 64, 200 / 48, 400 / 64, 200 / 48]) for i in kept]
+    made = sorted((thing.label, thing.score, *thing.box) for thing in image.things)
+    assert len(made) > 3
+    np.testing.assert_allclose(made, sorted(found), rtol=1e-4, atol=1e-2)

@@ -1,4 +1,4 @@
-"""A small SSD whose detections can be told by looking at the picture."""
+"""A small SSD whose detections can be told by looking at the picture, and small nets of two stages."""
 
 from __future__ import annotations
 
@@ -24,3 +24,47 @@ BLOBS = {
     "say": [SAY, np.array([3, 0, 0], np.float32)],
     "loc": [np.zeros((16, 12), np.float32), np.zeros(16, np.float32)],
 }
+
+HEAD = """name: "two stages"
+layer { name: "in" type: "Input" top: "data" top: "im_info"
+  input_param { shape { dim: 1 dim: 3 dim: 48 dim: 64 } shape { dim: 1 dim: 3 } } }
+layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
+  convolution_param { num_output: 8 kernel_size: 3 pad: 1 stride: 8 } }
+layer { name: "relu" type: "ReLU" bottom: "conv" top: "conv" }
+layer { name: "rpn_score" type: "Convolution" bottom: "conv" top: "rpn_score"
+  convolution_param { num_output: 18 kernel_size: 1 } }
+layer { name: "rpn_said" type: "Convolution" bottom: "conv" top: "rpn_said"
+  convolution_param { num_output: 36 kernel_size: 1 } }
+layer { name: "two" type: "Reshape" bottom: "rpn_score" top: "two"
+  reshape_param { shape { dim: 0 dim: 2 dim: -1 dim: 0 } } }
+layer { name: "soft" type: "Softmax" bottom: "two" top: "soft" }
+layer { name: "rpn_prob" type: "Reshape" bottom: "soft" top: "rpn_prob"
+  reshape_param { shape { dim: 0 dim: 18 dim: -1 dim: 0 } } }
+layer { name: "proposal" type: "Python" bottom: "rpn_prob" bottom: "rpn_said" bottom: "im_info" top: "rois"
+  python_param { module: "rpn.proposal_layer" layer: "ProposalLayer"
+    param_str: "'feat_stride': 8, 'scales': [1, 2, 3], 'rpn_min_size': 4" } }
+"""
+BEHIND = {
+    "Faster R-CNN": """
+layer { name: "pool" type: "ROIPooling" bottom: "conv" bottom: "rois" top: "pool"
+  roi_pooling_param { pooled_h: 3 pooled_w: 2 spatial_scale: 0.125 } }
+layer { name: "fc" type: "InnerProduct" bottom: "pool" top: "fc" inner_product_param { num_output: 6 } }
+layer { name: "score" type: "InnerProduct" bottom: "fc" top: "score" inner_product_param { num_output: 4 } }
+layer { name: "prob" type: "Softmax" bottom: "score" top: "prob" }
+layer { name: "bbox" type: "InnerProduct" bottom: "fc" top: "bbox" inner_product_param { num_output: 16 } }""",
+    "R-FCN": """
+layer { name: "maps" type: "Convolution" bottom: "conv" top: "maps"
+  convolution_param { num_output: 36 kernel_size: 1 } }
+layer { name: "psroi" type: "PSROIPooling" bottom: "maps" bottom: "rois" top: "psroi"
+  psroi_pooling_param { spatial_scale: 0.125 output_dim: 4 group_size: 3 } }
+layer { name: "mean" type: "Pooling" bottom: "psroi" top: "mean" pooling_param { pool: AVE kernel_size: 3 stride: 3 } }
+layer { name: "prob" type: "Softmax" bottom: "mean" top: "prob" }
+layer { name: "out" type: "Reshape" bottom: "prob" top: "out" reshape_param { shape { dim: -1 dim: 4 } } }
+layer { name: "places" type: "Convolution" bottom: "conv" top: "places"
+  convolution_param { num_output: 72 kernel_size: 1 } }
+layer { name: "psbox" type: "PSROIPooling" bottom: "places" bottom: "rois" top: "psbox"
+  psroi_pooling_param { spatial_scale: 0.125 output_dim: 8 group_size: 3 } }
+layer { name: "bbox" type: "Pooling" bottom: "psbox" top: "bbox"
+  pooling_param { pool: AVE kernel_size: 3 stride: 3 } }""",
+}
+STAGES = {name: HEAD + layers for name, layers in BEHIND.items()}

@@ -35,8 +35,9 @@ from caffe2py.cli.image_options import ENGINE, PREPROCESSING, options
 def command(net: NetFiles, as_json: bool, images: tuple[str, ...], **settings: Any) -> None:
     """Run NET on each IMAGE (files, folders or tars) and print what it finds: score, label, and box in pixels.
 
-    NET ends in a layer that says what it found, such as SSD's DetectionOutput. It sees the whole image, warped to its
-    input, unless told otherwise. An image that cannot be read is named, the others are run, and the exit status is 1.
+    NET ends in a layer that says what it found, such as SSD's DetectionOutput, or in scores and boxes of the regions
+    that it proposes. It sees the whole image, warped to its input, unless told otherwise. An image that cannot be read
+    is named, the others are run, and the exit status is 1.
     """
     from caffe2py.evaluate.detection import detect
 
