@@ -59,7 +59,9 @@ def main() -> None:
     debug = "--debug" in sys.argv[1:]
     arguments = [a for a in sys.argv[1:] if a != "--debug"]
     try:
-        status = cli.main(args=arguments, prog_name="caffe2py", standalone_mode=False)
+        plain = bool(os.environ.get("NO_COLOR"))  # no-color.org; else colours where stdout is a terminal
+        color = False if plain else None
+        status = cli.main(args=arguments, prog_name="caffe2py", standalone_mode=False, color=color)
         sys.stdout.flush()
     except click.exceptions.Exit as done:
         status = done.exit_code

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -217,7 +219,16 @@ device_option = click.option(
     "--device", default="cpu", show_default=True, metavar="NAME", help="Where it runs: cpu, cuda, cuda:1, mps."
 )
 
+wide_option = click.option("--wide", is_flag=True, help="All columns, no name cut, on a narrow terminal too.")
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+
+
+def line_width(wide: bool = False) -> int | None:
+    """How wide a line may be: as the terminal is, or as COLUMNS says; None, as wide as it wants, elsewhere."""
+    if wide or not (sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()):
+        return None
+    return shutil.get_terminal_size().columns
 
 
 def say(*lines: object, err: bool = False, **style: Any) -> None:

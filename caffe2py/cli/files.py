@@ -25,10 +25,23 @@ OURS = b"caffe2py"
 WISH = "want another name, or --overwrite"
 OVERWRITE = click.Option(["--overwrite"], is_flag=True, help="Write over files that are read, or that others made.")
 
+SHARED = (  # options that many commands have, in their order: they stand behind a command's own
+    *("phase", "level", "stages", "inputs", "plugins", "dialect", "variables", "ignore_unknown_fields", "fill"),
+    *("wide", "overwrite", "as_json"),
+)
+
 
 def nothing(path: Path) -> Iterable[Path]:
     """No file beside this one."""
     return ()
+
+
+def _rank(param: click.Parameter) -> int:
+    """Where a parameter stands in a command's help: what is written, what the command alone has, what many have."""
+    if isinstance(param, click.Argument):
+        return 0
+    name = param.name or ""
+    return 1 if name == "out" else 3 + SHARED.index(name) if name in SHARED else 2
 
 
 class Named(click.ParamType):
@@ -76,8 +89,8 @@ class Command(click.Command):
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
         if any(isinstance(each.type, Output) for each in self.params):
-            last = next((i for i, each in enumerate(self.params) if each.name == "as_json"), len(self.params))
-            self.params.insert(last, OVERWRITE)
+            self.params.append(OVERWRITE)
+        self.params.sort(key=_rank)
 
     def invoke(self, ctx: click.Context) -> Any:
         if not ctx.params.pop("overwrite", False):

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from caffe2py.cli.common import fail, json_option, note, print_json, say
+from caffe2py.cli.common import fail, json_option, line_width, note, print_json, say, wide_option
 from caffe2py.cli.files import Output
 from caffe2py.errors import shown
+from caffe2py.graph.columns import GAP, aligned, cells
 
 if TYPE_CHECKING:
     from caffe2py.proof.reports.findings import LayerReport
@@ -18,7 +19,16 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 WORST = 10  # rows that the table shows unless all are asked for
-STYLES = {"ok": "green", "fault": "bold red", "follows a fault": "yellow", "says nothing": "dim", "not recorded": "dim"}
+HEADS = ("layer", "type", "value", "shape", "local", "drift", "bar")
+NUMBERS = (4, 5, 6)
+SPARE = (1, 3)
+STYLES: dict[str, dict[str, Any]] = {  # of verdicts, which say in words what the colour says
+    "ok": {"fg": "green"},
+    "fault": {"fg": "red", "bold": True},
+    "follows a fault": {"fg": "yellow"},
+    "says nothing": {"dim": True},
+    "not recorded": {"dim": True},
+}
 
 
 def report_options(function: F) -> F:
@@ -27,10 +37,11 @@ def report_options(function: F) -> F:
     @click.option("--all", "everything", is_flag=True, help="Every value, in the order the layers run; else the worst.")
     @click.option("--html", type=Output(), metavar="OUT.html", help="Write the report as one HTML file.")
     @click.option("--markdown", type=Output(), metavar="OUT.md", help="Write the report as Markdown.")
+    @wide_option
     @json_option
     @wraps(function)
     def command(
-        *args: Any, everything: bool, html: str | None, markdown: str | None, as_json: bool, **settings: Any
+        *args: Any, everything: bool, html: str | None, markdown: str | None, wide: bool, as_json: bool, **settings: Any
     ) -> None:
         if html:
             from caffe2py.picture.extras import PAGES, require
@@ -46,34 +57,26 @@ def report_options(function: F) -> F:
         if as_json:
             print_json(report.to_dict())
         else:
-            print_report(report, everything=everything)
+            print_report(report, everything=everything, wide=wide)
         if not report.ok:
             fail()
 
     return command  # type: ignore[return-value]
 
 
-def print_report(report: Report, *, everything: bool) -> None:
+def print_report(report: Report, *, everything: bool, wide: bool = False) -> None:
     """The table, worst first or all in order, and below it the verdict and the probable cause."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console()
-    wide = console.width if console.is_terminal else 140
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for head in ("layer", "type", "value", "shape"):
-        table.add_column(head, overflow="fold")
-    for head in ("local", "drift", "bar"):
-        table.add_column(head, justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True)
     rows = list(report.layers) if everything else report.ranked()[:WORST]
     first = report.first_offender
     if first is not None and first not in rows:
         rows.insert(0, first)
-    for row in rows:
-        table.add_row(*[Text(shown(cell)) for cell in _cells(row)], Text(row.verdict, STYLES[row.verdict]))
-    Console(width=wide, highlight=False).print(table)
+    width = line_width(wide)
+    verdicts = max([len(row.verdict) for row in rows], default=0) + len(GAP)
+    lines = aligned([HEADS, *map(_cells, rows)], NUMBERS, None if width is None else width - verdicts, SPARE)
+    size = max(map(cells, lines))
+    click.secho(lines[0], bold=True)
+    for row, line in zip(rows, lines[1:], strict=True):
+        click.echo(line + " " * (size - cells(line)) + GAP + click.style(row.verdict, **STYLES[row.verdict]))
     if len(rows) < len(report.layers):
         say(f"... and {len(report.layers) - len(rows)} more values; --all shows them")
     say("")
@@ -82,15 +85,8 @@ def print_report(report: Report, *, everything: bool) -> None:
         say(f"probable cause: {report.diagnosis}")
 
 
-def _cells(row: LayerReport) -> list[str]:
+def _cells(row: LayerReport) -> tuple[str, ...]:
     from caffe2py.proof.reports.findings import number, shape_text
 
-    return [
-        row.name,
-        row.type,
-        row.value,
-        shape_text(row),
-        number(row.local),
-        number(row.drift),
-        number(row.bar),
-    ]
+    names = map(shown, (row.name, row.type, row.value, shape_text(row)))
+    return (*names, number(row.local), number(row.drift), number(row.bar))

@@ -65,6 +65,7 @@ def classify(
     how, engine = preprocessing(graph, choices or Choices(), release), engine or Engine()
     found = [image for source in images for image in images_of(source)]
     net = network(graph, how, engine)
+    notes.append(f"run by {net.backend}")
     order = class_order if class_order != "auto" else release.class_order if release else None
     if names is not None:
         words = _read_names(Path(names), net.classes)

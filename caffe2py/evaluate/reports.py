@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from caffe2py.evaluate.evaluation import Evaluation
 from caffe2py.evaluate.published import Row, Table
 from caffe2py.evaluate.releases.registry import Pair
+from caffe2py.graph.columns import aligned
 
 SHOWN = 20  # unreadable images that are named in a text; files name all
 HEADER = ("model", "published", "measured", "difference", "images", "others measured")
+NUMBERS = (1, 2, 3, 4)
 
 
 def evaluation_text(result: Evaluation) -> str:
@@ -42,11 +44,9 @@ def _rate(result: Evaluation) -> str:
     return f"{result.measured / result.seconds:.1f} images/s{resumed}" if result.measured else "all done before"
 
 
-def table_text(table: Table) -> str:
-    """The table in columns, its notes below."""
-    cells = [HEADER, *(_cells(row) for row in table.rows)]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(HEADER))]
-    lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in cells]
+def table_text(table: Table, width: int | None = None) -> str:
+    """The table in columns, cut to a width where one is given, its notes below."""
+    lines = aligned([HEADER, *(_cells(row) for row in table.rows)], NUMBERS, width)
     return "\n".join([*lines, *_notes(table, "")])
 
 

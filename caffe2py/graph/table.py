@@ -6,9 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from caffe2py.errors import shown
+from caffe2py.graph.columns import aligned
 from caffe2py.layers.base import Shape, text
 
 HEADS = ("layer", "type", "what", "reads", "makes", "parameters", "multiply-adds")
+NUMBERS = (HEADS.index("parameters"), HEADS.index("multiply-adds"))
+SPARE = (HEADS.index("reads"), HEADS.index("what"))
 
 
 @dataclass(frozen=True)
@@ -52,13 +55,7 @@ class Totals:
         return f"{said}, {self.unknown} layers that could not be counted" if self.unknown else said
 
 
-def table_text(rows: Iterable[Row], totals: Totals) -> str:
-    """The table in plain text, columns aligned, the totals below."""
-    lines = [HEADS, *(row.cells() for row in rows)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(HEADS))]
-    right = {HEADS.index("parameters"), HEADS.index("multiply-adds")}
-    out = [
-        "  ".join(c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True)))
-        for line in lines
-    ]
-    return "\n".join([*(line.rstrip() for line in out), "", str(totals)])
+def table_text(rows: Iterable[Row], totals: Totals, width: int | None = None) -> str:
+    """The table in plain text, the totals below; in a width, where one is given, by cutting names and columns."""
+    lines = aligned([HEADS, *(row.cells() for row in rows)], NUMBERS, width, SPARE)
+    return "\n".join([*lines, "", str(totals)])

@@ -272,7 +272,7 @@ def test_show_and_json(net: tuple[Path, Path], tmp_path: Path) -> None:
     made = command("archive", "create", *net, "-o", tmp_path / "a.tar", "--licence", "MIT", "--author", "Ada", "--json")
     assert json.loads(made.out)["ok"] is True
     shown = command("archive", "show", tmp_path / "a.tar")
-    assert all(word in shown.out for word in ("MIT", "Ada", "swh:1:cnt:", "title        unknown")), shown
+    assert all(word in shown.out for word in ("MIT", "Ada", "swh:1:cnt:", "title       unknown")), shown
     checked = json.loads(command("archive", "check", tmp_path / "a.tar", "--files-only", "--json").out)
     assert checked["ok"] and [f["what"] for f in checked["findings"]] == ["layout", "manifests"]
 

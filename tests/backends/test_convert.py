@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import torch
 
 import caffe2py
 from caffe2py.proto.weights.read import read_weights
+from tests.helpers.absent import absent
 from tests.helpers.nets import SMALL, command, write_net
 
 INPUT = np.random.RandomState(3).uniform(-1, 1, (2, 3, 9, 7)).astype(np.float32)
@@ -54,6 +56,29 @@ def test_pt2(files: tuple[Path, Path], wanted: list[np.ndarray], tmp_path: Path)
     module = torch.export.load(convert(files, tmp_path / "net.pt2")).module()
     check(module(torch.from_numpy(INPUT)), wanted)
     assert module(torch.zeros(5, 3, 9, 7))[1].shape == (5, 4)
+
+
+def test_a_compiled_pt2_needs_a_compiler(files: tuple[Path, Path], tmp_path: Path) -> None:
+    from torch._inductor import config
+
+    with config.patch({"cpp.cxx": ("no-such-compiler",)}):
+        done = command("convert", *files, "-o", tmp_path / "net.pt2", "--compile")
+    assert done.status == 1 and "compiling needs a C++ compiler, and torch finds none; install g++" in done.err
+    assert not list(tmp_path.iterdir())
+    done = command("convert", *files, "-o", tmp_path / "net.pt", "--compile")
+    assert done.status == 2 and "--compile is for OUT.pt2" in done.err
+
+
+def test_a_compiled_pt2_gives_the_same_numbers(
+    files: tuple[Path, Path], wanted: list[np.ndarray], tmp_path: Path, whole: bool
+) -> None:
+    """A minute or two of g++, and so a test for when all is run."""
+    if not (whole and shutil.which("g++")):
+        absent("--all, and g++")
+    from torch._inductor import aoti_load_package
+
+    module = aoti_load_package(str(convert(files, tmp_path / "net.pt2", "--compile")))
+    check(tuple(module(torch.from_numpy(INPUT))), wanted)
 
 
 @pytest.mark.parametrize("style", ["readable", "flat", "exact"])

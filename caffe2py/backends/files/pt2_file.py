@@ -12,20 +12,46 @@ from torch.export import Dim, ExportedProgram, export, save
 
 from caffe2py.backends.provenance import provenance
 from caffe2py.backends.torch.run import to_torch
-from caffe2py.errors import UnsupportedError, shown
+from caffe2py.errors import CaffeError, UnsupportedError, shown
 from caffe2py.graph import Graph
 from caffe2py.proto.disk.files import steady, written_whole
 
 
-def write(graph: Graph, path: Path) -> list[Path]:
+def write(graph: Graph, path: Path, compile: bool = False) -> list[Path]:
     """Write the exported program; `torch.export.load(path).module()` runs it without caffe2py.
 
-    Where it comes from stands in the archive's extra file `metadata.json`.
+    Where it comes from stands in the archive's extra file `metadata.json`. With `compile`, the program is compiled for
+    this machine by AOTInductor: `torch._inductor.aoti_load_package(path)` runs it, and so does C++ without Python
+    (torch::inductor::AOTIModelPackageLoader). Raises `CaffeError` where torch finds no C++ compiler.
     """
+    if compile:
+        _check_compiler()
     made = exported(graph)
+    if compile:
+        return _compiled(made, path)
     with written_whole(path) as temporary, steady(temporary) as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's own, about names in its archive
         save(made, file, extra_files={"metadata.json": json.dumps(provenance(graph))})
+    return [path]
+
+
+def _check_compiler() -> None:
+    from torch._inductor.cpp_builder import get_cpp_compiler
+
+    try:
+        get_cpp_compiler()
+    except Exception:  # of a private kind
+        raise CaffeError(
+            "compiling needs a C++ compiler, and torch finds none; install g++, or name one in the variable CXX"
+        ) from None
+
+
+def _compiled(made: ExportedProgram, path: Path) -> list[Path]:
+    from torch._inductor import aoti_compile_and_package
+
+    with written_whole(path) as temporary, steady(temporary) as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's own deprecations
+        aoti_compile_and_package(made, package_path=file)
     return [path]
 
 

@@ -14,14 +14,17 @@ from caffe2py.cli.common import (
     fail,
     file_size,
     json_option,
+    line_width,
     lines_of,
     note,
     print_json,
     progress,
     say,
+    wide_option,
     working,
 )
 from caffe2py.cli.files import Command, Input, Output
+from caffe2py.graph.columns import aligned, middle_cut
 
 if TYPE_CHECKING:
     from caffe2py.archive.contents.info import Info
@@ -214,9 +217,10 @@ def _create_all(folder: str, out: str, info: Info, date: str | None, as_json: bo
     help="A Python file of the net's layers; it is run.",
 )
 @click.option("--public-key", type=Input(), metavar="KEY.pem", help="Hold it against its signature, BUNDLE.sig, first.")
+@wide_option
 @json_option
 def check_command(
-    bundle: str, files_only: bool, plugins: tuple[str, ...], public_key: str | None, as_json: bool
+    bundle: str, files_only: bool, plugins: tuple[str, ...], public_key: str | None, wide: bool, as_json: bool
 ) -> None:
     """Check BUNDLE, a folder or a tar: each byte against the manifests, names, metadata; then load the originals, do
     the translation again and compare it, and compute the activations again, within the bounds that are stored.
@@ -225,17 +229,22 @@ def check_command(
     """
     from caffe2py.archive.checking import Finding, check
 
+    width = line_width(wide)
+
+    def tell(finding: Finding) -> None:
+        if not as_json:  # a fault is told whole
+            say(finding if finding.status == "FAILED" or width is None else middle_cut(str(finding), width))
+
     signature = None
     if public_key is not None:
         signature = _check_signature(bundle, public_key)
-        if not as_json:
-            say(signature)
+        tell(signature)
     with working(f"checking {bundle}"):
         found = check(
             bundle,
             files_only=files_only,
             plugins=plugins,
-            say=lambda finding: None if as_json else say(finding),
+            say=tell,
         )
     findings: list[Finding] = [*([signature] if signature else []), *found.findings]
     ok = all(each.status != "FAILED" for each in findings)
@@ -270,8 +279,9 @@ def extract_command(bundle: str, out: str | None, as_json: bool) -> None:
     from caffe2py.archive.checking import check
     from caffe2py.archive.extraction import extract
 
-    made = extract(bundle, out or str(Path(bundle).with_suffix("")))
-    found = check(made, files_only=True)
+    with working(f"taking out {bundle}"):
+        made = extract(bundle, out or str(Path(bundle).with_suffix("")))
+        found = check(made, files_only=True)
     if as_json:
         print_json({"folder": str(made), **found.to_dict()})
     else:
@@ -284,22 +294,24 @@ def extract_command(bundle: str, out: str | None, as_json: bool) -> None:
 
 @command.command("show", cls=Command, short_help="Say what is in a bundle")
 @click.argument("bundle", type=Input(), metavar="BUNDLE")
+@wide_option
 @json_option
-def show_command(bundle: str, as_json: bool) -> None:
+def show_command(bundle: str, wide: bool, as_json: bool) -> None:
     """Say what BUNDLE holds: the originals and their hashes, where they are from, and what was verified.
 
     Nothing is checked: `caffe2py archive check` does that.
     """
     from caffe2py.archive.extraction import describe
 
-    said = describe(bundle)
+    with working(f"reading {bundle}"):
+        said = describe(bundle)
     if as_json:
         print_json(said)
         return
-    say(*_lines(said))
+    say(*_lines(said, line_width(wide)))
 
 
-def _lines(said: dict[str, Any]) -> list[str]:
+def _lines(said: dict[str, Any], width: int | None) -> list[str]:
     info, facts = said["info"], said["facts"]
     made_on = f" on {said['made_on']}" if said["made_on"] else ", no date given"
     rows = [
@@ -318,10 +330,10 @@ def _lines(said: dict[str, Any]) -> list[str]:
     ]
     for each in said["originals"]:
         rows += [(each["kind"], f"{each['file']}, {each['size']:,} bytes")]
-        rows += [("", f"sha256 {each['sha256']}"), ("", each["swhid"])]
+        rows += [("sha256", each["sha256"]), ("swhid", each["swhid"])]
     rows += [("converted", f"{each['file']}, {each['size']:,} bytes") for each in said["converted"]]
     rows += [("not made", f"{file}: {why}") for file, why in said["not_made"].items()]
-    return [f"{what:<12} {text}" for what, text in rows]
+    return aligned(rows, width=width)
 
 
 def _info(info_file: str | None, citation: str | None, **given: Any) -> Info:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 KEEPING = (".prototxt", ".caffemodel", ".h5", ".safetensors")  # files of weights: what training needs is kept
 
 
-@click.command(cls=Command, short_help="Translate a net: .pt .pt2 .py .onnx .safetensors .prototxt ...")
+@click.command(cls=Command, short_help="Translate a net: .pt .pt2 .py .onnx .safetensors .prototxt .caffemodel .h5")
 @net_files()
 @click.option(
     "-o",
@@ -88,6 +88,9 @@ KEEPING = (".prototxt", ".caffemodel", ".h5", ".safetensors")  # files of weight
     default=None,
     help='For .h5: write layers with "/" in their names too, which no Caffe finds in HDF5 weights.',
 )
+@click.option(
+    "--compile", is_flag=True, default=None, help="For .pt2: compile it for this machine; needs a C++ compiler."
+)
 @json_option
 def command(
     net: NetFiles,
@@ -112,7 +115,7 @@ def command(
 
     \b
     OUT.pt           for caffe2py.load_torch; a plain dict that torch.load(weights_only=True) opens
-    OUT.pt2          an exported program (torch.export)
+    OUT.pt2          an exported program (torch.export); with --compile, machine code (AOTInductor)
     OUT.py           source that imports torch alone, with its weights beside it in OUT.pth
     OUT.onnx         ONNX; checked by onnx.checker, and against our own run where onnxruntime is installed
     OUT.safetensors  Caffe's own blobs, named layer.0, layer.1
@@ -131,7 +134,7 @@ def command(
     foreign = _foreign(net, settings, target, feed, written)
     options = {name: value for name, value in settings.items() if value is not None}
     for name in [*options, *(["no_check"] if no_check and not (net.is_foreign or written) else [])]:
-        suffix = {"style": ".py", "even_if_caffe_cannot_read_it": ".h5"}.get(name, ".onnx")
+        suffix = {"style": ".py", "compile": ".pt2", "even_if_caffe_cannot_read_it": ".h5"}.get(name, ".onnx")
         if not out.endswith(suffix):
             raise click.UsageError(f"--{name.replace('_', '-')} is for OUT{suffix}")
     if written:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from caffe2py.cli.common import NetFiles, fail, json_option, lines_of, net_files, note, print_json, say
+from caffe2py.cli.common import NetFiles, fail, json_option, lines_of, net_files, note, print_json, say, working
 from caffe2py.cli.files import Command, Input, Output
 from caffe2py.cli.image_options import ENGINE, PREPROCESSING, options
 
@@ -41,7 +41,8 @@ def command(net: NetFiles, as_json: bool, images: tuple[str, ...], **settings: A
     """
     from caffe2py.evaluate.detection import detect
 
-    found, notes = detect(net.load(), images, **settings)
+    with working(f"running {net.prototxt}"):
+        found, notes = detect(net.load(), images, **settings)
     for line in notes:
         note(line)
     if as_json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from caffe2py.cli.common import json_option, lines_of, print_json, say
+from caffe2py.cli.common import json_option, lines_of, print_json, say, working
 from caffe2py.cli.files import Command, Input
 
 
@@ -21,7 +21,8 @@ def command(files: tuple[str, ...], registry: tuple[str, ...], as_json: bool) ->
     """
     from caffe2py.evaluate.releases.identification import identify
 
-    found = [identify(file, registry) for file in files]
+    with working("reading"):
+        found = [identify(file, registry) for file in files]
     if as_json:
         print_json([identity.to_json() for identity in found])
     else:

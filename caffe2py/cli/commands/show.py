@@ -6,7 +6,18 @@ import dataclasses
 
 import click
 
-from caffe2py.cli.common import NetFiles, json_option, lines_of, net_files, note, print_json, say
+from caffe2py.cli.common import (
+    NetFiles,
+    json_option,
+    line_width,
+    lines_of,
+    net_files,
+    note,
+    print_json,
+    say,
+    wide_option,
+    working,
+)
 from caffe2py.cli.files import Command, Output
 from caffe2py.proto.forks import OWN
 
@@ -19,8 +30,9 @@ from caffe2py.proto.forks import OWN
 @click.option(
     "--html", type=Output(), metavar="OUT.html", help="The picture as a page where blocks open, with the table."
 )
+@wide_option
 @json_option
-def command(net: NetFiles, svg: str | None, html: str | None, as_json: bool) -> None:
+def command(net: NetFiles, svg: str | None, html: str | None, wide: bool, as_json: bool) -> None:
     """Print NET.prototxt layer by layer: what each is, reads and makes, its parameters and multiply-adds.
 
     The weights are not needed; where they are given, they are checked against the net.
@@ -29,6 +41,7 @@ def command(net: NetFiles, svg: str | None, html: str | None, as_json: bool) -> 
     """
 
     from caffe2py.graph.gradient_flow import overwrites
+    from caffe2py.graph.table import table_text
 
     graph = net.load()
     lost = [f"{found}: its gradient is not its own function's in Caffe" for found in overwrites(graph)]
@@ -37,11 +50,13 @@ def command(net: NetFiles, svg: str | None, html: str | None, as_json: bool) -> 
     if svg:
         from caffe2py.picture.draw import to_svg
 
-        to_svg(graph, svg)
+        with working(f"drawing {svg}"):
+            to_svg(graph, svg)
     if html:
         from caffe2py.picture.page import to_html
 
-        to_html(graph, html)
+        with working(f"drawing {html}"):
+            to_html(graph, html)
     if as_json:
         print_json(
             {
@@ -56,6 +71,7 @@ def command(net: NetFiles, svg: str | None, html: str | None, as_json: bool) -> 
             }
         )
     else:
-        say(*lines_of(graph.totals() if svg or html else graph))
+        said = graph.totals() if svg or html else table_text(graph.rows(), graph.totals(), line_width(wide))
+        say(*lines_of(said))
         if graph.dialects != (OWN,):
             say(f"dialect: {', '.join(graph.dialects)}")

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from caffe2py.cli.common import lines_of, note, print_json, say
+from caffe2py.cli.common import line_width, lines_of, note, print_json, say, wide_option
 from caffe2py.cli.files import Command, Input
 from caffe2py.cli.image_options import (
     BATCHES,
@@ -34,8 +34,9 @@ from caffe2py.cli.image_options import (
     show_default=True,
     help="How the table is printed.",
 )
-@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
-def command(form: str, as_json: bool, **settings: Any) -> None:
+@wide_option
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, as --format json does.")
+def command(form: str, wide: bool, as_json: bool, **settings: Any) -> None:
     """Find the caffemodels in DIR by size and hash, evaluate those that are there, and say where the others came from.
 
     Prints published | measured | difference | what others measured. The prototxts come with caffe2py. A stopped
@@ -53,4 +54,6 @@ def command(form: str, as_json: bool, **settings: Any) -> None:
     if as_json or form == "json":
         print_json(made.to_json())
     else:
-        say(*lines_of({"text": table_text, "markdown": table_markdown, "csv": table_csv}[form](made)))
+        forms = {"markdown": table_markdown, "csv": table_csv}
+        text = forms[form](made) if form in forms else table_text(made, line_width(wide))
+        say(*lines_of(text))
