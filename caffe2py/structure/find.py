@@ -117,10 +117,15 @@ class _Finder:
         return Structure(self.parts, self.net, self.blocks)
 
     def _is_block(self, row: Row) -> bool:
-        """Not several blocks in a row, and not one thing several times with other kernels."""
+        """Not several blocks in a row, and not one thing several times with other kernels, nor nearly so."""
         if any(isinstance(item, Use) and item.of not in self.gates for item in row):
             return False
-        return not _is_power(tuple(self.sign(item, self.kinds) for item in row))
+        signs = tuple(self.sign(item, self.kinds) for item in row)
+        for period in range(1, (len(row) + 1) // 2 + 1):
+            repeats = all(a == b for a, b in zip(signs, signs[period:], strict=False))
+            if period < len(row) and repeats and (self._weighted(row[:period]) > 1 or len(row) % period == 0):
+                return False
+        return True
 
     def _is_small(self, row: Row) -> bool:
         """A layer with weights, and what works on each of its values."""

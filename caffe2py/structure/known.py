@@ -54,9 +54,9 @@ class _Namer:
         projected = bool(shortcuts and shortcuts[0])
         input_ = "a projection of the input" if projected else "the input"
         if projected and block.optional:
-            input_ = "the input, or a projection of it"
+            input_ = "the input or its projection"
         does = f"{_listed(kernels)} convolutions" if kernels else "Layers"
-        return Known(f"{gated}{shape}", f"{does}{', a gate,' if gated else ''} and {input_} added.")
+        return Known(f"{gated}{shape}", f"{does}{' and a gate' if gated else ''}, plus {input_}.")
 
     def _concat(self, block: Block, row: Row, region: Region) -> Known:
         before = row[: row.index(region)]
@@ -65,7 +65,7 @@ class _Namer:
         if squeezes and len(region.branches) == 2 and not identity:
             kernels = [self._kernel(n) for branch in region.branches for n in self._convolutions(branch)]
             if sorted(kernels) == ["1x1", "3x3"]:
-                return Known("Fire", "Squeeze the channels, then expand them by 1x1 and 3x3 convolutions side by side.")
+                return Known("Fire", "Squeeze the channels, then expand them by 1x1 and 3x3 kernels side by side.")
         if identity and len(region.branches) == 2 and not before:
             return Known("DenseLayer", "New channels, made of all the channels before and put beside them.")
         if len(region.branches) > 2:

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 WEIGHTS = Path(__file__).with_name("bvlc_alexnet.pth")
+INPUT_SIZE = (227, 227)  # height, width
 
 
 class AlexNet(nn.Module):

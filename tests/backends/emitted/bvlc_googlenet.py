@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 WEIGHTS = Path(__file__).with_name("bvlc_googlenet.pth")
+INPUT_SIZE = (224, 224)  # height, width
 
 
 class Inception(nn.Module):
@@ -35,14 +36,14 @@ class Inception(nn.Module):
         self.proj_pool = nn.Conv2d(in_channels, proj_pool, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.relu(self.reduce_3x3(x))
-        z = F.relu(self.reduce_5x5(x))
-        u = F.max_pool2d(x, 3, 1, padding=1, ceil_mode=True)
-        x = F.relu(self.conv_1x1(x))
-        y = F.relu(self.conv_3x3(y))
-        z = F.relu(self.conv_5x5(z))
-        u = F.relu(self.proj_pool(u))
-        return torch.cat([x, y, z, u], 1)
+        y = F.relu(self.conv_1x1(x))
+        z = F.relu(self.reduce_3x3(x))
+        z = F.relu(self.conv_3x3(z))
+        u = F.relu(self.reduce_5x5(x))
+        u = F.relu(self.conv_5x5(u))
+        x = F.max_pool2d(x, 3, 1, padding=1, ceil_mode=True)
+        x = F.relu(self.proj_pool(x))
+        return torch.cat([y, z, u, x], 1)
 
 
 class GoogleNet(nn.Module):

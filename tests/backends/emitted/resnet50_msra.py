@@ -11,10 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 WEIGHTS = Path(__file__).with_name("resnet50_msra.pth")
+INPUT_SIZE = (224, 224)  # height, width
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3 and 1x1 convolutions and the input, or a projection of it added."""
+    """1x1, 3x3 and 1x1 convolutions, plus the input or its projection."""
 
     def __init__(self, in_channels: int, width: int, stride: int = 1) -> None:
         super().__init__()

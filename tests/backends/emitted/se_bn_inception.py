@@ -64,7 +64,6 @@ class SEInception(nn.Module):
         double3x3_reduce: int,
         double3x3a: int,
         proj_pool: int,
-        in_channels_2: int,
     ) -> None:
         super().__init__()
         self.conv_1x1 = ConvBNReLU(in_channels, conv_1x1)
@@ -74,31 +73,26 @@ class SEInception(nn.Module):
         self.double3x3a = ConvBNReLU(double3x3_reduce, double3x3a, kernel_size=3)
         self.double3x3b = ConvBNReLU(double3x3a, double3x3a, kernel_size=3)
         self.proj_pool = ConvBNReLU(in_channels, proj_pool)
-        self.se = SqueezeExcitation(in_channels_2)
+        self.se = SqueezeExcitation(conv_1x1 + conv_3x3 + double3x3a + proj_pool)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.reduce(x)
-        z = self.double3x3_reduce(x)
-        z = self.double3x3a(z)
-        u = F.avg_pool2d(x, 3, 1, padding=1, ceil_mode=True)
-        x = self.conv_1x1(x)
-        y = self.conv_3x3(y)
-        z = self.double3x3b(z)
-        u = self.proj_pool(u)
-        x = torch.cat([x, y, z, u], 1)
-        return self.se(x)
+        y = self.conv_1x1(x)
+        z = self.reduce(x)
+        z = self.conv_3x3(z)
+        u = self.double3x3_reduce(x)
+        u = self.double3x3a(u)
+        u = self.double3x3b(u)
+        x = F.avg_pool2d(x, 3, 1, padding=1, ceil_mode=True)
+        x = self.proj_pool(x)
+        y = torch.cat([y, z, u, x], 1)
+        return self.se(y)
 
 
-class SEInception_2(nn.Module):
+class SEInceptionB(nn.Module):
     """Three branches side by side, and a gate."""
 
     def __init__(
-        self,
-        in_channels: int,
-        conv_3x3: int,
-        double3x3_reduce: int,
-        double3x3a: int,
-        in_channels_2: int,
+        self, in_channels: int, conv_3x3: int, double3x3_reduce: int, double3x3a: int
     ) -> None:
         super().__init__()
         self.reduce = ConvBNReLU(in_channels, 128)
@@ -106,13 +100,13 @@ class SEInception_2(nn.Module):
         self.double3x3_reduce = ConvBNReLU(in_channels, double3x3_reduce)
         self.double3x3a = ConvBNReLU(double3x3_reduce, double3x3a, kernel_size=3)
         self.double3x3b = ConvBNReLU(double3x3a, double3x3a, kernel_size=3, stride=2)
-        self.se = SqueezeExcitation(in_channels_2)
+        self.se = SqueezeExcitation(conv_3x3 + double3x3a + in_channels)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.reduce(x)
+        y = self.conv_3x3(y)
         z = self.double3x3_reduce(x)
         z = self.double3x3a(z)
-        y = self.conv_3x3(y)
         z = self.double3x3b(z)
         x = F.max_pool2d(x, 3, 2, ceil_mode=True)
         y = torch.cat([y, z, x], 1)
@@ -122,33 +116,33 @@ class SEInception_2(nn.Module):
 class SEBNInception(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.conv1 = ConvBNReLU(3, 64, kernel_size=7, stride=2)
-        self.conv2 = ConvBNReLU(64, 64)
-        self.conv2_2 = ConvBNReLU(64, 192, kernel_size=3)
-        self.inception_3a = SEInception(192, 64, 64, 64, 64, 96, 32, 256)
-        self.inception_3b = SEInception(256, 64, 64, 96, 64, 96, 64, 320)
-        self.inception_3c = SEInception_2(320, 160, 64, 96, 576)
-        self.inception_4a = SEInception(576, 224, 64, 96, 96, 128, 128, 576)
-        self.inception_4b = SEInception(576, 192, 96, 128, 96, 128, 128, 576)
-        self.inception_4c = SEInception(576, 160, 128, 160, 128, 160, 128, 608)
-        self.inception_4d = SEInception(608, 96, 128, 192, 160, 192, 128, 608)
-        self.inception_4e = SEInception_2(608, 192, 192, 256, 1056)
-        self.inception_5a = SEInception(1056, 352, 192, 320, 160, 224, 128, 1024)
-        self.inception_5b = ConvBNReLU(1024, 352)
-        self.inception_5b_2 = ConvBNReLU(1024, 192)
-        self.inception_5b_3 = ConvBNReLU(192, 320, kernel_size=3)
-        self.inception_5b_4 = ConvBNReLU(1024, 192)
-        self.inception_5b_5 = ConvBNReLU(192, 224, kernel_size=3)
-        self.inception_5b_6 = ConvBNReLU(224, 224, kernel_size=3)
-        self.inception_5b_7 = ConvBNReLU(1024, 128)
-        self.inception_5b_8 = SqueezeExcitation(1024)
+        self.conv1_7x7_s2 = ConvBNReLU(3, 64, kernel_size=7, stride=2)
+        self.conv2_3x3_reduce = ConvBNReLU(64, 64)
+        self.conv2_3x3 = ConvBNReLU(64, 192, kernel_size=3)
+        self.inception_3a = SEInception(192, 64, 64, 64, 64, 96, 32)
+        self.inception_3b = SEInception(256, 64, 64, 96, 64, 96, 64)
+        self.inception_3c = SEInceptionB(320, 160, 64, 96)
+        self.inception_4a = SEInception(576, 224, 64, 96, 96, 128, 128)
+        self.inception_4b = SEInception(576, 192, 96, 128, 96, 128, 128)
+        self.inception_4c = SEInception(576, 160, 128, 160, 128, 160, 128)
+        self.inception_4d = SEInception(608, 96, 128, 192, 160, 192, 128)
+        self.inception_4e = SEInceptionB(608, 192, 192, 256)
+        self.inception_5a = SEInception(1056, 352, 192, 320, 160, 224, 128)
+        self.inception_5b_1x1 = ConvBNReLU(1024, 352)
+        self.inception_5b_3x3_reduce = ConvBNReLU(1024, 192)
+        self.inception_5b_3x3 = ConvBNReLU(192, 320, kernel_size=3)
+        self.inception_5b_double3x3_reduce = ConvBNReLU(1024, 192)
+        self.inception_5b_double3x3a = ConvBNReLU(192, 224, kernel_size=3)
+        self.inception_5b_double3x3b = ConvBNReLU(224, 224, kernel_size=3)
+        self.inception_5b_pool_proj = ConvBNReLU(1024, 128)
+        self.inception_5b_se = SqueezeExcitation(1024)
         self.classifier = nn.Linear(1024, 1000)
 
     def forward(self, data: Tensor) -> Tensor:
-        x = self.conv1(data)
+        x = self.conv1_7x7_s2(data)
         x = F.max_pool2d(x, 3, 2, ceil_mode=True)
-        x = self.conv2(x)
-        x = self.conv2_2(x)
+        x = self.conv2_3x3_reduce(x)
+        x = self.conv2_3x3(x)
         x = F.max_pool2d(x, 3, 2, ceil_mode=True)
         x = self.inception_3a(x)
         x = self.inception_3b(x)
@@ -159,18 +153,18 @@ class SEBNInception(nn.Module):
         x = self.inception_4d(x)
         x = self.inception_4e(x)
         x = self.inception_5a(x)
-        y = self.inception_5b_2(x)
-        z = self.inception_5b_4(x)
-        z = self.inception_5b_5(z)
-        u = F.max_pool2d(x, 3, 1, padding=1, ceil_mode=True)
-        x = self.inception_5b(x)
-        y = self.inception_5b_3(y)
-        z = self.inception_5b_6(z)
-        u = self.inception_5b_7(u)
-        x = torch.cat([x, y, z, u], 1)
-        x = self.inception_5b_8(x)
-        x = F.avg_pool2d(x, 7, 1, ceil_mode=True)
-        return torch.softmax(self.classifier(x.flatten(1)), 1)
+        y = self.inception_5b_1x1(x)
+        z = self.inception_5b_3x3_reduce(x)
+        z = self.inception_5b_3x3(z)
+        u = self.inception_5b_double3x3_reduce(x)
+        u = self.inception_5b_double3x3a(u)
+        u = self.inception_5b_double3x3b(u)
+        x = F.max_pool2d(x, 3, 1, padding=1, ceil_mode=True)
+        x = self.inception_5b_pool_proj(x)
+        y = torch.cat([y, z, u, x], 1)
+        y = self.inception_5b_se(y)
+        y = F.avg_pool2d(y, 7, 1, ceil_mode=True)
+        return torch.softmax(self.classifier(y.flatten(1)), 1)
 
 
 def load(weights: str | Path = WEIGHTS) -> SEBNInception:

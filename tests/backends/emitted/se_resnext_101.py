@@ -31,7 +31,7 @@ class SqueezeExcitation(nn.Module):
 
 
 class SEBottleneck(nn.Module):
-    """1x1, 3x3 and 1x1 convolutions, a gate, and the input, or a projection of it added."""
+    """1x1, 3x3 and 1x1 convolutions and a gate, plus the input or its projection."""
 
     def __init__(self, in_channels: int, width: int, stride: int = 1) -> None:
         super().__init__()

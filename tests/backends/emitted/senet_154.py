@@ -31,15 +31,10 @@ class SqueezeExcitation(nn.Module):
 
 
 class SEBottleneck(nn.Module):
-    """1x1, 3x3 and 1x1 convolutions, a gate, and the input, or a projection of it added."""
+    """1x1, 3x3 and 1x1 convolutions and a gate, plus the input or its projection."""
 
     def __init__(
-        self,
-        in_channels: int,
-        width: int,
-        stride: int = 1,
-        kernel_size: int = 3,
-        project: bool = False,
+        self, in_channels: int, width: int, stride: int = 1, shortcut_kernel: int = 3
     ) -> None:
         super().__init__()
         self.reduce = nn.Conv2d(in_channels, width, 1, bias=False)
@@ -51,17 +46,17 @@ class SEBottleneck(nn.Module):
         self.increase = nn.Conv2d(width * 2, width * 2, 1, bias=False)
         self.increase_bn = nn.BatchNorm2d(width * 2, momentum=0.001)
         self.se = SqueezeExcitation(width * 2)
-        if project:
+        if in_channels != width * 2:
             self.shortcut = nn.Sequential(
                 nn.Conv2d(
                     in_channels,
-                    in_channels * 2,
-                    kernel_size,
+                    width * 2,
+                    shortcut_kernel,
                     stride=stride,
-                    padding=kernel_size // 2,
+                    padding=shortcut_kernel // 2,
                     bias=False,
                 ),
-                nn.BatchNorm2d(in_channels * 2, momentum=0.001),
+                nn.BatchNorm2d(width * 2, momentum=0.001),
             )
         else:
             self.shortcut = nn.Identity()
@@ -83,19 +78,19 @@ class SENet(nn.Module):
         self.conv1_3_3x3 = nn.Conv2d(64, 128, 3, padding=1, bias=False)
         self.conv1_3_3x3_bn = nn.BatchNorm2d(128, momentum=0.001)
         self.conv2 = nn.Sequential(
-            SEBottleneck(128, 128, kernel_size=1, project=True),
+            SEBottleneck(128, 128, shortcut_kernel=1),
             *(SEBottleneck(256, 128) for _ in range(2)),
         )
         self.conv3 = nn.Sequential(
-            SEBottleneck(256, 256, stride=2, project=True),
+            SEBottleneck(256, 256, stride=2),
             *(SEBottleneck(512, 256) for _ in range(7)),
         )
         self.conv4 = nn.Sequential(
-            SEBottleneck(512, 512, stride=2, project=True),
+            SEBottleneck(512, 512, stride=2),
             *(SEBottleneck(1024, 512) for _ in range(35)),
         )
         self.conv5 = nn.Sequential(
-            SEBottleneck(1024, 1024, stride=2, project=True),
+            SEBottleneck(1024, 1024, stride=2),
             *(SEBottleneck(2048, 1024) for _ in range(2)),
         )
         self.classifier = nn.Linear(2048, 1000)

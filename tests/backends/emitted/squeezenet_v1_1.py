@@ -11,10 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 WEIGHTS = Path(__file__).with_name("squeezenet_v1_1.pth")
+INPUT_SIZE = (227, 227)  # height, width
 
 
 class Fire(nn.Module):
-    """Squeeze the channels, then expand them by 1x1 and 3x3 convolutions side by side."""
+    """Squeeze the channels, then expand them by 1x1 and 3x3 kernels side by side."""
 
     def __init__(self, in_channels: int, width: int) -> None:
         super().__init__()

@@ -3,59 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 
-from caffe2py.backends.names import Namer, identifier
+from caffe2py.backends.names import Namer
 from caffe2py.backends.torch.readable import words
-from caffe2py.backends.torch.readable.numbers import Column, Place, Said, Variable, solve
+from caffe2py.backends.torch.readable.numbers import Column, Place, Said, solve, value
 from caffe2py.backends.torch.readable.ops import Op
+from caffe2py.backends.torch.readable.plan import SHORTCUT, Leaves, Piece, Plan, free_name, within
 from caffe2py.backends.torch.readable.texts import numbers
+from caffe2py.backends.torch.readable.widths import say_sums
 from caffe2py.graph import Node
-from caffe2py.structure.find import Block, Structure
+from caffe2py.structure.find import Structure
 from caffe2py.structure.known import GATED, known
 from caffe2py.structure.tree import Region, Row, Use
-
-Leaves = tuple[int | None, ...]
-
-
-@dataclass
-class Piece:
-    """A layer, or a block in its place, as a member of a class. `places` are those of its leaves in the class."""
-
-    places: tuple[int, ...]
-    op: Op | None = None
-    use: Plan | None = None
-    name: str = ""
-    said: list[Said] = field(default_factory=list)  # its numbers: of its texts, or its arguments
-    values: list[Column] = field(default_factory=list)  # the same, by instance
-    slots: tuple[int | None, ...] = ()  # of a block: the places of its leaves, None for one that it lacks everywhere
-    path: str = ""  # where it is in the class: its name, or its number in a list
-
-    @property
-    def declared_numbers(self) -> int:
-        """How many of its numbers are those of its members."""
-        return sum(len(numbers(m.declared)) for m in self.op.members) if self.op else len(self.said)
-
-
-@dataclass
-class Plan:
-    """A class. The net is one too, with one instance."""
-
-    block: Block
-    name: str
-    says: str
-    pieces: list[Piece] = field(default_factory=list)
-    variables: list[Variable] = field(default_factory=list)
-    optional: frozenset[int] = frozenset()
-    needs: str = ""  # when there is a shortcut: a condition
-    flag: list[bool] = field(default_factory=list)  # or an argument, by instance
-
-    @property
-    def names(self) -> list[str]:
-        return [v.name for v in self.variables]
-
-    def lacks(self, piece: Piece) -> bool:
-        return any(k in self.optional for k in piece.places)
 
 
 class Planner:
@@ -76,11 +35,16 @@ class Planner:
             called = known(self.structure, block)
             plan = Plan(block, "", called.says, optional=block.optional)
             self._fill(plan)
-            plan.name = self._classes(called.name)
+            plan.name = self._class_name(called.name)
             self._name_members(plan)
             self._solve(plan)
             self._plans[number] = plan
         return self._plans[number]
+
+    def _class_name(self, name: str) -> str:
+        """Another kind of the same block is called B, as in papers."""
+        kinds = ["", *"BCDEFGHIJ"]
+        return self._classes(next((name + kind for kind in kinds if self._classes.free(name + kind)), name))
 
     def net(self, name: str) -> Plan:
         """The plan of the whole net: its numbers are what they are."""
@@ -147,39 +111,37 @@ class Planner:
         """Find out which numbers are arguments, and name them."""
         places: list[Place] = []
         for piece in plan.pieces:
+            roles = piece.roles()
             for i, column in enumerate(piece.values):
-                places.append(Place(self._role(piece, i), column, piece.name))
+                member = SHORTCUT if plan.lacks(piece) else piece.name
+                places.append(Place(roles[i], column, member))
         plan.variables, said = solve(places)
         rest = iter(said)
         for piece in plan.pieces:
             piece.said = [next(rest) for _ in piece.values]
+        say_sums(plan, self.structure.parts)
         self._name_variables(plan)
         if plan.optional:
             self._condition(plan)
-
-    @staticmethod
-    def _role(piece: Piece, i: int) -> str:
-        if piece.use is None:
-            assert piece.op is not None
-            return [n.role for text in piece.op.texts for n in numbers(text)][i]
-        if i == len(piece.use.variables):
-            return "flag"
-        return piece.use.variables[i].place.role
 
     def _name_variables(self, plan: Plan) -> None:
         """Widths are called after what they are the width of, other numbers after what they are."""
         namer = Namer({*self.reserved, "x"} - {"type"})
         widths = [v for v in plan.variables if v.place.kind == "width"]
         outs = [v for v in widths if v.place.role.startswith("out")]
-        derived = any(s.sign for piece in plan.pieces for s in piece.said)
+        kernels = {s for p in plan.pieces for role, s in zip(p.roles(), p.said, strict=True) if role == "kernel_size"}
+        grows = any(s.sign == "*" for p in plan.pieces for s in p.said)
         for v in plan.variables:
-            role = v.place.role
+            role, member = v.place.role, v.place.member
+            role = "dilation" if "dilation" in v.roles else role
             if v in outs and len(outs) == 1:
-                word = "width" if derived and any(s.sign == "*" for p in plan.pieces for s in p.said) else role
+                word = "width" if grows else role
             elif v in outs:
-                word = v.place.member.removeprefix("conv_") if not v.place.member[5:6].isdigit() else v.place.member
+                word = member.removeprefix("conv_") if not member[5:6].isdigit() else member
             elif role in ("in_channels", "in_features") and len(widths) == 1:
                 word = "channels"
+            elif role == "kernel_size" and len(kernels) > 1:
+                word = f"{member}_kernel"
             else:
                 word = role or "size"
             v.name = namer(word)
@@ -188,49 +150,24 @@ class Planner:
         """When a class has its shortcut: where the widths differ, or by an argument."""
         there = [not any(each[k] is None for k in plan.optional) for each in plan.block.instances]
         pieces = [p for p in plan.pieces if plan.lacks(p)]
-        said = {self._role(p, i): s for p in pieces for i, s in enumerate(p.said)}
-        into, out = said.get("in_channels"), said.get("out_channels")
-        count = range(len(there))
-        if into is not None and out is not None and into.variable is not None:
-            before = [self._value(plan, into, i) for i in count]
-            after = [self._value(plan, out, i) for i in count]
-            differ = [a != b for a, b in zip(before, after, strict=True)]
-            text = f"{into.text(plan.names)} != {out.text(plan.names)}"
-            stride = said.get("stride")
+        said = {role: s for p in reversed(pieces) for role, s in zip(p.roles(), p.said, strict=True)}
+        tests = []
+        if (into := said.get("in_channels")) and (out := said.get("out_channels")) and into.variable is not None:
+            tests.append(f"{into.text(plan.names)} != {out.text(plan.names)}")
+            differ = [self._values(plan, into, i) != self._values(plan, out, i) for i in range(len(there))]
             if differ == there:
-                plan.needs = text
+                plan.needs = tests[0]
                 return
-            if stride is not None and stride.variable is not None:
-                strides = [self._value(plan, stride, i) != 1 for i in count]
+            if (stride := said.get("stride")) and stride.variable is not None:
+                strides = [self._values(plan, stride, i) != 1 for i in range(len(there))]
                 if [a or b for a, b in zip(differ, strides, strict=True)] == there:
-                    plan.needs = f"{stride.text(plan.names)} != 1 or {text}"
+                    plan.needs = f"{stride.text(plan.names)} != 1 or {tests[0]}"
                     return
         plan.needs, plan.flag = "project", there
 
     @staticmethod
-    def _value(plan: Plan, said: Said, i: int) -> int:
-        if said.variable is None:
-            return said.value
-        value = plan.variables[said.variable].values[i]
-        return value * said.factor if said.sign == "*" else value // said.factor if said.sign else value
-
-
-def free_name(piece: Piece, word: str, namer: Namer) -> str:
-    """A name that is free, with those of all its members."""
-    suffixes = [m.suffix for m in piece.op.members] if piece.op else [""]
-    name = identifier(word)
-    number = 1
-    while not all(namer.free(f"{name}{suffix}") for suffix in suffixes):
-        number += 1
-        name = f"{identifier(word)}_{number}"
-    for suffix in suffixes:
-        namer(f"{name}{suffix}")
-    return name
-
-
-def within(leaves_: Leaves, slots: Sequence[int | None]) -> Leaves:
-    """The leaves of a block that stands in another with these leaves."""
-    return tuple(None if k is None else leaves_[k] for k in slots)
+    def _values(plan: Plan, said: Said, i: int) -> int:
+        return value(said, plan.variables, i)
 
 
 def _flat(row: Row) -> Iterator[int | Use[int]]:
@@ -243,43 +180,3 @@ def _flat(row: Row) -> Iterator[int | Use[int]]:
             yield item.join
         else:
             yield item
-
-
-def arguments(plan: Plan, values: Sequence[str], flag: str = "") -> str:
-    """The arguments of a call of a class, given words for its variables."""
-    first = [w for v, w in zip(plan.variables, values, strict=True) if v.default is None]
-    named = [
-        f"{v.name}={w}"
-        for v, w in zip(plan.variables, values, strict=True)
-        if v.default is not None and w != str(v.default)
-    ]
-    if plan.flag and flag != "False":
-        named.append(f"project={flag}")
-    return ", ".join([*first, *named])
-
-
-def signature(plan: Plan) -> str:
-    """The arguments of `__init__`."""
-    first = [f"{v.name}: int" for v in plan.variables if v.default is None]
-    named = [f"{v.name}: int = {v.default}" for v in plan.variables if v.default is not None]
-    flag = ["project: bool = False"] if plan.flag else []
-    return ", ".join(["self", *first, *named, *flag])
-
-
-def creation(plan: Plan, said: Sequence[str]) -> str:
-    """A call of a class."""
-    flag = "" if not plan.flag else {"1": "True", "0": "False"}.get(said[-1], said[-1])
-    values = said[: len(plan.variables)]
-    return f"{plan.name}({arguments(plan, values, flag)})"
-
-
-def kept(plan: Plan) -> list[str]:
-    """The arguments that `forward` reads too."""
-    used = {
-        plan.variables[said.variable].name
-        for piece in plan.pieces
-        if piece.op is not None
-        for said in piece.said[piece.declared_numbers :]
-        if said.variable is not None
-    }
-    return [name for name in plan.names if name in used]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from caffe2py.backends.names import RESERVED, Namer
-from caffe2py.backends.torch.readable import classes
-from caffe2py.backends.torch.readable.classes import Plan, Planner
+from caffe2py.backends.torch.readable.classes import Planner
 from caffe2py.backends.torch.readable.forward import Forward
 from caffe2py.backends.torch.readable.members import Grouping, Member
 from caffe2py.backends.torch.readable.ops import Unfit, recorded, shares_in_other_shapes
+from caffe2py.backends.torch.readable.plan import Plan, kept, signature
 from caffe2py.backends.torch.readable.state import State
 from caffe2py.backends.torch.writing.emitter import Helpers
 from caffe2py.backends.torch.writing.frame import framed
@@ -74,9 +74,9 @@ def _block(plan: Plan, grouping: Grouping) -> Iterator[str]:
     yield f"class {plan.name}(nn.Module):"
     yield f'    """{plan.says}"""'
     yield ""
-    yield from method(f"__init__({classes.signature(plan)}) -> None")
+    yield from method(f"__init__({signature(plan)}) -> None")
     yield "        super().__init__()"
-    yield from (f"        self.{name} = {name}" for name in classes.kept(plan))
+    yield from (f"        self.{name} = {name}" for name in kept(plan))
     yield from (line for member in members for line in member.declared)
     yield ""
     yield from method(f"forward(self, {', '.join(f'{name}: Tensor' for name in names.values())}) -> Tensor")

@@ -54,7 +54,7 @@ class Forward:
         self._outputs = outputs
         self._namer = namer
         self._pending: dict[int, str] = {}
-        self._lines: list[_Line] = []
+        self._lines: list[_Line] = []  # in the order in which their values are made
 
     def _number(self, value: Value) -> int:
         return self._numbers.setdefault(value, len(self._numbers))
@@ -92,16 +92,16 @@ class Forward:
             texts = [self._text(texts[0], reads, inline)]
             for v in inline:
                 self._pending.pop(v)
-            self._pending[targets[0]] = texts[0]
+            self._hold(targets[0], texts[0])
             return
         texts = [self._text(text, reads, ()) for text in texts]
         if len(targets) == 1:
-            self._pending[targets[0]] = texts[0]
+            self._hold(targets[0], texts[0])
         elif len(texts) == 1:
             self._lines.append(_Line(targets, texts[0]))
         else:
-            self._pending.update(zip(targets, texts, strict=True))
-            for v in targets:
+            for v, text in zip(targets, texts, strict=True):
+                self._hold(v, text)
                 self._flush(v)
 
     def _fits(self, v: int, reads: Sequence[int], text: str, uses: Counter[int], joins: bool) -> bool:
@@ -128,13 +128,19 @@ class Forward:
         # Marks count one letter, as the variables mostly do.
         return re.sub(f"{OPEN}b(\\d+){CLOSE}", fill, text)
 
+    def _hold(self, v: int, text: str) -> None:
+        """Keep what makes a value, and the place of its line, until it is known whether it has a line."""
+        self._pending[v] = text
+        self._lines.append(_Line((v,), ""))
+
     def _flush(self, v: int) -> None:
         if v in self._pending:
-            self._lines.append(_Line((v,), self._pending.pop(v)))
+            at = next(i for i, line in enumerate(self._lines) if line.targets == (v,))
+            self._lines[at] = _Line((v,), self._pending.pop(v))
 
     def _named(self, last: str, outputs: Sequence[int]) -> list[str]:
         """The lines with variables: a name goes on to what is made of the last of its values."""
-        lines = [*self._lines, _Line((), last)]
+        lines = [*(line for line in self._lines if line.text), _Line((), last)]
         ends = {int(n): i for i, line in enumerate(lines) for n in MARK.findall(line.text)}
         names = dict(self._names)
         drawn: list[str] = []
@@ -151,7 +157,7 @@ class Forward:
                 if target not in ends:
                     names[target] = "_"
                 else:
-                    name = next((n for n in [*wanted, *free] if n in free), None) or self._draw(drawn)
+                    name = next((n for n in [*wanted, *free] if n in free), None) or self._draw(drawn, target)
                     free = [n for n in free if n != name]
                     names[target] = name
                 targets.append(names[target])
@@ -160,9 +166,10 @@ class Forward:
             written.append(f"{', '.join(targets)} = {text}" if targets else text)
         return [line for line in written if line.partition(" = ")[0] != line.partition(" = ")[2]]
 
-    def _draw(self, drawn: list[str]) -> str:
-        free = (letter for letter in LETTERS if self._namer.free(letter))
-        drawn.append(self._namer(next(free, LETTERS[0])))
+    def _draw(self, drawn: list[str], target: int) -> str:
+        """A letter; where all are in use, what Caffe calls the value."""
+        blob = next(v.blob for v, number in self._numbers.items() if number == target)
+        drawn.append(self._namer(next((x for x in LETTERS if self._namer.free(x)), blob)))
         return drawn[-1]
 
 

@@ -10,15 +10,18 @@ from itertools import groupby, pairwise
 
 from caffe2py.backends.names import Namer
 from caffe2py.backends.torch.readable import words
-from caffe2py.backends.torch.readable.classes import Piece, Plan, creation, free_name
 from caffe2py.backends.torch.readable.forward import Call
 from caffe2py.backends.torch.readable.ops import Unfit
-from caffe2py.backends.torch.readable.texts import Hole, hole, numbers, written
+from caffe2py.backends.torch.readable.plan import SHORTCUT, Piece, Plan, creation, free_name
+from caffe2py.backends.torch.readable.texts import Hole, Number, hole, numbers, written
 from caffe2py.backends.torch.writing.layout import laid_out
 from caffe2py.graph import Graph, Value
+from caffe2py.structure.find import SMALL
+from caffe2py.structure.known import GATED
 from caffe2py.structure.parts import Parts
 
-SHORTCUT = "shortcut"
+# What moves the values of the one value that is read, and so goes on with its line.
+MOVES = re.compile(r"(\.(permute|flatten|transpose|unflatten|squeeze|unsqueeze)\([-\d, ()]*\))+")
 ALIKE = 2  # equal blocks in a row that a loop makes
 RISING = 3  # blocks in a row with one number that rises
 
@@ -83,6 +86,10 @@ class Member:
             texts.append(written(text, rest[:n], fill))
             rest = rest[n:]
         return Call(self.reads, self.makes, tuple(texts), self.tail)
+
+
+def _shown(piece: str | Hole | Number) -> str:
+    return piece if isinstance(piece, str) else "0" if isinstance(piece, Number) else "x"
 
 
 def _declarations(piece: Piece, names: Sequence[str]) -> Iterator[tuple[str, str, bool]]:
@@ -199,6 +206,8 @@ class Grouping:
             return False
         shapes = {self.graph.shapes[v] for v in (*part.reads, *part.makes)}
         text = piece.op.expressions[0]
+        if text[0] == Hole("b", 0) and MOVES.fullmatch("".join(map(_shown, text[1:]))):
+            return True
         if len(shapes) != 1 or text[-1] == text[0]:
             return False
         at = next((k for k, each in enumerate(text) if each == Hole("b", 0)), len(text) - 1)
@@ -235,6 +244,9 @@ class Grouping:
             yield run, run[0].name
             return
         titles = {id(piece): self._title(plan, piece) for piece in run}
+        if not self._is_stage(run):  # convolutions with what follows them
+            yield from (([piece], namer(self._head(plan, piece))) for piece in run)
+            return
         for stage, some in groupby(run, key=lambda piece: words.stage(titles[id(piece)])):
             pieces = list(some)
             said = [[each.value for each in piece.said] for piece in pieces]
@@ -242,6 +254,19 @@ class Grouping:
                 yield pieces, namer(stage)
             else:
                 yield from (([piece], namer(titles[id(piece)])) for piece in pieces)
+
+    @staticmethod
+    def _is_stage(run: list[Piece]) -> bool:
+        """Are these blocks that may stand in a list, and not convolutions with what follows them, or a gate?"""
+        use = run[0].use
+        return use is not None and not use.name.startswith(GATED) and (use.branched or len(use.pieces) > SMALL)
+
+    def _head(self, plan: Plan, piece: Piece) -> str:
+        """The name of a piece's first layer with weights; of a gate, what its layers are called together."""
+        if piece.use is not None and piece.use.name.startswith(GATED):
+            return f"{self._title(plan, piece)}_se"
+        nodes = [self.parts.parts[leaf].node for k in piece.places if (leaf := plan.block.leaves[k]) is not None]
+        return next((node.name for node in nodes if node.weights), nodes[0].name)
 
     def _title(self, plan: Plan, piece: Piece) -> str:
         own = [plan.block.leaves[k] for k in piece.places]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from caffe2py.backends.names import RESERVED, Namer
-from caffe2py.backends.torch.readable.classes import Leaves, Plan, within
 from caffe2py.backends.torch.readable.ops import Op, Unfit
+from caffe2py.backends.torch.readable.plan import Leaves, Plan, within
 from caffe2py.backends.torch.readable.texts import Hole, plain
 from caffe2py.backends.torch.writing.program import Binding, Step
 from caffe2py.backends.torch.writing.text import functions

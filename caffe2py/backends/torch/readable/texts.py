@@ -17,9 +17,13 @@ from caffe2py.backends.torch.writing.layout import split_arguments
 
 # What stands for a layer's bottom or member while its text is made: letters that no name has.
 OPEN, CLOSE = "\ue000", "\ue001"
+PADDED = "\ue002"  # the place of a pooling's padding, before its number
+POOLING = re.compile(r"(F\.(?:max|avg)_pool2d\([^(),]*, \d+, \d+)(?:, padding=(\d+))?(?=[,)])")
 HOLE = re.compile(f"{OPEN}([bm])(\\d+){CLOSE}")
-NUMBER = re.compile(r"(?<![\w.\ue000])\d+(?![\w.])")
-STRING = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
+TOKEN = re.compile(
+    r"(?P<string>'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")"
+    rf"|(?P<hole>{OPEN}[bm]\d+{CLOSE})|(?P<number>(?<![\w.{OPEN}])\d+(?![\w.]))|(?P<padded>{PADDED}\d+)"
+)
 # Settings of modules that are left out where they have these values.
 DEFAULTS = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1}
 ROLES = {
@@ -60,6 +64,7 @@ def parsed(text: str) -> Text:
     """Text in which holes and whole numbers are told from the rest."""
     if re.match(r"nn\.Conv(Transpose)?\dd\(", text) and (made := _convolution(text)):
         return made
+    text = POOLING.sub(lambda found: f"{found[1]}{PADDED}{found[2] or 0}", text)
     roles = next((names for start, names in ROLES.items() if text.startswith(start)), ())
     pieces: list[Piece] = []
     numbers = 0
@@ -69,6 +74,8 @@ def parsed(text: str) -> Text:
             role = keyword[1] if keyword else roles[numbers] if numbers < len(roles) else ""
             pieces.append(Number(int(found), role))
             numbers += 1
+        elif kind == "padded":
+            pieces.append(Number(int(found.removeprefix(PADDED)), "padding", ", padding=", 0))
         elif kind == "hole":
             at = HOLE.fullmatch(found)
             assert at is not None
@@ -79,16 +86,15 @@ def parsed(text: str) -> Text:
 
 
 def _tokens(text: str) -> Iterator[tuple[str, str]]:
+    """The text in pieces, each with what it is; strings are text, whatever they say."""
     end = 0
-    for found in re.finditer(f"(?P<text>{STRING.pattern})|(?P<hole>{HOLE.pattern})|(?P<number>{NUMBER.pattern})", text):
+    for found in TOKEN.finditer(text):
         kind = found.lastgroup or ""
-        kind = "hole" if found["hole"] else "number" if found["number"] else "text"
-        if kind == "text":
-            continue
-        if text[end : found.start()]:
-            yield "text", text[end : found.start()]
-        yield kind, found[0]
-        end = found.end()
+        if kind != "string":
+            if text[end : found.start()]:
+                yield "text", text[end : found.start()]
+            yield kind, found[0]
+            end = found.end()
     if text[end:]:
         yield "text", text[end:]
 

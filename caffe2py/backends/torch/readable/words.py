@@ -39,7 +39,7 @@ def stage(name: str) -> str:
     """What the titles of the blocks of a stage share: `conv2_1` conv2, `res4b12` res4, `inception_3a` inception_3."""
     for end in (r"(?<=\d)[a-z]\d*$", r"[\W_]+\d+$", r"\d+$"):
         if (shorter := re.sub(end, "", name)) != name:
-            return shorter
+            return "blocks" if shorter.lower() in GENERIC else shorter
     return name
 
 

@@ -67,15 +67,16 @@ def _head(graph: Graph, style: str, helpers: Helpers, weights: str) -> Iterator[
 
 
 def _constants(graph: Graph) -> Iterator[str]:
-    """What a picture must be made into, where the net tells it."""
+    """What a picture must be made into, as far as the net tells it."""
     said = preprocessing(graph)
     if said is None:
+        pictures = [shape for shape in graph.inputs.values() if shape is not None and len(shape) == 4 and shape[1] == 3]
+        yield from (f"INPUT_SIZE = {tuple(shape[2:])}  # height, width" for shape in pictures[:1])
         return
     yield f"INPUT_SIZE = {said.size}  # height, width"
     yield f'CHANNELS = "{said.channels}"  # of values from 0 to 255'
     if said.mean:
-        mean = said.mean if len(said.mean) > 1 else said.mean[0]
-        yield f"MEAN = {mean}"
+        yield f"MEAN = {said.mean if len(said.mean) > 1 else said.mean[0]}"
     if said.scale != 1:
         yield f"SCALE = {said.scale}  # after the mean is subtracted"
 

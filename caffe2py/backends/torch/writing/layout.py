@@ -53,7 +53,8 @@ def _terms(text: str) -> list[str]:
     except SyntaxError:
         return []
     if found is None or not isinstance(made, ast.BinOp):
-        return []
+        chain = isinstance(made, ast.Call) and isinstance(made.func, ast.Attribute) and made.func.value
+        return [found[1], found[2]] if found and isinstance(chain, ast.Call) else []
     ends: list[int] = []
     sums = isinstance(made.op, ast.Add | ast.Sub)
     while isinstance(made, ast.BinOp) and isinstance(made.op, ast.Add | ast.Sub) == sums:

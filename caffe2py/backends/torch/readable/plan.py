@@ -1,0 +1,126 @@
+"""What is known of a class before it is written: its pieces, its arguments, and how its numbers are said."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from caffe2py.backends.names import Namer, identifier
+from caffe2py.backends.torch.readable.numbers import Column, Said, Variable
+from caffe2py.backends.torch.readable.ops import Op
+from caffe2py.backends.torch.readable.texts import numbers
+from caffe2py.structure.find import Block
+from caffe2py.structure.tree import Region
+
+Leaves = tuple[int | None, ...]
+SHORTCUT = "shortcut"
+
+
+@dataclass
+class Piece:
+    """A layer, or a block in its place, as a member of a class. `places` are those of its leaves in the class."""
+
+    places: tuple[int, ...]
+    op: Op | None = None
+    use: Plan | None = None
+    name: str = ""
+    said: list[Said] = field(default_factory=list)  # its numbers: of its texts, or its arguments
+    values: list[Column] = field(default_factory=list)  # the same, by instance
+    slots: tuple[int | None, ...] = ()  # of a block: the places of its leaves, None for one that it lacks everywhere
+    path: str = ""  # where it is in the class: its name, or its number in a list
+
+    @property
+    def declared_numbers(self) -> int:
+        """How many of its numbers are those of its members."""
+        return sum(len(numbers(m.declared)) for m in self.op.members) if self.op else len(self.said)
+
+    def roles(self) -> list[str]:
+        """What each of its numbers is."""
+        if self.use is not None:
+            roles = [v.place.role for v in self.use.variables]
+            return [*roles, "flag"] if self.use.flag else roles
+        return [n.role for text in self.op.texts for n in numbers(text)] if self.op else []
+
+
+@dataclass
+class Plan:
+    """A class. The net is one too, with one instance."""
+
+    block: Block
+    name: str
+    says: str
+    pieces: list[Piece] = field(default_factory=list)
+    variables: list[Variable] = field(default_factory=list)
+    optional: frozenset[int] = frozenset()
+    needs: str = ""  # when there is a shortcut: a condition
+    flag: list[bool] = field(default_factory=list)  # or an argument, by instance
+
+    @property
+    def names(self) -> list[str]:
+        return [v.name for v in self.variables]
+
+    @property
+    def branched(self) -> bool:
+        """Is it more than layers in a row?"""
+        return any(isinstance(item, Region) for row in self.block.body for item in row)
+
+    def lacks(self, piece: Piece) -> bool:
+        return any(k in self.optional for k in piece.places)
+
+
+def free_name(piece: Piece, word: str, namer: Namer) -> str:
+    """A name that is free, with those of all its members."""
+    suffixes = [m.suffix for m in piece.op.members] if piece.op else [""]
+    name = identifier(word)
+    number = 1
+    while not all(namer.free(f"{name}{suffix}") for suffix in suffixes):
+        number += 1
+        name = f"{identifier(word)}_{number}"
+    for suffix in suffixes:
+        namer(f"{name}{suffix}")
+    return name
+
+
+def within(leaves_: Leaves, slots: Sequence[int | None]) -> Leaves:
+    """The leaves of a block that stands in another with these leaves."""
+    return tuple(None if k is None else leaves_[k] for k in slots)
+
+
+def arguments(plan: Plan, values: Sequence[str], flag: str = "") -> str:
+    """The arguments of a call of a class, given words for its variables."""
+    first = [w for v, w in zip(plan.variables, values, strict=True) if v.default is None]
+    named = [
+        f"{v.name}={w}"
+        for v, w in zip(plan.variables, values, strict=True)
+        if v.default is not None and w != str(v.default)
+    ]
+    if plan.flag and flag != "False":
+        named.append(f"project={flag}")
+    return ", ".join([*first, *named])
+
+
+def signature(plan: Plan) -> str:
+    """The arguments of `__init__`."""
+    first = [f"{v.name}: int" for v in plan.variables if v.default is None]
+    named = [f"{v.name}: int = {v.default}" for v in plan.variables if v.default is not None]
+    flag = ["project: bool = False"] if plan.flag else []
+    return ", ".join(["self", *first, *named, *flag])
+
+
+def creation(plan: Plan, said: Sequence[str]) -> str:
+    """A call of a class."""
+    flag = "" if not plan.flag else {"1": "True", "0": "False"}.get(said[-1], said[-1])
+    values = said[: len(plan.variables)]
+    return f"{plan.name}({arguments(plan, values, flag)})"
+
+
+def kept(plan: Plan) -> list[str]:
+    """The arguments that `forward` reads too."""
+    used = {
+        plan.variables[said.variable].name
+        for piece in plan.pieces
+        if piece.op is not None
+        for said in piece.said[piece.declared_numbers :]
+        if said.variable is not None
+    }
+    return [name for name in plan.names if name in used]
