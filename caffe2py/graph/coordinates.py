@@ -19,6 +19,7 @@ from caffe2py.layers.vision.crop import Crop
 from caffe2py.layers.vision.deconvolution import Deconvolution
 from caffe2py.layers.vision.pooling import Pooling
 from caffe2py.layers.vision.windowed import Windowed
+from caffe2py.proto.notes import NumberNote
 from caffe2py.proto.text.prototxt import LayerText, NetText
 
 Map = tuple[int | None, Any, Any]
@@ -151,7 +152,9 @@ def aligned(net: NetText) -> NetText:
                 "without crop_param is that of FCN's and HED's forks, which cut where the layers above put its bottoms"
             )
             notes.append(
-                f'{layer.place}: layer "{message.name}": a Crop {fact}: at {where}; Caffe\'s own would cut at 0'
+                NumberNote(
+                    f'{layer.place}: layer "{message.name}": a Crop {fact}: at {where}; Caffe\'s own would cut at 0'
+                )
             )
         layers.append(layer)
         made.update({blob: _Blob(layer, bottoms) for blob in message.top})

@@ -60,7 +60,10 @@ class Lstm(Layer):
         rows, ones, outputs = 4 * self.num_output, [1] * int(t), []
         given = g.op("Gemm", g.reshape(x, (t * n, size)), g.weight(0), g.weight(2), transB=1, shape=(t * n, rows))
         steps = g.split(g.reshape(given, (t, n, rows)), ones, 0)
-        begins = g.split(g.reshape(cont[0], (t, n, 1)), ones, 0) if cont else [None] * len(steps)
+        begins: Sequence[Handle | None] = [None] * len(steps)
+        if cont:
+            within = g.cast(g.op("Not", g.op("Equal", cont[0], 0.0)), "float")
+            begins = g.split(g.reshape(within, (t, n, 1)), ones, 0)
         h = c = g.full((n, self.num_output), 0.0)
         for step, begin in zip(steps, begins, strict=True):
             on = g.full((n, 1), 1.0) if begin is None else g.reshape(begin, (n, 1))

@@ -58,9 +58,13 @@ def lstm(
 def lstm_of_first(
     x: Tensor, cont: Tensor | None, weight_x: Tensor, weight_h: Tensor, bias: Tensor
 ) -> Tensor:
-    """All outputs (T, N, H) of an LSTM whose first sequence's state goes to the gates of all."""
+    """All outputs (T, N, H) of an LSTM whose first sequence's state goes to the gates of all; a cont but 0 is 1."""
     gates = F.linear(x, weight_x, bias)
-    on = torch.ones_like(gates[..., 0]) if cont is None else cont.detach()
+    on = (
+        torch.ones_like(gates[..., 0])
+        if cont is None
+        else (cont.detach() != 0).to(x.dtype)
+    )
     h = c = torch.zeros_like(gates[0, :, : weight_h.shape[1]])
     outputs = []
     for t in range(x.shape[0]):

@@ -48,6 +48,8 @@ def batch_norms() -> list[Formula]:
     small = normalized(x, mean, less, 1e-5, weight, bias)
     blobs = [mean, less, two, weight, bias]
     found.append(Formula("BatchNorm", "batch_norm_param { scale_bias: true eps: 1e-9 }", [x], [small], blobs))
+    for words in ("cudnn_batch_norm_param { eps: 0.001 use_global_stats: true }", "batch_norm_param { eps: 0.001 }"):
+        found.append(Formula("CuDNNBatchNorm", words, [x], [scaled], [weight, bias, mean, variance]))
     vector = some(4, C)
     blobs = [weight, bias, mean, variance]
     for given in (x, vector):
