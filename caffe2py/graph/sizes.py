@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from caffe2py.layers.base import Misfit, Params, Shape, find_layer
+from caffe2py.layers.data.told import told_number, told_size
 from caffe2py.proto.text.prototxt import LayerText
 
 if TYPE_CHECKING:
     from caffe2py.proto.weights.layers import LayerBlobs
-
-BLOCKS = ("data", "image_data", "memory_data", "window_data", "hdf5_data", "video_data", "dense_image_data", "seg_data")
 
 
 @dataclass(frozen=True)
@@ -39,12 +38,12 @@ def told_shape(
     if blob != next(iter(message.top), None):
         return None
     params = Params(message, source.unknown)
-    batch = _first(params, "batch_size") or 1
-    size, name = _size(params)
+    batch = told_number(params, "batch_size") or 1
+    size, name = told_size(params)
     channels, layer = _channels(blob, readers, weights, size)
     sizes: tuple[int, ...] = size
     if layer and len(weights[layer].blobs[0].data.shape) == 5:
-        sizes, name = (_first(params, "new_length"), *size), f"new_length and {name}"
+        sizes, name = (told_number(params, "new_length"), *size), f"new_length and {name}"
     if not all(sizes) or not channels:
         return None
     what = f"{channels} channels from the weights of {layer}"
@@ -59,27 +58,6 @@ def _declared(source: LayerText) -> dict[str, Shape]:
     except Misfit:
         shapes = ()
     return {blob: shape for blob, shape in zip(source.message.top, shapes, strict=False) if shape is not None}
-
-
-def _size(params: Params) -> tuple[tuple[int, int], str]:
-    """Height and width, and the fields that tell them."""
-    crop = params.get("transform_param.crop_size", 0)
-    ways = (
-        ((crop, crop), "crop_size"),
-        ((params.get("transform_param.crop_h", 0), params.get("transform_param.crop_w", 0)), "crop_h and crop_w"),
-        ((_first(params, "crop_size"),) * 2, "crop_size"),
-        ((_first(params, "new_height"), _first(params, "new_width")), "new_height and new_width"),
-        (tuple(params.get(f"transform_param.resize_param.{way}", 0) for way in ("height", "width")), "resize_param"),
-    )
-    for (height, width), name in ways:
-        if height and width:
-            return (height, width), name
-    return (0, 0), ""
-
-
-def _first(params: Params, name: str) -> int:
-    values = (params.get(f"{block}_param.{name}", 0) for block in BLOCKS if params.has(f"{block}_param.{name}"))
-    return next((v for v in values if isinstance(v, int)), 0)
 
 
 def _channels(

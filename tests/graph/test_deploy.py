@@ -60,6 +60,11 @@ SIZES = {
     "a list of images of a fork": (
         'type: "ImageSegData" image_data_param { batch_size: 4 new_height: 8 new_width: 7 }',
         (4, 3, 8, 7),
+        "",
+    ),
+    "pictures of films": (
+        'type: "VideoData" video_data_param { batch_size: 4 new_height: 8 new_width: 7 }',
+        (4, 3, 8, 7),
         "8x7 from new_height and new_width",
     ),
 }

@@ -30,6 +30,8 @@ FORMULAS = (
     "NdConvolution NdPooling NegReLU Nms PSROIPooling Pooling3D Proposal ROIAlign Resample SegConsensus Unpooling "
     "YoloDetectionOutput Yolov3DetectionOutput"
 ).split()
+# Data layers of the forks, which a net that runs has as inputs.
+SOURCES = "AnnotatedData DenseImageData ImageSegData VideoData".split()
 # Python layers that published nets name, by their modules and classes.
 PYTHON = (
     "caffe.layers.detectnet.clustering.ClusterDetections norm2layer.Norm2Layer pylayer.proposal_layer.ProposalLayer "
@@ -47,7 +49,7 @@ def test_the_registry_is_the_list() -> None:
     python = {name.removeprefix("Python "): layer_types()[name] for name in ours if name.startswith("Python ")}
     assert {name for name, cls in python.items() if not cls.is_input} == {*PYTHON}
     ours -= {f"Python {name}" for name in python}
-    assert ours == {*BVLC, *RECORDED, *FORMULAS}
+    assert ours == {*BVLC, *RECORDED, *FORMULAS, *SOURCES}
     assert {name for name in ours if layer_types()[name].formula} == {*FORMULAS}
     assert {name for name in ours if not whose(name)} == {*BVLC}
 
