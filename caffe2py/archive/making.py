@@ -75,6 +75,7 @@ class Created:
     proof: str
     identified: str
     notes: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()  # the notes on files that could not be made
 
 
 def create(
@@ -169,12 +170,10 @@ class _Maker:
         facts = facts_of(graph)
         missing = self.translate(graph, facts, read_labels(known.labels))
         proof = self.take_proof(proving.result())
+        missing |= proof.missing
         originals = {path: self.hashes[path].result() for path in kept.values()}
-        notes = [
-            *graph.notes,
-            *([why] if why else []),
-            *(f"{path} could not be made: {w}" for path, w in missing.items()),
-        ]
+        lacks = [f"{path} could not be made: {w}" for path, w in missing.items()]
+        notes = [*graph.notes, *([why] if why else []), *lacks]
         history = self.history(name, choices, seed, date, kept, originals, against, proof, missing)
         history["identified"] = release.name if release and not why else None
         history["info"] = _plain(known)
@@ -194,6 +193,7 @@ class _Maker:
             "proof": proof.said,
             "identified": release.name if release and not why else "",
             "notes": tuple(notes),
+            "lacks": tuple(lacks),
         }
         return _Done(name, said)
 

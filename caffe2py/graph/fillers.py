@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from caffe2py.errors import CaffeError, WeightError
+from caffe2py import arguments
+from caffe2py.errors import WeightError
 from caffe2py.graph.model import Graph
 from caffe2py.graph.node import Node, Weight
 from caffe2py.layers.base import Misfit, Params
@@ -23,8 +24,7 @@ def fill_weights(graph: Graph, seed: int) -> Graph:
     other layers come and go. They are not Caffe's numbers, only their distribution. A shared blob is filled
     once, by its owner. Raises `WeightError` with the layer's place for a filler that cannot fill its blob.
     """
-    if seed < 0:
-        raise CaffeError(f"fill is {seed}; want a seed from 0 on")
+    seed = arguments.whole("seed", seed, 0)
     filled: dict[tuple[str, int], np.ndarray] = {}
     specs = graph.net.layers if graph.net else ()
     unknown: dict[Any, tuple[Unknown, ...]] = {(s.place, s.message.name): s.unknown for s in specs}

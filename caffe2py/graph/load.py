@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from caffe2py import arguments
 from caffe2py.graph.build import build
 from caffe2py.graph.model import Graph
 from caffe2py.layers.base import Shape
@@ -15,6 +16,7 @@ from caffe2py.proto.disk.looks import looks_like
 from caffe2py.proto.disk.pipes import settled
 from caffe2py.proto.filter import filter_net
 from caffe2py.proto.forks import OWN
+from caffe2py.proto.forks import dialect as known_dialect
 from caffe2py.proto.net import read_net
 from caffe2py.proto.notes import NumberNote
 from caffe2py.proto.text.prototxt import NetText
@@ -57,6 +59,13 @@ def load(
     Where a data layer leaves the size of its pictures to the data, the channels are taken from the first layer's
     weights; the graph's notes tell it. Raises `CaffeError` with the place and the fact for every bad file.
     """
+    phase = phase.upper() if isinstance(phase, str) else phase
+    arguments.one_of("phase", phase, ("TRAIN", "TEST"))
+    level, stages = arguments.whole("level", level), arguments.names("stages", stages)
+    inputs = None if inputs is None else arguments.shapes("input", inputs)
+    fill = None if fill is None else arguments.whole("fill", fill, 0)
+    if dialect is not None:
+        known_dialect(dialect)
     load_plugins(plugins)
     prototxt, caffemodel = settled(prototxt), None if caffemodel is None else settled(caffemodel)
     if caffemodel is None and _holds_weights(prototxt):

@@ -10,16 +10,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from caffe2py.errors import CaffeError
+from caffe2py.errors import CaffeError, shown
 from caffe2py.graph.node import Node, Value, Weight
 from caffe2py.graph.table import Row, Totals, table_text
-from caffe2py.layers.base import Layer, Shape
+from caffe2py.layers.base import Layer, Shape, text
 from caffe2py.proto.forks import OWN
 from caffe2py.proto.notes import of_numbers
 from caffe2py.proto.text.prototxt import NetText
 
+MOST = 4  # blobs that a repr names
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Graph:
     """A net as layers in the order Caffe runs them. `caffe2py.load` makes it; a pass makes another of it."""
 
@@ -105,6 +107,15 @@ class Graph:
         adds = [self.multiply_adds(node) for node in self.nodes]
         known = [a for a in adds if a is not None]
         return Totals(len(self.nodes), self.parameter_count(), sum(known), len(adds) - len(known))
+
+    def __repr__(self) -> str:
+        def said(blobs: Mapping[str, Shape | None]) -> str:
+            words = [f"{shown(b)} {'of any shape' if s is None else text(s)}" for b, s in list(blobs.items())[:MOST]]
+            return ", ".join([*words, *([f"{len(blobs) - MOST} more"] if len(blobs) > MOST else [])]) or "nothing"
+
+        ends = dict(zip(self.outputs, self.shapes_of(self.results), strict=True))
+        size = f"{len(self.nodes)} layers, {self.parameter_count():,} parameters"
+        return f"<Graph {shown(self.name)}: {size}, {said(self.inputs)} -> {said(ends)}>"
 
     def __str__(self) -> str:
         return table_text(self.rows(), self.totals())

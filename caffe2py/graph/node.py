@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from caffe2py.errors import CaffeError, Place, WeightError, shown
-from caffe2py.layers.base import Layer, Shape
+from caffe2py.layers.base import Layer, Shape, text
 from caffe2py.proto.text.prototxt import Unknown
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Kind = type[CaffeError]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Value:
     """A blob as it stands after one layer wrote it. Prints as `conv1`, later versions as `conv1#2`."""
 
@@ -26,8 +26,11 @@ class Value:
     def __str__(self) -> str:
         return self.blob if self.version == 1 else f"{self.blob}#{self.version}"
 
+    def __repr__(self) -> str:
+        return f"<Value {shown(str(self))}>"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Weight:
     """A learned blob. `data` is None where no weights were given; `owner` is the (layer's key, index) it is kept at.
 
@@ -41,6 +44,9 @@ class Weight:
     learned: bool = True
     extra: bytes = field(default=b"", compare=False, repr=False)
 
+    def __repr__(self) -> str:
+        return f"<Weight {shown(self.name)} {text(self.shape)}{'' if self.data is not None else ', not given'}>"
+
     @property
     def count(self) -> int:
         product = 1
@@ -49,7 +55,7 @@ class Weight:
         return product
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Node:
     """One layer of the net: what it is, what it reads, what it makes.
 
@@ -73,6 +79,10 @@ class Node:
         if not self.key:
             object.__setattr__(self, "key", self.name)
 
+    def __repr__(self) -> str:
+        bottoms, tops = (", ".join(map(str, values)) or "nothing" for values in (self.bottoms, self.tops))
+        return f"<Node {shown(self.key)} ({shown(self.type)}): {shown(bottoms)} -> {shown(tops)}>"
+
     @property
     def type(self) -> str:
         return self.layer.type
@@ -81,7 +91,7 @@ class Node:
         """The values of the layer's weights, in Caffe's order. Raises `WeightError` where none were given."""
         values = [w.data for w in self.weights if w.data is not None]
         if len(values) < len(self.weights):
-            wish = "load the net with its caffemodel, or with a seed for its fillers"
+            wish = "want the net's caffemodel, or a seed for its fillers (--fill SEED; fill=SEED in Python)"
             raise self.error(WeightError, f"no weights were given; {wish}")
         return values
 

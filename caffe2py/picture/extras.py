@@ -12,6 +12,11 @@ PAGES = ("pygraphviz", "jinja2")
 
 def require(modules: tuple[str, ...]) -> None:
     """Raise `CaffeError` unless these modules are installed; they come with the extra `report`."""
-    for module in modules:
-        if find_spec(module) is None:
-            raise CaffeError(f"pictures and pages need {module}: pip install 'caffe2py[report]'")
+    if why := lacking(modules):
+        raise CaffeError(why)
+
+
+def lacking(modules: tuple[str, ...]) -> str:
+    """Which of these modules is not installed, and how to get it; empty where all are there."""
+    absent = (module for module in modules if find_spec(module) is None)
+    return next((f"pictures and pages need {module}: pip install 'caffe2py[report]'" for module in absent), "")

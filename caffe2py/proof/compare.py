@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from caffe2py import arguments
 from caffe2py.errors import CaffeError
 from caffe2py.proof.dumps.reading import Dump, LayerDump, Stored, open_dump
 from caffe2py.proof.dumps.sample import STATISTICS, Sample, Top
@@ -44,6 +45,7 @@ def compare(
     Dumps of layers are matched by layer, arrays by their names. Of two samples the values that both took are compared,
     and the statistics. Raises `CaffeError` where the two have no value in common.
     """
+    arguments.not_negative("bar", bar)
     with open_dump(a) as first, open_dump(b) as second:
         by_layer = isinstance(first, LayerDump) and isinstance(second, LayerDump)
         ours, theirs = _entries(first, by_layer), _entries(second, by_layer)

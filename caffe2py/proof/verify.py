@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from caffe2py import arguments
 from caffe2py.graph import Graph
 from caffe2py.proof.comparison import Comparison, Progress
 from caffe2py.proof.diagnosis.explain import explain
@@ -51,6 +52,9 @@ def verify(
 
     Errors are max|ours - reference| / max|reference|. Raises `CaffeError` where the dump is none, or not of this net.
     """
+    if bar is not None:
+        arguments.not_negative("bar", bar)
+    arguments.one_of("style", style, ("exact", "flat"))
     started = time.monotonic()
     with open_dump(dump) as opened:
         made = open_model(graph, model, style, device)

@@ -22,6 +22,7 @@ from caffe2py.archive import check, create, create_all, create_hub_folder, descr
 from caffe2py.archive.bundles.hashes import Hashes, hash_file, hash_range
 from caffe2py.archive.contents.info import Info, read_info
 from caffe2py.errors import CaffeError, FileError
+from caffe2py.picture import extras
 from caffe2py.proof.record import noise, record
 from caffe2py.proto.disk.digests import LARGE, PIECE
 from tests.helpers.absent import absent, needs_module
@@ -229,6 +230,18 @@ def test_names_of_content(size: int, tmp_path: Path) -> None:
     if git:
         blob = subprocess.run([git, "hash-object", tmp_path / "f"], capture_output=True, text=True, check=True)
         assert found.swhid == f"swh:1:cnt:{blob.stdout.strip()}"
+
+
+def test_without_the_extra_for_pictures(
+    net: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bundle is made without them, and says so."""
+    monkeypatch.setattr(extras, "find_spec", lambda name: None)
+    done = command("archive", "create", *net, "-o", tmp_path / "a.tar")
+    why = "verify/report.html could not be made: pictures and pages need pygraphviz: pip install 'caffe2py[report]'"
+    assert done.status == 0 and f"note: {why}" in done.err, done
+    assert describe(tmp_path / "a.tar")["notes"] == [why]
+    assert check(tmp_path / "a.tar").ok
 
 
 def test_a_folder_for_hugging_face(net: tuple[Path, Path], tmp_path: Path) -> None:

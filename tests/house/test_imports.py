@@ -17,6 +17,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # Each room may import from itself and from the rooms before it; rooms on one line know nothing of each other.
 ORDER = [
     ["errors", "version"],
+    ["arguments"],
     ["proto"],
     ["layers"],
     ["graph"],
@@ -30,6 +31,7 @@ ORDER = [
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
 LIGHT = {
     "errors",
+    "arguments",
     "proto",
     "layers",
     "graph",

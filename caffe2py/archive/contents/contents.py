@@ -7,8 +7,8 @@ import json
 import mmap
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import resources
 from pathlib import Path
@@ -26,6 +26,7 @@ from caffe2py.backends.torch.state import state_dict
 from caffe2py.errors import FileError, NetError, UnsupportedError
 from caffe2py.graph import Graph
 from caffe2py.layers.base import count
+from caffe2py.picture.extras import PAGES, lacking
 from caffe2py.proof.dumps.binding import bind_dump
 from caffe2py.proof.dumps.reading import open_dump
 from caffe2py.proof.record import noise, record
@@ -49,6 +50,7 @@ class Proof:
     recorded_by: str  # "Caffe" or "caffe2py"
     report: Report
     said: str
+    missing: Mapping[str, str] = field(default_factory=dict)  # files that could not be made, and why
 
 
 def schema() -> bytes:
@@ -100,9 +102,9 @@ def write_proof(graph: Graph, folder: Path, against: Path | None, seed: int, pro
         write_tensors(folder / "input.safetensors", _plain(inputs), {})
         report = replace(verify(graph, dump, style=STYLE, progress=trimmed(progress, graph)), seconds=0.0)
     (folder / "report.json").write_bytes((report.to_json() + "\n").encode("utf-8", "backslashreplace"))
-    _write_html(report, folder / "report.html")
+    missing = _write_html(report, folder / "report.html")
     who = CAFFES if against else OURS
-    return Proof(dump.name, who, report, f"{_recorded(who)} {_upper(report.verdict)}.")
+    return Proof(dump.name, who, report, f"{_recorded(who)} {_upper(report.verdict)}.", missing)
 
 
 def _record(graph: Graph, dump: Path, seed: int, progress: Progress | None) -> dict[str, np.ndarray]:
@@ -132,12 +134,12 @@ def _upper(said: str) -> str:
     return said[:1].upper() + said[1:]
 
 
-def _write_html(report: Report, path: Path) -> None:
-    """The report as a page, where what draws it is installed."""
-    to_html = getattr(report, "to_html", None)
-    if to_html is not None:
-        with suppress(ImportError):
-            to_html(path)
+def _write_html(report: Report, path: Path) -> dict[str, str]:
+    """The report as a page; {file: why} where what draws it is not installed."""
+    if why := lacking(PAGES):
+        return {f"verify/{path.name}": why}
+    report.to_html(path)
+    return {}
 
 
 def _plain(inputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import numpy as np
 import onnx
 from onnx import ModelProto, helper
 
+from caffe2py import arguments
 from caffe2py.backends.names import Namer
 from caffe2py.backends.onnx.builder import Builder, Tensor
 from caffe2py.backends.onnx.names import utf8, value_names
@@ -91,8 +92,9 @@ def onnx_program(
     float16: bool = False,
 ) -> OnnxProgram:
     """As `to_onnx`, with the weights aside."""
-    if axpy not in ("inline", "function"):
-        raise CaffeError(f'axpy is "{axpy}"; want "inline" or "function"')
+    arguments.one_of("axpy", axpy, ("inline", "function"))
+    batch = None if batch is None else arguments.whole("batch", batch, 1)
+    opset = None if opset is None else arguments.whole("opset", opset)
     if opset is not None and not LOWEST <= opset <= HIGHEST:
         raise CaffeError(f"opset {opset} is not written; want {LOWEST} to {HIGHEST}")
     check_runnable(graph)

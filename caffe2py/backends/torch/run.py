@@ -15,10 +15,11 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from caffe2py import arguments
 from caffe2py.backends.torch.device import CPU, find_device, full_float32
 from caffe2py.backends.torch.source import DEFAULT, program
 from caffe2py.backends.torch.writing.program import Program, Step
-from caffe2py.errors import CaffeError, NetError, shown
+from caffe2py.errors import NetError, shown
 from caffe2py.graph import Graph, Node, Value
 from caffe2py.graph.memory import at_the_end
 from caffe2py.layers.base import text
@@ -217,8 +218,8 @@ def run(
     there.
     """
     numbers = {"float32": torch.float32, "float64": torch.float64}
-    if dtype not in numbers:
-        raise CaffeError(f'dtype is "{dtype}"; want "float32" or "float64"')
+    arguments.one_of("dtype", dtype, numbers)
+    arguments.one_of("record", record, (None, "layers", "blobs"))
     where = find_device(device)
     made = runner(graph, style, dtype=numbers[dtype], device=where)
     tensors = input_tensors(graph, inputs, numbers[dtype], where)
@@ -259,6 +260,8 @@ def input_tensors(
         if blob not in inputs:
             raise NetError(f'net "{graph.name}" needs input "{blob}" {text(shape)}, and it was not given')
         array = np.asarray(inputs[blob])
+        if array.dtype.kind not in "fiub":
+            raise NetError(f'input "{blob}" holds {array.dtype}; want real numbers')
         if shape is not None and array.ndim != len(shape):
             raise NetError(f'input "{blob}" has shape {text(array.shape)}; want {len(shape)} axes, as in {text(shape)}')
         tensors[blob] = torch.from_numpy(np.array(array, order="C")).to(device, dtype)

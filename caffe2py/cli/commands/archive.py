@@ -178,7 +178,7 @@ def create_command(
 
         note(f"signed: {sign(out, key)}")
     for line in made.notes:
-        note(line)
+        note(line, always=line in made.lacks)
     if as_json:
         print_json({**made.__dict__, "path": str(made.path)})
     else:

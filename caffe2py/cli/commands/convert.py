@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from caffe2py.backends.convert import beside
+from caffe2py.backends.convert import OPTIONS, beside
 from caffe2py.cli.common import (
     NetFiles,
     fail,
@@ -134,7 +134,7 @@ def command(
     foreign = _foreign(net, settings, target, feed, written)
     options = {name: value for name, value in settings.items() if value is not None}
     for name in [*options, *(["no_check"] if no_check and not (net.is_foreign or written) else [])]:
-        suffix = {"style": ".py", "compile": ".pt2", "even_if_caffe_cannot_read_it": ".h5"}.get(name, ".onnx")
+        suffix = next((suffix for suffix, known in OPTIONS.items() if name in known), ".onnx")
         if not out.endswith(suffix):
             raise click.UsageError(f"--{name.replace('_', '-')} is for OUT{suffix}")
     if written:

@@ -22,6 +22,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from caffe2py import arguments
 from caffe2py.errors import CaffeError
 from caffe2py.proof.dumps.reading import ATTRIBUTES, FORMAT, member_name
 from caffe2py.proof.dumps.sample import STATISTICS, Sample, Top, statistics_of
@@ -72,8 +73,7 @@ def write_dump(path: str | os.PathLike[str], samples: int | None = None, **attrs
 
     `attrs` are attributes of the whole dump. Raises `FileError` where it cannot be written.
     """
-    if samples is not None and samples < 1:
-        raise CaffeError(f"samples is {samples}; want at least 1 value of each top")
+    samples = None if samples is None else arguments.whole("samples", samples, 1)
     opened = _npz if Path(path).suffix == ".npz" else _hdf5
     with written_whole(path) as temporary, opened(temporary) as store:
         writer = DumpWriter(store, samples)

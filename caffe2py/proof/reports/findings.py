@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from caffe2py.errors import shown
 from caffe2py.layers.base import Shape, text
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class Diagnosis:
         return "none of the usual mistakes explains it" if self.suspects else "no usual mistake is known"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Findings:
     """All that was found. Prints as a short verdict."""
 
@@ -147,6 +148,9 @@ class Findings:
         if first is None:
             return f"not verified: {said}; nothing in the dump can acquit the net"
         return f'FAILED: {said}; the first is layer "{first.name}" ({first.type}): {fault_text(first)}'
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {shown(self.net)} ({shown(self.model)}): {shown(self.verdict)}>"
 
     def __str__(self) -> str:
         lines = [f"{self.net} ({self.model}) against {self.dump}", self.verdict]

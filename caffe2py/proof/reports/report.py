@@ -17,7 +17,7 @@ from caffe2py.proto.disk.digests import digest
 from caffe2py.proto.disk.files import written_whole
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report(Findings):
     """The outcome of `caffe2py.verify`. Prints as a short verdict."""
 
