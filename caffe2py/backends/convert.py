@@ -60,7 +60,8 @@ def convert(graph: Graph, out: str | os.PathLike[str], layout: str | None = None
     .pt2          an exported program (torch.export)
                       compile=False: compiled for this machine, to run in C++ too
     .py           source that imports torch alone, its weights beside it as .pth
-                      style="flat": as people write it; "exact": a step a Caffe layer
+                      style="readable": as a person would write it; "flat": a line for each layer; "exact": a step
+                      for each Caffe layer
     .onnx         as `to_onnx`, and of any size
                       batch=None, opset=None, axpy="inline", fold=False, float16=False: as there
     .safetensors  Caffe's own blobs, named layer.0, layer.1
