@@ -242,5 +242,5 @@ def test_bad_fillers(filler: str, message: str) -> None:
 def test_bad_seed(tmp_path) -> None:  # type: ignore[no-untyped-def]
     path = tmp_path / "net.prototxt"
     path.write_text(NET)
-    with pytest.raises(CaffeError, match="seed is -1; want a whole number from 0 on"):
+    with pytest.raises(CaffeError, match="fill is -1; want a whole number from 0 on"):
         caffe2py.load(path, fill=-1)
