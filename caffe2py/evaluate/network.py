@@ -118,6 +118,8 @@ def class_count(graph: Graph) -> int:
     """How many classes a net that `scores_only` made tells apart."""
     value = graph.results[0]
     shape = graph.shapes[value]
+    if graph.makers[value].layer.finds:
+        raise CaffeError(f'blob "{value}" says what was found and where; want caffe2py detect')
     if shape is None or len(shape) < 2 or any(d != 1 for d in shape[2:]):
         raise CaffeError(f'blob "{value}" is {text(shape)}; want scores: (N, classes) or (N, classes, 1, 1)')
     return shape[1]

@@ -121,6 +121,24 @@ def test_a_net_that_finds_nothing(tmp_path: Path) -> None:
         detect(graph, ["any.png"])
 
 
+def test_a_training_file_is_deployed(folder: Path, tmp_path: Path) -> None:
+    """The net that the caffemodel came from, with its own data layer and what measures it."""
+    data, rest = QUARTERS.split("\n", 2)[1:]
+    source = """layer { name: "data" type: "AnnotatedData" top: "data" top: "label"
+      transform_param { resize_param { height: 16 width: 16 } } data_param { source: "lmdb" batch_size: 1 } }"""
+    measure = """layer { name: "eval" type: "DetectionEvaluate" bottom: "found" bottom: "label" top: "eval"
+      detection_evaluate_param { num_classes: 3 } }"""
+    assert 'type: "Input"' in data
+    (tmp_path / "test.prototxt").write_text(f"{source}\n{rest}{measure}")
+    done = command("detect", tmp_path / "test.prototxt", folder / "net.caffemodel", folder / "two.png", *PLAIN)
+    assert (done.status, done.out.count("\n")) == (0, 4), done.err
+
+
+def test_classify_says_who_does_it(folder: Path) -> None:
+    done = command("classify", *net(folder), folder / "two.png")
+    assert done.status == 1 and 'blob "found" says what was found and where; want caffe2py detect' in done.err
+
+
 WRONG = {
     "out.gif": "is no name for a picture; want one that ends in .png or .jpg",
     "absent/out.png": "cannot write",

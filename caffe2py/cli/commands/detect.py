@@ -42,7 +42,7 @@ def command(net: NetFiles, as_json: bool, images: tuple[str, ...], **settings: A
     from caffe2py.evaluate.detection import detect
 
     with working(f"running {net.prototxt}"):
-        found, notes = detect(net.load(), images, **settings)
+        found, notes = detect(net.load(deploy=True), images, **settings)
     for line in notes:
         note(line)
     if as_json:
