@@ -32,8 +32,8 @@ SHIFTS = tuple(f"bn_param.{word}" for word in ("scale_filler", "shift_filler", "
 class BN(Normalizing):
     """top = slope * (x - mean) / sqrt(variance + eps) + bias, by channel, with the stored mean and variance.
 
-    In phase TRAIN, unless frozen, they are the batch's. Blobs (1, C, 1, 1): slope, bias, mean, variance.
-    Source: bn_layer.cpp of yjxiong/caffe, also in PSPNet's and ICNet's Caffe.
+    In phase TRAIN, unless frozen, they are the batch's, of which the stored ones take in 1 - momentum. Blobs
+    (1, C, 1, 1): slope, bias, mean, variance. Source: bn_layer.cpp of yjxiong/caffe, also in the Caffe of PSPNet.
     """
 
     fillers = {"weight": Filler("bn_param.slope_filler", otherwise=1.0), "bias": Filler("bn_param.bias_filler")}
@@ -49,10 +49,9 @@ class BN(Normalizing):
         return AffineBatchNorm(self.order, self.eps, self.momentum) if phase == "TEST" or self.frozen else None
 
     def torch(self, em: Emitter, x: Term) -> str:
-        blobs = {name: f"{em.parameter(i)}.flatten()" for i, name in enumerate(self.order)}
-        words = [blobs[name] for name in ("mean", "variance", "weight", "bias")]
-        words += ["False" if self.frozen else em.training, str(round(1 - self.momentum, 9)), str(self.eps)]
-        return f"F.batch_norm({x}, {', '.join(words)})"
+        blobs = [em.parameter(i) for i in range(4)]
+        batch = "False" if self.frozen else em.training
+        return em.call("moving_batch_norm", x, *blobs, batch, momentum=self.momentum, eps=self.eps)
 
     def onnx(self, g: Builder, x: Handle) -> Handle:
         stored = self.affine(g.phase)

@@ -11,11 +11,13 @@ from caffe2py.layers.base import (
     Handle,
     Layer,
     Misfit,
+    Params,
     Shape,
     Term,
     count,
     layer,
     param,
+    read_fields,
     text,
 )
 from caffe2py.layers.recurrent.lstm_unit import onnx_step
@@ -40,6 +42,11 @@ class Lstm(Layer):
     }
     num_output: int = param("lstm_param.num_output", 0)
     clipping_threshold: float = param("lstm_param.clipping_threshold", 0.0)
+
+    @classmethod
+    def read(cls, params: Params) -> Layer:
+        params.has("lstm_param.batch_size")  # of an input of two axes, from which CTPN's has grown
+        return cls(**read_fields(cls, params))
 
     def shapes(self, x: Shape, *cont: Shape) -> Sequence[Shape]:
         if len(x) != 3 or any(c != x[:2] for c in cont):

@@ -1,6 +1,7 @@
 """Batch normalisation with Caffe's running sums."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -34,3 +35,34 @@ def batch_norm(
         mu, var = mean * share, variance * share
     centred = x - mu.view(shape) if centre else x
     return centred / torch.sqrt(var.view(shape) + eps) if scale else centred
+
+
+def moving_batch_norm(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    mean: Tensor,
+    variance: Tensor,
+    batch: bool,
+    momentum: float,
+    eps: float,
+) -> Tensor:
+    """Normalise, scale and shift each channel; the batch's statistics, where they are used, move the stored ones."""
+    y = F.batch_norm(
+        x,
+        mean.flatten(),
+        variance.flatten(),
+        weight.flatten(),
+        bias.flatten(),
+        batch,
+        0.0,
+        eps,
+    )
+    if batch:
+        axes = [0, *range(2, x.dim())]
+        with torch.no_grad():
+            mean.mul_(momentum).add_((1 - momentum) * x.mean(axes).view_as(mean))
+            variance.mul_(momentum).add_(
+                (1 - momentum) * x.var(axes, unbiased=False).view_as(variance)
+            )
+    return y
