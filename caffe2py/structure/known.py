@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from string import ascii_uppercase
 
 from caffe2py.graph import Node
 from caffe2py.structure.find import Block, Structure, is_gate, is_sum
@@ -22,9 +23,19 @@ class Known:
     says: str
 
 
-def known(structure: Structure, block: Block) -> Known:
-    """What to call a block."""
-    return _Namer(structure).known(block)
+def known(structure: Structure) -> list[Known]:
+    """What to call each block, by number. Another kind of the same is called B, as in papers, and so on."""
+    namer = _Namer(structure)
+    found: list[Known] = []
+    for block in structure.blocks:
+        said = namer.known(block)
+        taken = {other.name for other in found}
+        kinds = (
+            f"{said.name}{kind}"
+            for kind in ["", *ascii_uppercase[1:], *map(str, range(27, 27 + len(structure.blocks)))]
+        )
+        found.append(Known(next(name for name in kinds if name not in taken), said.says))
+    return found
 
 
 class _Namer:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from itertools import takewhile
 
+GENERIC = frozenset("conv bn scale relu fc pool norm".split())  # what says no more than the type
+
 
 def shared_name(names: Sequence[str]) -> str:
     """What the names begin with, up to a sign between words: `conv2_1/a` and `conv2_1/b` share `conv2_1`."""
@@ -14,3 +16,16 @@ def shared_name(names: Sequence[str]) -> str:
     if shared[-1:].isalnum() and any(name[len(shared) :][:1].isalnum() for name in names):
         shared = re.sub(r"[^\W_]+$", "", shared)
     return re.sub(r"[\W_]+$", "", shared)
+
+
+def title(names: Sequence[str]) -> str:
+    """What the layers of one block are called together."""
+    return shared_name(names) or shared_name(names[-2:]) or names[-1]
+
+
+def stage(name: str) -> str:
+    """What the titles of the blocks of a stage share: `conv2_1` conv2, `res4b12` res4, `inception_3a` inception_3."""
+    for end in (r"(?<=\d)[a-z]\d*$", r"[\W_]+\d+$", r"\d+$"):
+        if (shorter := re.sub(end, "", name)) != name:
+            return "blocks" if shorter.lower() in GENERIC else shorter
+    return name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import click
 
@@ -21,6 +22,9 @@ from caffe2py.cli.common import (
 from caffe2py.cli.files import Command, Output
 from caffe2py.proto.forks import OWN
 
+if TYPE_CHECKING:
+    from caffe2py.graph import Graph
+
 
 @click.command(cls=Command, short_help="Print a net as a table: layers, shapes, parameters, multiply-adds")
 @net_files()
@@ -31,8 +35,9 @@ from caffe2py.proto.forks import OWN
     "--html", type=Output(), metavar="OUT.html", help="The picture as a page where blocks open, with the table."
 )
 @wide_option
+@click.option("--blocks", is_flag=True, help="Print what repeats in the net, as an outline, instead of the table.")
 @json_option
-def command(net: NetFiles, svg: str | None, html: str | None, wide: bool, as_json: bool) -> None:
+def command(net: NetFiles, svg: str | None, html: str | None, wide: bool, blocks: bool, as_json: bool) -> None:
     """Print NET.prototxt layer by layer: what each is, reads and makes, its parameters and multiply-adds.
 
     The weights are not needed; where they are given, they are checked against the net.
@@ -57,7 +62,9 @@ def command(net: NetFiles, svg: str | None, html: str | None, wide: bool, as_jso
 
         with working(f"drawing {html}"):
             to_html(graph, html)
-    if as_json:
+    if blocks:
+        _show_blocks(graph, as_json)
+    elif as_json:
         print_json(
             {
                 "net": graph.name,
@@ -75,3 +82,17 @@ def command(net: NetFiles, svg: str | None, html: str | None, wide: bool, as_jso
         say(*lines_of(said))
         if graph.dialects != (OWN,):
             say(f"dialect: {', '.join(graph.dialects)}")
+
+
+def _show_blocks(graph: Graph, as_json: bool) -> None:
+    """What repeats, after the passes that the net goes through before it is written."""
+    from caffe2py.passes import FLAT
+    from caffe2py.structure.outline import Outline
+
+    for change in FLAT:
+        graph = change(graph)
+    outline = Outline(graph)
+    if as_json:
+        print_json({"net": graph.name, "blocks": outline.values()})
+    else:
+        say(*lines_of(outline))

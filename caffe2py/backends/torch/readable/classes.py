@@ -14,6 +14,7 @@ from caffe2py.backends.torch.readable.widths import say_sums
 from caffe2py.graph import Node
 from caffe2py.structure.find import Structure
 from caffe2py.structure.known import GATED, known
+from caffe2py.structure.names import title
 from caffe2py.structure.tree import Region, Row, Use
 
 
@@ -25,6 +26,7 @@ class Planner:
         self.ops = ops
         self.reserved = members
         self._classes = classes
+        self._known = known(structure)
         self._plans: dict[int, Plan] = {}
         self._rows: dict[int, dict[Leaves, int]] = {}  # block -> its instances by their leaves
 
@@ -32,19 +34,14 @@ class Planner:
         """The plan of a block."""
         if number not in self._plans:
             block = self.structure.blocks[number]
-            called = known(self.structure, block)
+            called = self._known[number]
             plan = Plan(block, "", called.says, optional=block.optional)
             self._fill(plan)
-            plan.name = self._class_name(called.name)
+            plan.name = self._classes(called.name)
             self._name_members(plan)
             self._solve(plan)
             self._plans[number] = plan
         return self._plans[number]
-
-    def _class_name(self, name: str) -> str:
-        """Another kind of the same block is called B, as in papers."""
-        kinds = ["", *"BCDEFGHIJ"]
-        return self._classes(next((name + kind for kind in kinds if self._classes.free(name + kind)), name))
 
     def net(self, name: str) -> Plan:
         """The plan of the whole net: its numbers are what they are."""
@@ -90,7 +87,7 @@ class Planner:
         """Call each piece that has members what its layers' names tell of it."""
         instances = plan.block.instances
         whole = [each for each in instances if not any(leaf is None for leaf in each)] or instances
-        titles = [words.title([self.node(leaf).name for leaf in each if leaf is not None]) for each in whole]
+        titles = [title([self.node(leaf).name for leaf in each if leaf is not None]) for each in whole]
         namer = Namer(self.reserved)
         pieces = [p for p in plan.pieces if p.use or (p.op and p.op.members)]
         names, types = [], []

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 
 from caffe2py.backends.names import Namer
-from caffe2py.backends.torch.readable import words
 from caffe2py.backends.torch.readable.forward import Call
 from caffe2py.backends.torch.readable.ops import Unfit
 from caffe2py.backends.torch.readable.plan import SHORTCUT, Piece, Plan, creation, free_name
@@ -18,6 +17,7 @@ from caffe2py.backends.torch.writing.layout import laid_out
 from caffe2py.graph import Graph, Value
 from caffe2py.structure.find import SMALL
 from caffe2py.structure.known import GATED
+from caffe2py.structure.names import stage, title
 from caffe2py.structure.parts import Parts
 
 # What moves the values of the one value that is read, and so goes on with its line.
@@ -247,11 +247,11 @@ class Grouping:
         if not self._is_stage(run):  # convolutions with what follows them
             yield from (([piece], namer(self._head(plan, piece))) for piece in run)
             return
-        for stage, some in groupby(run, key=lambda piece: words.stage(titles[id(piece)])):
+        for shared, some in groupby(run, key=lambda piece: stage(titles[id(piece)])):
             pieces = list(some)
             said = [[each.value for each in piece.said] for piece in pieces]
             if any(a == b for a, b in pairwise(said)) or rising(pieces):
-                yield pieces, namer(stage)
+                yield pieces, namer(shared)
             else:
                 yield from (([piece], namer(titles[id(piece)])) for piece in pieces)
 
@@ -270,4 +270,4 @@ class Grouping:
 
     def _title(self, plan: Plan, piece: Piece) -> str:
         own = [plan.block.leaves[k] for k in piece.places]
-        return words.title([self.parts.parts[leaf].node.name for leaf in own if leaf is not None])
+        return title([self.parts.parts[leaf].node.name for leaf in own if leaf is not None])

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from caffe2py.backends.names import spelled
-from caffe2py.structure.names import shared_name
+from caffe2py.structure.names import GENERIC
 
 TYPES = {
     "Convolution": "conv",
@@ -20,27 +20,12 @@ TYPES = {
     "InnerProduct": "fc",
     "BatchNorm": "bn",
 }
-GENERIC = frozenset("conv bn scale relu fc pool norm".split())
 SIZE = re.compile(r"\d+x\d+")
 
 
 def type_word(type_: str) -> str:
     """`conv`, `fc`, `bn`; other types in small letters."""
     return TYPES.get(type_, type_.lower())
-
-
-def title(names: Sequence[str]) -> str:
-    """What the layers of one block are called together."""
-    shared = shared_name(names) or shared_name(names[-2:]) or names[-1]
-    return shared
-
-
-def stage(name: str) -> str:
-    """What the titles of the blocks of a stage share: `conv2_1` conv2, `res4b12` res4, `inception_3a` inception_3."""
-    for end in (r"(?<=\d)[a-z]\d*$", r"[\W_]+\d+$", r"\d+$"):
-        if (shorter := re.sub(end, "", name)) != name:
-            return "blocks" if shorter.lower() in GENERIC else shorter
-    return name
 
 
 def member_words(names: Sequence[Sequence[str]], types: Sequence[str], titles: Sequence[str]) -> list[str]:
