@@ -144,3 +144,10 @@ def test_a_class_gives_its_lines_back() -> None:
     del found
     gc.collect()
     assert {name for name in linecache.cache if name.startswith("<caffe2py")} <= before
+
+
+def test_a_long_name_stays_in_its_comment() -> None:
+    name = f"{'a/' * 50}(conv), last"
+    text = f"""layer {{ name: "x" type: "Input" top: "x" input_param {{ shape {{ dim: 1 dim: 2 }} }} }}
+    layer {{ name: "{name}" type: "BatchNorm" bottom: "x" top: "{name}" }}"""
+    assert caffe2py.run(graph_of(text, weights=True), {"x": np.ones((1, 2), np.float32)}).keys() == {name}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,7 @@ import numpy as np
 from caffe2py.errors import Place
 from caffe2py.frontends.caffe.targets import Target
 from caffe2py.graph import Graph
-from caffe2py.graph.build import build
+from caffe2py.graph.build import build, check_size
 from caffe2py.layers.base import Misfit, Params, Shape, find_layer
 from caffe2py.proto.forks import OWN
 from caffe2py.proto.schema import LayerParameter, NetParameter
@@ -21,9 +22,17 @@ from caffe2py.proto.text.prototxt import LayerText, NetText, Unknown
 from caffe2py.proto.weights.blobs import Blob as Stored
 from caffe2py.proto.weights.layers import LayerBlobs, Weights
 
+LARGEST = 2**27  # values of an array that is made here: half a gigabyte
+
 
 class Unsayable(Exception):
     """What Caffe's layers cannot say, and why."""
+
+
+def limited(*sizes: int) -> None:
+    """Raise `Unsayable` where an array of these sizes would be too large to make."""
+    if math.prod(sizes) > LARGEST:
+        raise Unsayable(f"{' x '.join(map(str, sizes))} values would have to be made; want {LARGEST} at the most")
 
 
 @dataclass(eq=False)
@@ -95,6 +104,8 @@ class Draft:
             layer = cls.read(Params(message, unknown))
             shapes = layer.shapes(*(b.shape for b in bottoms))
             wanted = list(layer.weights(*(b.shape for b in bottoms)).values())
+            for shape in (*shapes, *wanted):
+                check_size(shape)
         except Misfit as misfit:
             raise Unsayable(f"{type_} {misfit}") from None
         given = tuple(blobs)

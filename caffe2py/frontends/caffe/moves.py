@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from caffe2py.frontends.caffe.draft import Blob, Draft, Unsayable
+from caffe2py.frontends.caffe.draft import Blob, Draft, Unsayable, limited
 from caffe2py.layers.base import Shape
 
 MOST_PIECES = 1024  # layers have been seen with so many tops; a Concat of more is no net any more
@@ -30,6 +30,8 @@ def reshape(n: Draft, x: Blob, shape: Sequence[int]) -> Blob:
 
 def split(n: Draft, x: Blob, axis: int, sizes: Sequence[int]) -> tuple[Blob, ...]:
     """Parts of these sizes along an axis, side by side; sizes of 0 are refused."""
+    if len(sizes) > MOST_PIECES:
+        raise Unsayable(f"a Slice into {len(sizes)} blobs; want {MOST_PIECES} at the most")
     if min(sizes) < 1:
         raise Unsayable(f"a part of size {min(sizes)}")
     if len(sizes) == 1:
@@ -78,6 +80,11 @@ def take(n: Draft, x: Blob, axis: int, indices: Sequence[int]) -> Blob:
     finite values.
     """
     size = x.shape[axis]
+    if isinstance(indices, range) and indices.step > 0 and indices:
+        if indices.step == 1 or len(indices) == 1:
+            return cut(n, x, axis, indices[0], indices[-1] + 1)
+        return _stride(n, x, axis, indices.start, indices.step, len(indices))
+    limited(len(indices), 128)  # as numbers of Python
     indices = [int(i) for i in indices]
     if any(not 0 <= i < size for i in indices) or not indices:
         raise Unsayable(f"the indices of an axis of {size} are none, or lie outside")
@@ -94,6 +101,7 @@ def take(n: Draft, x: Blob, axis: int, indices: Sequence[int]) -> Blob:
         return _stride(n, x, axis, indices[0], step, len(indices))
     if len(runs) <= FEW_PIECES:
         return concat(n, [cut(n, x, axis, run[0], run[-1] + 1) for run in runs], axis)
+    limited(len(indices), size)
     matrix = np.zeros((len(indices), size), np.float32)
     matrix[np.arange(len(indices)), indices] = 1
     return along(n, x, axis, matrix)
@@ -189,6 +197,7 @@ def pad(n: Draft, x: Blob, before: Sequence[int], after: Sequence[int], value: f
         return _pad_images(n, x, tuple(before[2:]), tuple(after[2:]))
     made = x
     for axis, ends in enumerate(zip(before, after, strict=True)):
+        limited(max(ends), math.prod(made.shape) // made.shape[axis])
         sides = [np.full((*made.shape[:axis], e, *made.shape[axis + 1 :]), value, np.float32) for e in ends]
         left, right = ([n.constant(s)] if s.size else [] for s in sides)
         made = concat(n, [*left, made, *right], axis)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from caffe2py.frontends.caffe.arithmetic import multiply
-from caffe2py.frontends.caffe.draft import Blob, Draft, Unsayable
+from caffe2py.frontends.caffe.draft import Blob, Draft, Unsayable, limited
 from caffe2py.frontends.caffe.moves import cut, pad
 
 Ints = tuple[int, ...]
@@ -70,6 +70,7 @@ def convolve(n: Draft, x: Blob, weight: np.ndarray, bias: np.ndarray | None, win
         grown = [(0, 1)] * len(before)
     if any(g for g, _ in grown):
         taps = [(max(-g, 0) // d, max(g, 0) // d) for g, d in grown]
+        limited(*weight.shape[:2], *(k + sum(t) for k, t in zip(weight.shape[2:], taps, strict=True)))
         weight = np.pad(weight, [(0, 0), (0, 0), *taps])
     words: dict[str, object] = {"num_output": weight.shape[0]}
     words |= _listed(per_axis("pad", [max(p) for p in zip(before, after, strict=True)], 0))
@@ -89,6 +90,7 @@ def deconvolve(
     lacking = [o - (s * (i - 1) + e - 2 * p) for o, (i, s, e, p) in zip(out, sizes, strict=True)]
     more = [-(-max(lack, 0) // d) for lack, d in zip(lacking, window.dilation, strict=True)]
     if any(more):
+        limited(*weight.shape[:2], *(k + m for k, m in zip(weight.shape[2:], more, strict=True)))
         weight = np.pad(weight, [(0, 0), (0, 0), *((0, m) for m in more)])
     words: dict[str, object] = {"num_output": weight.shape[1] * group}
     words |= _listed(per_axis("pad", window.before, 0))

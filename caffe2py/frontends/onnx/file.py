@@ -7,6 +7,7 @@ protobuf parses. Source: onnx.proto, and ONNX's "External Data" for tensors in o
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from mmap import mmap
 from pathlib import Path
@@ -51,6 +52,9 @@ def read_onnx(path: str | os.PathLike[str]) -> OnnxFile:
         model = ModelProto.FromString(b"".join([*rest, *(encode_field(GRAPH, g) for g in graphs)]))
     except (WireError, DecodeError) as error:
         raise FileError(f"this is no ONNX model ({error})", name) from None
+    for names in _names(model):
+        if any(isinstance(n, bytes) for n in names):
+            raise FileError("a name in the model is no UTF-8 text", name)
     if not graphs or not model.opset_import:
         raise FileError("this is no ONNX model: it has no graph, or says no opset", name)
     found = OnnxFile(name, model)
@@ -59,6 +63,15 @@ def read_onnx(path: str | os.PathLike[str]) -> OnnxFile:
         found.tensors[tensor.name] = tensor_array(tensor, data, Path(name).parent, maps)
     _take_constants(found, Path(name).parent, maps)
     return found
+
+
+def _names(model: ModelProto) -> Iterator[Iterable[Any]]:
+    """All names of the graph. protobuf gives those that are no text as bytes."""
+    graph = model.graph
+    yield (graph.name, *(i.name for i in (*graph.input, *graph.output)))
+    for node in graph.node:
+        yield (node.name, node.op_type, node.domain, *node.input, *node.output)
+        yield (a.name for a in node.attribute)
 
 
 def _graph(buffer: mmap, graph: Field, tensors: list[tuple[TensorProto, memoryview | None]]) -> bytes:
@@ -94,7 +107,10 @@ def tensor_array(
     if tensor.data_location == EXTERNAL:
         data = _outside(tensor, folder, {} if maps is None else maps)
     if data is None:
-        return numpy_helper.to_array(tensor)
+        try:
+            return numpy_helper.to_array(tensor)
+        except (ValueError, TypeError, KeyError) as error:
+            raise FileError(f'tensor "{tensor.name}" does not hold what it says ({error})', str(folder)) from None
     shape = tuple(tensor.dims)
     dtype = np.dtype(helper.tensor_dtype_to_np_dtype(tensor.data_type))
     packed = tensor.data_type in (TensorProto.INT4, TensorProto.UINT4, TensorProto.FLOAT4E2M1)

@@ -78,6 +78,16 @@ def _info(name: str, dtype: np.dtype, shape: Shape) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(dtype), shape)
 
 
+def checked(node: NodeProto, opset: int) -> None:
+    """Raise `Unsayable` for a node that has not the inputs and attributes of its operator."""
+    context = onnx.checker.C.CheckerContext()
+    context.ir_version, context.opset_imports = onnx.IR_VERSION, {"": opset}
+    try:
+        onnx.checker.check_node(node, context)
+    except onnx.checker.ValidationError as error:
+        raise Unsayable(f"is not as ONNX has it: {str(error).strip().splitlines()[0]}") from None
+
+
 def inferred(
     node: NodeProto, inputs: Sequence[Value | None], opset: int, whole: Mapping[str, bool]
 ) -> tuple[list[Shape | None], list[bool]]:

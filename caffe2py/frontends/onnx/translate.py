@@ -8,17 +8,19 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from onnx import NodeProto, TensorProto, ValueInfoProto
+from onnx.defs import onnx_opset_version
 
 from caffe2py.errors import NetError, UnsupportedError
 from caffe2py.frontends.caffe.draft import Blob, Draft, Unsayable
 from caffe2py.frontends.caffe.targets import Target
 from caffe2py.frontends.onnx.file import OnnxFile, opset_of, read_onnx
-from caffe2py.frontends.onnx.folding import WHOLE, folded, inferred
+from caffe2py.frontends.onnx.folding import WHOLE, checked, folded, inferred
 from caffe2py.frontends.onnx.node import Node, Value, attributes_of, translations
 from caffe2py.graph import Graph
 from caffe2py.layers.base import Shape
 
 OLDEST = 7  # the opset whose operators are the first that are read
+BROKEN = (TypeError, ValueError, LookupError, ArithmeticError, MemoryError, AttributeError)
 MOVES = frozenset(
     "Expand Flatten Identity Reshape Slice Split Squeeze Tile Transpose Unsqueeze".split()
 )  # which may as well be done before what is moved is cut to whole numbers
@@ -44,8 +46,9 @@ def load_onnx(
 
         found.model = inline_local_functions(found.model)
     opset = opset_of(found.model)
-    if opset < OLDEST:
-        raise UnsupportedError(f"the model is of opset {opset}; want {OLDEST} or later", found.path)
+    newest = onnx_opset_version()
+    if not OLDEST <= opset <= newest:
+        raise UnsupportedError(f"the model is of opset {opset}; want {OLDEST} to {newest}", found.path)
     walk = _Walk(found, opset, Draft(target or Target()), axpy)
     walk.inputs(dict(inputs or {}))
     for node in found.model.graph.node:
@@ -108,12 +111,16 @@ class _Walk:
         translation = translations().get(node.op_type) if node.domain in OWN_DOMAIN else None
         if translation is None:
             raise Unsayable("no layer of Caffe says this operator")
+        checked(node, self.opset)
         shapes, whole = inferred(node, inputs, self.opset, self.whole)
         words = attributes_of(node)
         moves_cut = node.op_type in MOVES and isinstance(inputs[0], Blob) and inputs[0].of is not None
         if moves_cut:
             inputs = [inputs[0].of, *inputs[1:]]  # type: ignore[union-attr]
-        made = translation(Node(node.op_type, name, inputs, words, shapes, self.opset, self.axpy), self.draft)
+        try:
+            made = translation(Node(node.op_type, name, inputs, words, shapes, self.opset, self.axpy), self.draft)
+        except BROKEN as error:  # a model may hold anything, and a node may be what no translation thinks of
+            raise Unsayable(f"is not understood ({type(error).__name__}: {error})") from None
         given = [made] if isinstance(made, (Blob, np.ndarray)) else list(made)
         results: list[Value | None] = [r if r is None or isinstance(r, Blob) else np.asarray(r) for r in given]
         if moves_cut:
@@ -150,6 +157,8 @@ class _Walk:
         graph = self.file.model.graph
         outputs = {}
         for out in graph.output:
+            if out.name not in self.values:
+                raise NetError(f'output "{out.name}" is made by nobody', self.file.path)
             value = self.values[out.name]
             if isinstance(value, np.ndarray):
                 if not value.size:

@@ -10,11 +10,15 @@ from itertools import pairwise
 WIDTH = 88
 # A power of a name or number, which formatters write closed.
 POWER = re.compile(r"(?<![\w.)\]])([\w.]+) \*\* (-?[\w.]+)(?![\w.(\[])")
+STRING = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*\"""")
 INDENT = 4
 
 
 def laid_out(text: str, indent: int = 0, end: str = "") -> Iterator[str]:
-    """A statement or an argument as lines; one that is too long is broken inside its last brackets."""
+    """A statement or an argument as lines; one that is too long is broken inside its last brackets, a comment not."""
+    if text.startswith("#"):
+        yield " " * indent + text
+        return
     text = POWER.sub(r"\1**\2", text)
     line = " " * indent + text + end
     if len(line) <= WIDTH:
@@ -66,7 +70,7 @@ def _terms(text: str) -> list[str]:
 
 def _brackets(text: str, most: int) -> tuple[int, int] | None:
     """Where the last brackets open and close that hold something and stand in no others, within so many letters."""
-    depth, stop, found = 0, -1, None
+    depth, stop, found, text = 0, -1, None, _without_strings(text)
     for i in reversed(range(len(text))):
         if text[i] in ")]}":
             stop = i if depth == 0 else stop
@@ -76,6 +80,11 @@ def _brackets(text: str, most: int) -> tuple[int, int] | None:
             if depth == 0 and stop > i + 1 and i < most:
                 found = found or (i, stop)
     return found
+
+
+def _without_strings(text: str) -> str:
+    """The text with something else, as long, in place of what stands in quotes: no bracket of it counts."""
+    return STRING.sub(lambda found: "_" * len(found[0]), text)
 
 
 def method(head: str) -> Iterator[str]:
@@ -97,7 +106,7 @@ def method(head: str) -> Iterator[str]:
 def split_arguments(text: str) -> list[str]:
     """The arguments of a call, as text."""
     found, depth, start = [], 0, 0
-    for i, letter in enumerate(text):
+    for i, letter in enumerate(_without_strings(text)):
         depth += (letter in "([{") - (letter in ")]}")
         if letter == "," and depth == 0:
             found.append(text[start:i].strip())

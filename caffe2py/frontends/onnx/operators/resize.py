@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from caffe2py.frontends.caffe.draft import Draft, Unsayable
+from caffe2py.frontends.caffe.draft import Draft, Unsayable, limited
 from caffe2py.frontends.caffe.resizing import resize
 from caffe2py.frontends.onnx.node import Made, Node, operator
 
@@ -37,6 +37,7 @@ def resized(node: Node, n: Draft) -> Made:
 
 def _matrix(node: Node, coordinates: str, size: int, out: int, scale: np.float32, early: bool) -> np.ndarray:
     mode = node.attr("mode", "nearest")
+    limited(out, size)
     at = _places(coordinates, size, out, scale)
     matrix = np.zeros((out, size), f32)
     rows = np.arange(out)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from caffe2py.frontends.caffe.draft import Blob, Draft, Unsayable
+from caffe2py.frontends.caffe.draft import Blob, Draft, Unsayable, limited
 from caffe2py.frontends.caffe.moves import concat, pad, reshape, split, take, tile, transpose
 from caffe2py.frontends.caffe.windows import Window, convolve, deconvolve
 from caffe2py.frontends.onnx.node import Made, Node, axis_of, operator
@@ -76,7 +76,7 @@ def slice_(node: Node, n: Draft) -> Made:
         axis = axis_of(axis, len(x.shape))
         size = x.shape[axis]
         indices = range(size)[slice(start, end if end > -(2**31) else None, step)]
-        if list(indices) != list(range(size)):
+        if indices != range(size):
             x = take(n, x, axis, indices)
     return x
 
@@ -141,6 +141,7 @@ def padded(node: Node, n: Draft) -> Made:
     modes = {"reflect": "reflect", "edge": "edge", "wrap": "wrap"}
     for axis, ends in enumerate(zip(before, after, strict=True)):
         if any(ends):
+            limited(x.shape[axis] + sum(ends), 128)
             if min(ends) < 0:
                 raise Unsayable(f"a border of {ends} in mode {mode}")
             x = take(n, x, axis, np.pad(np.arange(x.shape[axis]), ends, mode=modes[mode]).tolist())  # type: ignore[call-overload]
