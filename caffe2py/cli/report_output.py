@@ -12,6 +12,7 @@ from caffe2py.cli.common import fail, json_option, line_width, note, print_json,
 from caffe2py.cli.files import Output
 from caffe2py.errors import shown
 from caffe2py.graph.columns import GAP, aligned, cells
+from caffe2py.proto.notes import NumberNote
 
 if TYPE_CHECKING:
     from caffe2py.proof.reports.findings import LayerReport
@@ -49,7 +50,7 @@ def report_options(function: F) -> F:
             require(PAGES)  # before the long work
         report: Report = function(*args, **settings)
         for line in report.notes:
-            note(line)
+            note(line, always=isinstance(line, NumberNote))
         if html:
             report.to_html(html)
         if markdown:

@@ -25,6 +25,7 @@ from caffe2py.proof.dumps.reading import open_dump
 from caffe2py.proof.measures.measure import (
     Bars,
 )
+from caffe2py.proof.models.foreign import ForeignModel
 from caffe2py.proof.models.opening import open_model
 from caffe2py.proof.reports.findings import FAULT
 from caffe2py.proof.reports.report import Report, file_hashes
@@ -45,10 +46,11 @@ def verify(
     """Compare every value of a net with a dump recorded in Caffe.
 
     `dump` is a `caffe-activations/1` file, whole or sampled, an `.npz` or `.h5` of {blob: array}, or a folder of
-    `.npy` files. `model` is a converted file (`.pt`, `.py`, `.onnx`); without one, the torch module of the graph in
-    `style` ("exact", "flat" or "readable") is verified. A `.py` is run. `bar` is the largest error allowed, instead of
-    what rounding explains. `device` is where it runs, as torch names it, with TF32 off. `diagnose` looks for the
-    likely cause of the first fault. `progress` wraps the iteration over the layers.
+    `.npy` files. `model` is a converted file (`.pt`, `.py`, `.onnx`), or somebody else's translation (`.onnx`, `.pt2`),
+    whose values are found by what they hold; without one, the torch module of the graph in `style` ("exact", "flat" or
+    "readable") is verified. A `.py` is run. `bar` is the largest error allowed, instead of what rounding explains.
+    `device` is where it runs, as torch names it, with TF32 off. `diagnose` looks for the likely cause of the first
+    fault. `progress` wraps the iteration over the layers.
 
     Errors are max|ours - reference| / max|reference|. Raises `CaffeError` where the dump is none, or not of this net.
     """
@@ -58,6 +60,8 @@ def verify(
     with open_dump(dump) as opened:
         made = open_model(graph, model, style, device)
         recorded = bind_dump(opened, made.source)
+        if isinstance(made, ForeignModel):
+            made = made.matched(recorded)
         comparison = Comparison(made, recorded, Bars(fixed=bar))
         rows = comparison.rows(progress)
         if bar is None and not comparison.fed and any(row.verdict == FAULT for row in rows):
@@ -73,7 +77,7 @@ def verify(
             dump=Path(dump).name,
             layers=tuple(rows),
             diagnosis=cause,
-            notes=(*recorded.notes, *comparison.notes(rows)),
+            notes=(*recorded.notes, *comparison.notes(rows), *(made.notes if isinstance(made, ForeignModel) else ())),
             files=file_hashes([p for p in (_prototxt(graph), graph.weights_file, dump, model) if p is not None]),
             versions=_versions(device),
             graph=made.graph,

@@ -53,6 +53,28 @@ class OnnxModel:
             yield node, [known.get(v) for v in node.tops]
 
     @cached_property
+    def model(self) -> Any:
+        """The file, without weights that stand aside."""
+        import onnx
+
+        try:
+            return onnx.load(str(self.path), load_external_data=False)
+        except OSError as error:
+            raise FileError((error.strerror or str(error)).lower(), str(self.path)) from None
+        except Exception as error:  # protobuf's own kinds
+            raise FileError(f"does not load: {first_line(error)}", str(self.path)) from None
+
+    @property
+    def ends(self) -> list[str]:
+        """The names of the file's own outputs."""
+        return [o.name for o in self.model.graph.output]
+
+    @property
+    def is_ours(self) -> bool:
+        """Has caffe2py written it, so that its values are named as Caffe's blobs?"""
+        return bool(self.model.producer_name == "caffe2py")
+
+    @cached_property
     def session(self) -> Any:
         """The file in onnxruntime, with all its values as outputs."""
         import onnx
@@ -60,9 +82,9 @@ class OnnxModel:
         runtime = library()
         wanted = providers(str(self.device))
         try:
-            model = onnx.load(str(self.path), load_external_data=False)
-            ends = {o.name for o in model.graph.output}
-            made = [name for node in model.graph.node for name in node.output if name and name not in ends]
+            model = onnx.ModelProto()
+            model.CopyFrom(self.model)
+            made = [name for node in model.graph.node for name in node.output if name and name not in self.ends]
             model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in made)
             options = runtime.SessionOptions()
             options.log_severity_level = 3  # errors come as exceptions

@@ -8,6 +8,7 @@ from pathlib import Path
 from caffe2py.backends.torch.device import find_device
 from caffe2py.errors import FileError
 from caffe2py.graph import Graph
+from caffe2py.proof.models.foreign import ForeignModel
 from caffe2py.proof.models.model import Model, TorchModel
 
 
@@ -16,7 +17,8 @@ def open_model(
 ) -> Model:
     """The model to verify, on a device: the graph's own module in one style, or a converted file, told by its suffix.
 
-    An `.onnx` runs in onnxruntime, and needs one that knows the device.
+    An `.onnx` runs in onnxruntime, and needs one that knows the device. The values of one that caffe2py has not
+    written, and of a `.pt2`, have other names: `ForeignModel.matched` finds them.
     """
     where = find_device(device)
     if model is None:
@@ -34,5 +36,14 @@ def open_model(
     if path.suffix == ".onnx":
         from caffe2py.proof.models.onnx_model import OnnxModel
 
-        return OnnxModel(path.name, graph, path, where)
-    raise FileError(f'cannot verify a file with the suffix "{path.suffix}"; want .pt, .py or .onnx', str(model))
+        ours = OnnxModel(path.name, graph, path, where)
+        if ours.is_ours:
+            return ours
+        from caffe2py.proof.models.foreign_files import OnnxRuns
+
+        return ForeignModel(path.name, graph, OnnxRuns(path, ours.session, ours.ends), where)
+    if path.suffix == ".pt2":
+        from caffe2py.proof.models.foreign_files import ExportedRuns
+
+        return ForeignModel(path.name, graph, ExportedRuns(path), where)
+    raise FileError(f'cannot verify a file with the suffix "{path.suffix}"; want .pt, .pt2, .py or .onnx', str(model))
