@@ -135,7 +135,7 @@ def test_an_unchanged_py_is_not_run(small: tuple[Graph, Path], tmp_path: Path, m
 
 
 MODELS = {
-    "net.txt": ("x", 'cannot verify a file with the suffix ".txt"; want .pt, .py or .onnx'),
+    "net.txt": ("x", 'cannot verify a file with the suffix ".txt"; want .pt, .pt2, .py or .onnx'),
     "net.pt": ("x", "cannot be read as a plain torch file"),
     "net.onnx": ("x", "does not load"),
     "net.py": ("def forward(", "is no Python source"),
