@@ -42,7 +42,7 @@ def test_one_layer(name: str) -> None:
     if len(shapes) == 2:
         arrays["x1"][:] = 0  # labels: there is one class
     found = differences(graph_of(net), arrays)
-    assert found.keys() == {"exact", "flat", "onnx"}
+    assert found.keys() == {"exact", "flat", "readable", "onnx"}
     assert max(found.values()) <= BAR
 
 

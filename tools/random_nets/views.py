@@ -15,7 +15,7 @@ from caffe2py.graph.fillers import fill_weights
 from caffe2py.proto.net import parse_net
 from tools.random_nets.making import RandomNet
 
-STYLES = ("exact", "flat")
+STYLES = ("exact", "flat", "readable")
 Arrays = Mapping[str, np.ndarray]
 
 
