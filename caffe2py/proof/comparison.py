@@ -34,6 +34,7 @@ from caffe2py.proof.models.model import Arrays, Model
 from caffe2py.proof.reports.findings import ABSENT, FAULT, FOLLOWS, OK, SILENT, LayerReport
 
 Progress = Callable[[Iterable[Any], str, int], Iterable[Any]]
+WAYS = 4  # runs in which each long sum loses what it loses in one direction or the other
 DRAWN = "drawn at random: no two runs agree"
 BEHIND = "behind what is drawn at random, and its layer cannot be fed with the reference's inputs"
 
@@ -42,8 +43,8 @@ BEHIND = "behind what is drawn at random, and its layer cannot be fed with the r
 class Comparison:
     """One walk over the net, with several runs side by side: drift and local, in float32 and float64.
 
-    `shaking` measures how far drift is magnified, by more runs: bars can only rise by it, and so it is for nets whose
-    drift is over the bar without.
+    `shaking` measures how far drift is magnified, and what long sums can lose that go one way or the other, by more
+    runs: bars can only rise by it, and so it is for nets whose drift is over the bar without.
     """
 
     model: Model
@@ -60,6 +61,13 @@ class Comparison:
     def plain(self) -> PlainRun:
         return PlainRun(self.model.yardstick)
 
+    @cached_property
+    def plains(self) -> list[PlainRun]:
+        """The runs that tell what long sums lose; none in a net without any."""
+        if not self.plain.readers:
+            return []
+        return [self.plain, *(PlainRun(self.model.yardstick, seed) for seed in range(WAYS if self.shaking else 0))]
+
     def rows(self, progress: Progress | None) -> list[LayerReport]:
         inputs = self.recorded.inputs
         yardstick = self.model.yardstick
@@ -67,12 +75,13 @@ class Comparison:
             self.model.steps(inputs),
             yardstick.steps(inputs, exact=True),
             repeat(None) if yardstick is self.model else yardstick.steps(inputs),
-            self.plain.steps(inputs) if self.plain.readers else repeat(None),
         ]
         if self.fed:
             runs += [self.model.steps(inputs, self), yardstick.steps(inputs, self, exact=True)]
         else:
             runs += [repeat(None), repeat(None)]
+        plain = slice(len(runs), len(runs) + len(self.plains))
+        runs += [made.steps(inputs) for made in self.plains]
         if self.shaking:
             runs += [yardstick.steps(i, exact=True) for i in shaken(inputs)]
         steps: Iterable[Any] = zip(*runs, strict=False)
@@ -82,8 +91,10 @@ class Comparison:
         for index, step in enumerate(progress(steps, what, total) if progress else steps):
             node = step[0][0]
             for i, value in enumerate(node.tops):
-                ours = _Ours(*(run and run[1][i] for run in step[:6]))
-                self.gains.add(node, value, ours.exact_drift, [run[1][i] for run in step[6:]])
+                ours = _Ours(
+                    *(run and run[1][i] for run in step[: plain.start]), plains=[run[1][i] for run in step[plain]]
+                )
+                self.gains.add(node, value, ours.exact_drift, [run[1][i] for run in step[plain.stop :]])
                 row = self.row(index, node, value, ours)
                 if row is not None:
                     found.append(row)
@@ -226,15 +237,15 @@ class _Ours:
     drift: np.ndarray | None
     exact_drift: np.ndarray | None
     yardstick: np.ndarray | None  # the float32 run that rounding is told by, where it is not `drift`
-    plain: np.ndarray | None  # the float32 run whose long sums lose what plain loops do
     local: np.ndarray | None
     exact_local: np.ndarray | None
+    plains: Sequence[np.ndarray | None]  # the float32 runs whose long sums lose what plain loops do
 
     def drift_rounding(self, scale: float) -> float:
         return _rounding(self.drift if self.yardstick is None else self.yardstick, self.exact_drift, scale)
 
     def drift_lost(self, scale: float) -> float:
-        return _rounding(self.plain, self.exact_drift, scale)
+        return max((_rounding(plain, self.exact_drift, scale) for plain in self.plains), default=0.0)
 
     def local_rounding(self, scale: float) -> float:
         return _rounding(self.local, self.exact_local, scale)

@@ -26,7 +26,8 @@ from tools.make_caffemodel import make_caffemodel
 NETS = [path.with_suffix("") for path in found("rounding/s*/*.prototxt")]
 PICTURES = found("rounding/images/*.h5")
 FORMS = ("exact", "flat", ".pt", ".py", ".onnx")
-CASES = [c for c in cases("layers/*") if {type_ for _, type_ in c.layers} & set(LOOPS)]
+TYPES = {"BN", "Normalize", *(kind.type for kind in LOOPS)}
+CASES = [c for c in (*cases("layers/*"), *cases("forks/*")) if {type_ for _, type_ in c.layers} & TYPES]
 
 
 def dump_of(net: Path) -> Path:

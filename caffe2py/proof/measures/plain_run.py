@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -28,10 +29,12 @@ class Stepping(Protocol):
 class PlainRun:
     """The run, and between its steps the values that later layers read of it.
 
-    What a loop loses is added to what the model makes: where the model is wrong, it stays as wrong as it is.
+    What a loop loses is added to what the model makes: where the model is wrong, it stays as wrong as it is. With a
+    `seed` it is added or taken off, as the seed says for each value: another runtime may lose it the other way.
     """
 
     model: Stepping
+    seed: int | None = None
     readers: Counter[Value] = field(default_factory=Counter)  # layers with long sums that are still to come
     read: dict[Value, np.ndarray] = field(default_factory=dict)  # what they will read
     changed: dict[Value, np.ndarray] = field(default_factory=dict)  # what came out of them
@@ -62,8 +65,15 @@ class PlainRun:
             if not self.readers[v]:
                 del self.read[v]
         made = [
-            t if t is None or t.shape != less.shape else (t + less).astype(np.float32)
+            t if t is None or t.shape != less.shape else (t + less * self._ways(less)).astype(np.float32)
             for t, less in zip(tops, lost(node, self.last), strict=True)
         ]
         self.changed.update({v: t for v, t in zip(node.tops, made, strict=True) if t is not None})
         return made
+
+    def _ways(self, less: np.ndarray) -> np.ndarray | float:
+        return 1.0 if self.seed is None else self.random.choice((-1.0, 1.0), less.shape)
+
+    @cached_property
+    def random(self) -> np.random.RandomState:
+        return np.random.RandomState(self.seed)

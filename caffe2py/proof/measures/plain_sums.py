@@ -8,14 +8,15 @@ from the other; running the loop does. So it is run, on the very values that the
 float64, and the difference of the two is what a plain loop loses there. How each type adds up in Caffe 1.0 (files of
 src/caffe/layers; gemv, gemm, dot and asum are BLAS, where no library does worse than one loop):
 
-- Pooling AVE, SPP AVE (pooling_layer.cpp, Forward_cpu): one loop over the rows and columns of each window.
+- Pooling AVE, of two axes or three, SPP AVE (pooling_layer.cpp, Forward_cpu): one loop over each window.
 - Softmax (softmax_layer.cpp): x - max, exp, gemv with ones over the classes, a division.
 - SoftmaxWithLoss (softmax_loss_layer.cpp), SigmoidCrossEntropyLoss (sigmoid_cross_entropy_loss_layer.cpp): the losses
   of all places in one loop.
 - LRN across channels (lrn_layer.cpp, CrossChannelForward_cpu): a running sum along the channels, which the next square
   is added to and the last one taken from, so that what one step loses stays; within channels: Pooling AVE of squares.
-- MVN (mvn_layer.cpp), BatchNorm with the batch's statistics (batch_norm_layer.cpp): gemv with ones over each map, then
-  over the samples, of x and of (x - mean)^2.
+- MVN (mvn_layer.cpp), BatchNorm and SegNet's BN with the batch's statistics (batch_norm_layer.cpp): gemv with ones over
+  each map, then over the samples, of x and of (x - mean)^2.
+- Normalize (normalize_layer.cpp of SSD's fork): the squares of a vector by gemv or asum.
 - Reduction (reduction_layer.cpp): dot with ones, asum, dot with itself.
 
 Not here, for the ordinary bar covers them: Convolution, Deconvolution, InnerProduct, LSTM and RNN multiply by gemm,
@@ -25,34 +26,56 @@ none. A loop is the worst that a float32 runtime does: sums in blocks, in trees 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from caffe2py.graph import Node
-from caffe2py.layers.base import axis, count
+from caffe2py.layers.base import Layer, axis, count, four
+from caffe2py.layers.loss.sigmoid_cross_entropy_loss import SigmoidCrossEntropyLoss
+from caffe2py.layers.loss.softmax_with_loss import SoftmaxWithLoss
+from caffe2py.layers.normalization.batch_norm import BatchNorm
+from caffe2py.layers.normalization.bn import BatchBN
+from caffe2py.layers.normalization.lrn import LRN
+from caffe2py.layers.normalization.mvn import MVN
+from caffe2py.layers.normalization.normalize import Lengths
+from caffe2py.layers.utility.reduction import Reduction
+from caffe2py.layers.utility.softmax import Softmax
 from caffe2py.layers.vision.pooling import Pooling
+from caffe2py.layers.vision.pooling_nd import PoolingNd
+from caffe2py.layers.vision.spp import SPP
 
 Arrays = Sequence[np.ndarray]
 FEW = 64  # values of a top from which one run of the loop tells how much it loses
-SHIFTS = (0.0, 0.0117, 0.0231, 0.0373)  # by which other draws are larger: enough that a flat map rounds otherwise
+SHIFTS = tuple(0.0117 * k for k in range(8))  # by which other draws are larger: a flat map rounds otherwise
 
 
 def sums(node: Node, phase: str) -> bool:
     """Does this layer add up in a way that is run here?"""
     layer: Any = node.layer
-    if node.type in ("Pooling", "SPP"):
-        return bool(layer.pool == "AVE")
-    if node.type == "BatchNorm":
-        return hasattr(layer, "uses_stored") and not layer.uses_stored(phase)
-    return node.type in LOOPS
+    if isinstance(layer, BatchNorm):
+        return not layer.uses_stored(phase)
+    if isinstance(layer, BatchBN):
+        return layer.mode != "INFERENCE"
+    return loop_of(node) is not None and getattr(layer, "pool", "AVE") == "AVE"
+
+
+def loop_of(node: Node) -> Callable[..., list[np.ndarray]] | None:
+    """The loop of a layer's class, or of one that it is derived from."""
+    return next((loop for kind, loop in LOOPS.items() if isinstance(node.layer, kind)), None)
 
 
 def plain(node: Node, bottoms: Arrays, dtype: Any = np.float32) -> list[np.ndarray]:
     """The tops of such a layer, added up in plain loops of `dtype`."""
+    loop = loop_of(node)
+    assert loop is not None
     with np.errstate(all="ignore"):
-        return LOOPS[node.type](node.layer, *[np.asarray(b).astype(dtype) for b in bottoms])
+        tops = loop(node.layer, *[np.asarray(b).astype(dtype) for b in bottoms])
+        weights = {w.name: np.asarray(w.data, dtype) for w in node.weights if w.data is not None}
+        scale = weights.get("scale") if isinstance(node.layer, BatchBN | Lengths) else None
+        return tops if scale is None else [_scaled(tops[0], scale), *tops[1:]]
 
 
 def lost(node: Node, bottoms: Arrays) -> list[np.ndarray]:
@@ -88,26 +111,31 @@ def _exactly(function: Callable[[np.ndarray], np.ndarray], x: np.ndarray) -> np.
     return function(x.astype(np.float64)).astype(x.dtype)
 
 
-def _pooling(layer: Pooling, x: np.ndarray) -> list[np.ndarray]:
+def _scaled(top: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """By one number, or one for each channel. A shift is none of a sum's business."""
+    return top * scale.reshape(-1, *[1] * (top.ndim - 2))
+
+
+def _pooling(layer: Any, x: np.ndarray) -> list[np.ndarray]:
     kernel, stride, pad = layer.window(x.shape)
-    rows, columns = layer.sized(x.shape)
-    ends = [(n - 1) * s + k for n, s, k in zip((rows, columns), stride, kernel, strict=True)]
+    sizes = layer.sized(x.shape)
+    ends = [(n - 1) * s + k for n, s, k in zip(sizes, stride, kernel, strict=True)]
     places = np.zeros((*x.shape[:2], *ends), x.dtype)  # to add a 0 loses nothing
-    high, wide = (min(n, e - p) for n, e, p in zip(x.shape[2:], ends, pad, strict=True))
-    places[:, :, pad[0] : pad[0] + high, pad[1] : pad[1] + wide] = x[:, :, :high, :wide]
-    if rows == columns == 1:
-        total = _sum(_rows(places, 2))[:, :, None, None]
+    inside = [min(n, e - p) for n, e, p in zip(x.shape[2:], ends, pad, strict=True)]
+    middle = tuple(slice(p, p + n) for p, n in zip(pad, inside, strict=True))
+    places[(..., *middle)] = x[(..., *(slice(n) for n in inside))]
+    if math.prod(sizes) == 1:
+        total = _sum(_rows(places, 2)).reshape(*x.shape[:2], *sizes)
     else:
-        total = np.zeros((*x.shape[:2], rows, columns), x.dtype)
-        for i in range(kernel[0]):
-            for j in range(kernel[1]):
-                bottom, right = (e - k + first + 1 for e, k, first in zip(ends, kernel, (i, j), strict=True))
-                total += places[:, :, i : bottom : stride[0], j : right : stride[1]]
-    sizes = []
-    for n, k, s, p, size in zip((rows, columns), kernel, stride, pad, x.shape[2:], strict=True):
+        total = np.zeros((*x.shape[:2], *sizes), x.dtype)
+        for place in np.ndindex(*kernel):
+            spans = zip(place, ends, kernel, stride, strict=True)
+            total += places[(..., *(slice(at, e - k + at + 1, s) for at, e, k, s in spans))]
+    divisor = np.ones((), x.dtype)
+    for n, k, s, p, size in zip(sizes, kernel, stride, pad, x.shape[2:], strict=True):
         start = np.arange(n) * s - p
-        sizes.append(np.minimum(start + k, size + p) - start)
-    return [total / (sizes[0][:, None] * sizes[1]).astype(x.dtype)]
+        divisor = np.multiply.outer(divisor, np.minimum(start + k, size + p) - start).astype(x.dtype)
+    return [total / divisor]
 
 
 def _spp(layer: Any, x: np.ndarray) -> list[np.ndarray]:
@@ -181,6 +209,20 @@ def _batch_norm(layer: Any, x: np.ndarray) -> list[np.ndarray]:
     return [(centred / np.sqrt(over_all(centred * centred) + x.dtype.type(layer.eps))).reshape(x.shape)]
 
 
+def _bn(layer: Any, x: np.ndarray) -> list[np.ndarray]:
+    return _batch_norm(BatchNorm(eps=1e-9), x)  # type: ignore[call-arg]
+
+
+def _normalize(layer: Any, x: np.ndarray) -> list[np.ndarray]:
+    x = x.reshape(four(x.shape))
+    if len(layer.axes()) > 1:
+        total = _sum(np.square(_rows(x, 1)))[:, None, None, None]
+    else:
+        total = _sum(np.moveaxis(np.square(x), 1, -1))[:, None]
+    length = np.sqrt(total + x.dtype.type(layer.eps))
+    return [x / length, length][: getattr(layer, "outputs", 1)]
+
+
 def _average(rows: np.ndarray) -> np.ndarray:
     return _sum(rows)[..., None] * rows.dtype.type(1 / max(rows.shape[-1], 1))
 
@@ -192,14 +234,17 @@ def _reduction(layer: Any, x: np.ndarray) -> list[np.ndarray]:
     return [np.asarray(_sum(terms) * x.dtype.type(coeff))]
 
 
-LOOPS: Mapping[str, Callable[..., list[np.ndarray]]] = {
-    "BatchNorm": _batch_norm,
-    "LRN": _lrn,
-    "MVN": _mvn,
-    "Pooling": _pooling,
-    "Reduction": _reduction,
-    "SPP": _spp,
-    "SigmoidCrossEntropyLoss": _sigmoid_loss,
-    "Softmax": _softmax,
-    "SoftmaxWithLoss": _softmax_loss,
+LOOPS: Mapping[type[Layer], Callable[..., list[np.ndarray]]] = {
+    BatchBN: _bn,
+    BatchNorm: _batch_norm,
+    LRN: _lrn,
+    Lengths: _normalize,
+    MVN: _mvn,
+    Pooling: _pooling,
+    PoolingNd: _pooling,
+    Reduction: _reduction,
+    SPP: _spp,
+    SigmoidCrossEntropyLoss: _sigmoid_loss,
+    Softmax: _softmax,
+    SoftmaxWithLoss: _softmax_loss,
 }
