@@ -91,9 +91,8 @@ class Comparison:
         for index, step in enumerate(progress(steps, what, total) if progress else steps):
             node = step[0][0]
             for i, value in enumerate(node.tops):
-                ours = _Ours(
-                    *(run and run[1][i] for run in step[: plain.start]), plains=[run[1][i] for run in step[plain]]
-                )
+                plains = [run[1][i] for run in step[plain]]
+                ours = _Ours(plains, *(run and run[1][i] for run in step[: plain.start]))
                 self.gains.add(node, value, ours.exact_drift, [run[1][i] for run in step[plain.stop :]])
                 row = self.row(index, node, value, ours)
                 if row is not None:
@@ -234,12 +233,12 @@ class Comparison:
 class _Ours:
     """One value of ours, from the runs that were made."""
 
+    plains: Sequence[np.ndarray | None]  # the float32 runs whose long sums lose what plain loops do
     drift: np.ndarray | None
     exact_drift: np.ndarray | None
     yardstick: np.ndarray | None  # the float32 run that rounding is told by, where it is not `drift`
     local: np.ndarray | None
     exact_local: np.ndarray | None
-    plains: Sequence[np.ndarray | None]  # the float32 runs whose long sums lose what plain loops do
 
     def drift_rounding(self, scale: float) -> float:
         return _rounding(self.drift if self.yardstick is None else self.yardstick, self.exact_drift, scale)

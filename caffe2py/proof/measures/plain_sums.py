@@ -122,15 +122,16 @@ def _pooling(layer: Any, x: np.ndarray) -> list[np.ndarray]:
     ends = [(n - 1) * s + k for n, s, k in zip(sizes, stride, kernel, strict=True)]
     places = np.zeros((*x.shape[:2], *ends), x.dtype)  # to add a 0 loses nothing
     inside = [min(n, e - p) for n, e, p in zip(x.shape[2:], ends, pad, strict=True)]
-    middle = tuple(slice(p, p + n) for p, n in zip(pad, inside, strict=True))
-    places[(..., *middle)] = x[(..., *(slice(n) for n in inside))]
+    all_ = (slice(None), slice(None))
+    middle = (*all_, *(slice(p, p + n) for p, n in zip(pad, inside, strict=True)))
+    places[middle] = x[(*all_, *map(slice, inside))]
     if math.prod(sizes) == 1:
         total = _sum(_rows(places, 2)).reshape(*x.shape[:2], *sizes)
     else:
         total = np.zeros((*x.shape[:2], *sizes), x.dtype)
         for place in np.ndindex(*kernel):
             spans = zip(place, ends, kernel, stride, strict=True)
-            total += places[(..., *(slice(at, e - k + at + 1, s) for at, e, k, s in spans))]
+            total += places[(*all_, *(slice(at, e - k + at + 1, s) for at, e, k, s in spans))]
     divisor = np.ones((), x.dtype)
     for n, k, s, p, size in zip(sizes, kernel, stride, pad, x.shape[2:], strict=True):
         start = np.arange(n) * s - p
