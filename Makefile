@@ -8,7 +8,7 @@ PY := .venv/bin/python
 INSTALLED := .venv/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench fuzz clean
+.PHONY: help demo test check bench fuzz docs dist clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -30,12 +30,18 @@ bench: $(INSTALLED)  ## Measure times and memory against cp and torch.save, as r
 fuzz: $(INSTALLED)  ## Mutate files for every reader; ARGS="prototxt --runs 100000" says which and how many
 	$(PY) -m tools.fuzz $(ARGS)
 
+docs: $(INSTALLED)  ## Build the handbook in site/
+	$(PY) -m mkdocs build --strict --quiet $(ARGS)
+
+dist: $(INSTALLED)  ## Build a release in dist/, check it, and try the wheel out; ARGS goes to pip install
+	$(PY) -m tools.dist $(ARGS)
+
 clean:  ## Remove what the other targets made
-	rm -rf .venv build dist demo fuzz .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist site demo fuzz .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo 'caffe2py needs Python 3.11 or newer; say which: make PYTHON=/path/to/python3.11'; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[all,dev]'
+	$(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[all,dev,docs]'
 	@touch $@

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from caffe2py.errors import FileError
 from caffe2py.proto.disk.files import says
@@ -51,6 +52,10 @@ class Named(click.ParamType):
 
     def __init__(self, beside: Beside = nothing) -> None:
         self.beside = beside
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """The shell's own completion of file names."""
+        return [CompletionItem(incomplete, type="file")]
 
 
 class Input(Named):
