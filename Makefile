@@ -31,7 +31,7 @@ fuzz: $(INSTALLED)  ## Mutate files for every reader; ARGS="prototxt --runs 1000
 	$(PY) -m tools.fuzz $(ARGS)
 
 docs: $(INSTALLED)  ## Build the handbook in site/
-	$(PY) -m mkdocs build --strict --quiet $(ARGS)
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet $(ARGS)
 
 dist: $(INSTALLED)  ## Build a release in dist/, check it, and try the wheel out; ARGS goes to pip install
 	$(PY) -m tools.dist $(ARGS)
