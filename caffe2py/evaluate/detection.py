@@ -116,9 +116,10 @@ def _things(
     scale = np.array([right - left, bottom - top] * 2)
     found = []
     for row in rows.reshape(-1, 7).astype(np.float64):
-        label, score, box = int(row[1]), float(row[2]), row[3:] * scale + (left, top, left, top)
+        label, score = int(row[1]), float(row[2])
+        a, b, c, d = (float(x) for x in row[3:] * scale + (left, top, left, top))
         if label != NO_LABEL and score >= threshold:
-            found.append(Thing(label, words.get(label), score, tuple(map(float, box))))  # type: ignore[arg-type]
+            found.append(Thing(label, words.get(label), score, (a, b, c, d)))
     return tuple(sorted(found, key=lambda thing: -thing.score))
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Misfit, Shape, Term, count, layer, param, text
 
 
@@ -42,10 +44,8 @@ class MaskResize(Layer):
         return 4 * count(tops[0])
 
 
-def places(old: int, new: int):  # type: ignore[no-untyped-def]
+def places(old: int, new: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """For each new place the old ones before and behind it, and how far it is from the first to the second."""
-    import numpy as np
-
     at = np.minimum(np.arange(new) * (old / new), old - 1)
     low = at.astype(np.int64)
     return low, np.minimum(low + 1, old - 1), (at - low).astype(np.float32)

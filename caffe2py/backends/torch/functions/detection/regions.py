@@ -78,11 +78,9 @@ def ps_roi_pool(x: Tensor, rois: Tensor, bins: int, scale: float) -> Tensor:
     return total / area.clamp(min=1).to(x.dtype)
 
 
-def between(
-    x: Tensor, image: Tensor, at: Tensor, axis: int
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Pixels before and behind places along an axis, the share of the second, and whether a place is in x at all."""
-    most = x.shape[axis] - 1
+def between(at: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The pixels before and behind places, of `size`, the share of the second, and whether a place is among them."""
+    most = size - 1
     inside = (at >= -1) & (at <= most + 1)
     held = at.clamp(0, most)
     low = held.long()
@@ -110,7 +108,7 @@ def roi_align(
         )
         places.append(low[:, axis : axis + 1] + step)
     (y0, y1, dy, down), (x0, x1, dx, across) = (
-        between(x, rois, at, axis) for axis, at in zip((2, 3), places, strict=True)
+        between(at, size) for at, size in zip(places, x.shape[2:], strict=True)
     )
     image = rois[:, 0].long()[:, None, None]
 
