@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from caffe2py.evaluate.classification import classify
     from caffe2py.evaluate.detection import detect
     from caffe2py.evaluate.releases.identification import identify
+    from caffe2py.frontends.onnx.translate import load_onnx
+    from caffe2py.frontends.senets.load import load_layout
     from caffe2py.graph.fillers import fill_weights
     from caffe2py.graph.load import load
     from caffe2py.proof.compare import compare
@@ -36,6 +38,8 @@ _HOMES = {
     "fill_weights": "graph.fillers",
     "identify": "evaluate.releases.identification",
     "load": "graph.load",
+    "load_layout": "frontends.senets.load",
+    "load_onnx": "frontends.onnx.translate",
     "load_torch": "backends.files.pt_reading",
     "optimized": "backends.optimized",
     "record": "proof.record",
@@ -58,6 +62,8 @@ __all__ = [
     "fill_weights",
     "identify",
     "load",
+    "load_layout",
+    "load_onnx",
     "load_torch",
     "optimized",
     "record",

@@ -1,6 +1,7 @@
 """What a prototxt says about the pictures it wants: in a comment (`# mean_value: 104, 117, 123`) or a transform_param.
 
-Caffe reads pictures with OpenCV: channels in the order BGR, values 0 to 255. A net is fed (pixel - mean) * scale.
+Caffe reads pictures with OpenCV: channels in the order BGR, values 0 to 255. A net is fed (pixel - mean) * scale. What
+became a net of others' weights may want RGB, and says so in a comment: `# RGB pictures, ..., divided by 58, 57, 57.`
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from caffe2py.graph import Graph
 from caffe2py.proto.net import parse_net
 
 # `# mean_value: 104, 117, 123`, `# ... less the means 104, 117, 123.`
+RGB = re.compile(r"# RGB pictures[^\n]*divided by ([\d., ]+)")
 COMMENT = re.compile(r"#[^\n]*?\bmean(?:_value)?s?\b\s*[:=]?\s*[\[(]?((?:\s*,?\s*\d+(?:\.\d+)?)+)", re.IGNORECASE)
 
 
@@ -26,19 +28,21 @@ class Preprocessing:
     mean: tuple[float, ...]  # one number, or one for each channel; () where `mean_file` has them
     mean_file: str
     scale: float
-    channels: str  # "BGR" or "grey"
+    channels: str  # "BGR", "RGB" or "grey"
     source: str
+    divisors: tuple[float, ...] = ()  # of the channels, where they are divided after the mean is off
 
     def words(self) -> dict[str, str]:
         """As short strings, for a file's metadata."""
         said = {
-            "preprocessing": "(pixel - mean) * scale, pixels 0 to 255",
+            "preprocessing": f"(pixel - mean) {'/ divisor' if self.divisors else '* scale'}, pixels 0 to 255",
             "preprocessing.input": self.input,
             "preprocessing.channels": self.channels,
             "preprocessing.size": f"{self.size[0]} x {self.size[1]} (height x width)",
             "preprocessing.mean": ", ".join(f"{m:g}" for m in self.mean),
             "preprocessing.mean_file": self.mean_file,
             "preprocessing.scale": f"{self.scale:.9g}",
+            "preprocessing.divisors": ", ".join(f"{d:g}" for d in self.divisors),
             "preprocessing.source": self.source,
         }
         return {word: text for word, text in said.items() if text}
@@ -50,18 +54,25 @@ def preprocessing(graph: Graph) -> Preprocessing | None:
     if graph.net is None or not pictures:
         return None
     blob, shape = pictures[0]
-    size, channels = (shape[2], shape[3]), "BGR" if shape[1] == 3 else "grey"
+    comment = "\n".join((*(f"# {line}" for line in graph.net.head), graph.net.text))
+    divided = RGB.search(comment)
+    divisors = _numbers(divided[1]) if divided else ()
+    size, channels = (shape[2], shape[3]), "grey" if shape[1] == 1 else "RGB" if divided else "BGR"
     for name, transform in _transforms(graph):
         mean = tuple(transform.mean_value)
         if len(mean) in (0, 1, shape[1]):
             source = f'transform_param of layer "{name}"'
-            return Preprocessing(blob, size, mean, transform.mean_file, transform.scale, channels, source)
+            return Preprocessing(blob, size, mean, transform.mean_file, transform.scale, channels, source, divisors)
     for found in COMMENT.finditer(graph.net.text):
-        mean = tuple(float(word) for word in re.findall(r"\d+(?:\.\d+)?", found[1]))
+        mean = _numbers(found[1])
         if len(mean) in (1, shape[1]):
             line = graph.net.text.count("\n", 0, found.start()) + 1
             return Preprocessing(blob, size, mean, "", 1.0, channels, f"comment in line {line} of the prototxt")
     return None
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    return tuple(float(word) for word in re.findall(r"\d+(?:\.\d+)?", text))
 
 
 def _transforms(graph: Graph) -> Iterator[tuple[str, Any]]:

@@ -176,7 +176,7 @@ def _arguments(weights: bool) -> Callable[[F], F]:
         for option in reversed(OPTIONS if weights else (*OPTIONS, fill)):
             function = option(function)
         caffemodel = "NET.caffemodel" if weights else "[NET.caffemodel]"
-        function = click.argument("caffemodel", type=Input(), metavar=caffemodel, required=weights)(function)
+        function = click.argument("caffemodel", type=Input(), metavar=caffemodel, required=False)(function)
         return click.argument("prototxt", type=Input(), metavar="NET.prototxt")(function)
 
     return decorate
@@ -185,7 +185,8 @@ def _arguments(weights: bool) -> Callable[[F], F]:
 def net_files(weights: bool = False) -> Callable[[F], F]:
     """Give a command the arguments NET.prototxt and NET.caffemodel, and the options that choose layers.
 
-    The command gets them as one `NetFiles`, its first argument. `weights` says that the caffemodel must be there.
+    The command gets them as one `NetFiles`, its first argument. `weights` says that the caffemodel must be there,
+    but for a net of another maker, which holds its own.
     """
 
     def decorate(function: F) -> F:
@@ -208,6 +209,8 @@ def net_files(weights: bool = False) -> Callable[[F], F]:
         ) -> Any:
             choices = (phase.upper(), level, stages, dict(inputs), plugins, fill, dialect, dict(variables))
             files = NetFiles(prototxt, caffemodel, *choices, ignore_unknown_fields)
+            if weights and caffemodel is None and not files.is_foreign:
+                raise click.MissingParameter(param_hint="'NET.caffemodel'", param_type="argument")
             return function(files, *args, **settings)
 
         return command  # type: ignore[return-value]

@@ -13,6 +13,7 @@ import torch
 from safetensors.numpy import load_file, save_file
 
 import caffe2py
+from caffe2py.backends.preprocessing import preprocessing
 from caffe2py.backends.sources.timm_module import timm
 from caffe2py.errors import CaffeError, FileError, UnsupportedError, WeightError
 from caffe2py.frontends.caffe.targets import target
@@ -25,6 +26,8 @@ from tests.helpers.nets import command
 from tests.helpers.reference import reference
 
 ROUNDING = 2e-6
+SMALL = ("--input", "data=1,3,64,64")
+RGB = ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))  # mean and deviation of pictures from 0 to 255
 RELEASE = {
     "SE-ResNet-50": "legacy_seresnet50",
     "SE-ResNet-101": "legacy_seresnet101",
@@ -148,16 +151,20 @@ def test_timms_module_agrees_and_comes_back(name: str, tmp_path: Path) -> None:
 def test_the_commands_write_and_check_both_ways(tmp_path: Path) -> None:
     module = module_of("legacy_seresnet18")
     path, out, folder = saved(module, tmp_path), tmp_path / "n.prototxt", tmp_path / "timm"
-    done = command("convert", path, "--as", "timm/legacy_seresnet18", "--feed", "caffe", "-o", out)
+    done = command("convert", path, "--as", "timm/legacy_seresnet18", "--feed", "caffe", "-o", out, *SMALL)
     assert (done.status, done.err) == (0, "") and "the module that the weights are of differs" in done.out
     text = out.read_text()
     assert "# BGR pictures, 0 to 255, less the means 103.53, 116.28, 123.675." in text and "mean_value" in text
+    said = preprocessing(load_layout(path, "timm/legacy_seresnet18"))
+    assert said and (said.channels, said.divisors) == ("RGB", RGB[1]) and said.mean == pytest.approx(RGB[0])
+    said = preprocessing(caffe2py.load(out))
+    assert said and (said.channels, said.divisors) == ("BGR", ()) and said.mean == pytest.approx(RGB[0][::-1])
     done = command("convert", out, tmp_path / "n.caffemodel", "-o", folder, "--layout", "timm")
     assert (done.status, done.err) == (0, "") and "the module that the weights are of differs" in done.out
     again = timm().create_model(f"local-dir:{folder}", pretrained=True).eval()
     assert all(torch.equal(v, again.state_dict()[k]) for k, v in module.state_dict().items())
-    said = json.loads((folder / "config.json").read_text())
-    assert said["architecture"] == "legacy_seresnet18" and said["pretrained_cfg"]["mean"] == [0.485, 0.456, 0.406]
+    config = json.loads((folder / "config.json").read_text())
+    assert config["architecture"] == "legacy_seresnet18" and config["pretrained_cfg"]["mean"] == [0.485, 0.456, 0.406]
     alone = tmp_path / "alone.safetensors"
     assert command("convert", out, tmp_path / "n.caffemodel", "-o", alone, "--layout", "timm", "--no-check").status == 0
     assert load_file(alone).keys() == load_file(folder / "model.safetensors").keys()

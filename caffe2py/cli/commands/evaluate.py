@@ -46,7 +46,7 @@ def command(net: NetFiles, as_json: bool, out: str | None, **settings: Any) -> N
     from caffe2py.evaluate.evaluation import evaluate
     from caffe2py.evaluate.reports import evaluation_text
 
-    with working(f"reading {net.caffemodel}"):
+    with working(f"reading {net.caffemodel or net.prototxt}"):
         graph = net.load()
     if out is None:
         note("nothing is kept of a run that is stopped; -o FOLDER keeps it, and --resume goes on with it")
