@@ -74,6 +74,8 @@ def told(node: Node) -> Iterator[None]:
     the layer."""
     try:
         yield
+    except NotImplementedError:
+        raise
     except (IndexError, RuntimeError, ValueError) as error:
         said = (str(error).strip().splitlines() or [type(error).__name__])[0]
         labels = " (a label or an index among its bottoms)" if "out of" in said and "index" in said else ""

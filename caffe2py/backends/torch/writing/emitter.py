@@ -109,9 +109,13 @@ class Emitter:
 
 
 def _literal(value: Any) -> str:
-    """A value as Python text, strings in the quotes that formatters put."""
-    text = repr(value)
-    return f'"{text[1:-1]}"' if isinstance(value, str) and text[0] == "'" and '"' not in text else text
+    return quoted(value) if isinstance(value, str) else repr(value)
+
+
+def quoted(text: str) -> str:
+    """A string in Python's words, in double quotes; what cannot be printed, or is no character, is escaped."""
+    escaped = repr(f"'{text}")[2:-1] if '"' not in text else text.encode("unicode_escape").decode().replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 class Helpers:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from caffe2py.backends.preprocessing import preprocessing
-from caffe2py.backends.torch.writing.emitter import Helpers
+from caffe2py.backends.torch.writing.emitter import Helpers, quoted
 from caffe2py.backends.torch.writing.layout import laid_out
 from caffe2py.backends.torch.writing.text import in_docstring, shape_lines
 from caffe2py.errors import LINE, shown
@@ -60,7 +60,7 @@ def _head(graph: Graph, style: str, helpers: Helpers, weights: str) -> Iterator[
         yield from ("", f"Note: {in_docstring(note, LINE)}")
     yield from ('"""', "", "from pathlib import Path", "", "import torch")
     yield from ("import torch.nn.functional as F", "from torch import Tensor, nn", "")
-    yield f'WEIGHTS = Path(__file__).with_name("{weights}")'
+    yield f"WEIGHTS = Path(__file__).with_name({quoted(weights)})"
     yield from _constants(graph)
     yield from helpers.text().split("\n")
     yield ""
