@@ -22,12 +22,13 @@ from caffe2py.layers.base import (
 )
 
 
-@layer("Eltwise", bottoms=(2, None))
+@layer("Eltwise", bottoms=(1, None))
 class Eltwise(Layer):
     """top = sum of coeff_i * x_i, or product of x_i, or maximum of x_i. Source: eltwise_layer.cpp.
 
-    Where the first two are equal the maximum is the second's, which shows in the gradient. Without
-    stable_prod_grad the gradient of a product is (top / x_i) * top's gradient: NaN where x_i is 0.
+    Caffe wants two bottoms or more; FlowNet's nets scale one by its coeff. Where the first two are equal the maximum
+    is the second's, which shows in the gradient. Without stable_prod_grad the gradient of a product is (top / x_i) *
+    top's gradient: NaN where x_i is 0.
     """
 
     operation: str = param("eltwise_param.operation")
@@ -36,6 +37,8 @@ class Eltwise(Layer):
     overwritten: tuple[int, ...] = unsaid(())  # the bottoms that lie where the top does
 
     def shapes(self, *bottoms: Shape) -> Sequence[Shape]:
+        if len(bottoms) < 2 and (self.operation != "SUM" or not self.coeff):
+            raise Misfit(f"has {len(bottoms)} bottoms; want 2 or more")
         same(bottoms, "Eltwise wants one shape")
         if self.coeff and len(self.coeff) != len(bottoms):
             raise Misfit(f"gives {len(self.coeff)} coeff for {len(bottoms)} bottoms; want one for each, or none")
@@ -96,7 +99,7 @@ class Eltwise(Layer):
         return index > 1 and index in self.overwritten
 
     def multiply_adds(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> int:
-        return count(tops[0]) * (len(bottoms) - 1)
+        return count(tops[0]) * max(len(bottoms) - 1, 1)
 
 
 def _signed_sum(coeff: Sequence[float], bottoms: Sequence[str]) -> str:

@@ -82,7 +82,8 @@ TRAINING = (
 ).split()
 ENGINE = (
     "backward_math backward_type cudnn_convolution_algo_seeker cudnn_math_override debug device_id engine "
-    "forward_math forward_type inplace_possible multinode profile_info profile_iter profile_warmup"
+    "forward_math forward_type inplace_possible multinode profile_info profile_iter profile_warmup "
+    "reshape_every_iter"
 ).split()
 DISPLAY = "label_map_file save_file save_output_param show_data visualize visualize_threshold".split()
 UNHEEDED = frozenset((*TRAINING, *ENGINE, *DISPLAY))

@@ -36,4 +36,12 @@ def dropouts() -> list[Formula]:
     ]
 
 
-UTILITY = [*reductions(), *dropouts()]
+def scaled() -> list[Formula]:
+    x = some(2, 3)
+    return [
+        Formula("Eltwise", "eltwise_param { operation: SUM coeff: 0.25 }", [x], [0.25 * x]),
+        Formula("Eltwise", "reshape_every_iter: false eltwise_param { coeff: -1 }", [x], [-x]),
+    ]
+
+
+UTILITY = [*reductions(), *dropouts(), *scaled()]
