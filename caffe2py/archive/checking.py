@@ -16,6 +16,8 @@ from caffe2py.archive.bundles.bundle import HISTORY, Bundle, open_bundle
 from caffe2py.archive.bundles.hashes import Hashes
 from caffe2py.archive.contents.crate import FILE, crate_files
 from caffe2py.errors import LINE, CaffeError, FileError, shown
+from caffe2py.proto.disk.damage import reason
+from caffe2py.proto.disk.staging import staged
 
 OK, FAILED, NOT_CHECKED = "ok", "FAILED", "not checked"
 MOST = 8  # faults told one by one
@@ -76,8 +78,8 @@ def check(
     """
     if not os.path.lexists(path):
         raise FileError("no such file or directory", os.fspath(path))
-    with tempfile.TemporaryDirectory(prefix="caffe2py-check-") as folder:
-        asked = _Questions(Path(path), Path(folder), tuple(os.fspath(p) for p in plugins))
+    with staged(Path(tempfile.gettempdir(), "check")) as folder:
+        asked = _Questions(Path(path), folder, tuple(os.fspath(p) for p in plugins))
         findings: list[Finding] = []
         for what, question in asked.all(files_only):
             failed = any(f.status == FAILED for f in findings)
@@ -97,6 +99,8 @@ def _answered(what: str, question: Callable[[], str], failed: bool) -> Finding:
         return Finding(what, NOT_CHECKED, str(why))
     except (Fault, CaffeError) as why:
         return Finding(what, FAILED, str(why))
+    except Exception as error:  # what bundles say of themselves may be anything
+        return Finding(what, FAILED, f"what it says of itself is not what it should be ({reason(error)})")
 
 
 def _stop(faults: Sequence[str]) -> None:
@@ -172,12 +176,6 @@ class _Questions:
     def metadata(self) -> str:
         """history.json and the RO-Crate against the files."""
         self.history = self.bundle.read_json(HISTORY)
-        try:
-            return self._metadata()
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise Fault(f"{HISTORY} or {FILE} is not what it should be ({type(error).__name__}: {error})") from None
-
-    def _metadata(self) -> str:
         if self.history["format"] != "caffe2py-bundle/1":
             raise Unknown(f'{HISTORY} has format "{self.history["format"]}"; want "caffe2py-bundle/1"')
         faults = []

@@ -18,6 +18,7 @@ from caffe2py.archive.contents.info import NOTHING_KNOWN, Info, read_info
 from caffe2py.archive.extraction import describe
 from caffe2py.archive.making import create
 from caffe2py.errors import CaffeError, FileError
+from caffe2py.proto.disk.damage import damage_told
 from caffe2py.proto.disk.files import keep_others, written_whole
 from caffe2py.proto.disk.staging import remove_leftovers
 
@@ -163,8 +164,9 @@ def _dump(pair: Pair) -> Path | None:
 def _is_there(target: Path, pair: Pair) -> bool:
     """Is the bundle there, made of these very files?"""
     try:
-        said = {each["kind"]: each["sha256"] for each in describe(target)["originals"]}
-    except (CaffeError, KeyError, TypeError):
+        with damage_told(target, "bundle"):
+            said = {each["kind"]: each["sha256"] for each in describe(target)["originals"]}
+    except CaffeError:
         return False
     files = {"prototxt": pair.prototxt, "caffemodel": pair.caffemodel}
     return all(file is not None and said.get(kind) == hash_file(file).sha256 for kind, file in files.items())

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from caffe2py.errors import FileError
+from caffe2py.proto.disk.damage import damage_told
+from caffe2py.proto.disk.tars import members
 
 BLOCK, RECORD = tarfile.BLOCKSIZE, tarfile.RECORDSIZE
 PIECE = 1 << 18  # stays in the processor's cache on its way
@@ -47,22 +49,13 @@ def move_into_tar(path: Path, files: Mapping[str, Path], mtime: int = 0) -> None
 def read_tar(path: Path) -> list[Member]:
     """The files of a tar. Raises `FileError` for what is none, and for links, devices and whatever else is no file."""
     found = []
-    try:
-        with tarfile.open(path, "r:") as tar:
-            for each in tar:
-                if each.isdir():
-                    continue
-                if not each.isreg() or each.issparse():
-                    raise FileError(
-                        f'"{each.name}" is a link or no plain file; a bundle has plain files alone', str(path)
-                    )
-                if each.offset_data + each.size > path.stat().st_size:
-                    raise FileError(f'"{each.name}" says {each.size} bytes, and the file ends before', str(path))
-                found.append(Member(each.name, each.offset_data, each.size, int(each.mtime)))
-    except (tarfile.TarError, EOFError, ValueError, OverflowError, UnicodeError) as error:
-        raise FileError(f"is no plain tar ({error})", str(path)) from None
-    except OSError as error:
-        raise FileError((error.strerror or str(error)).lower(), str(path)) from None
+    for each in members(path):
+        if each.isdir():
+            continue
+        if not each.isreg() or each.issparse():
+            raise FileError(f'"{each.name}" is a link or no plain file; a bundle has plain files alone', str(path))
+        with damage_told(path, "plain tar"):
+            found.append(Member(each.name, each.offset_data, each.size, int(each.mtime)))
     return found
 
 

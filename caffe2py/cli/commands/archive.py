@@ -302,13 +302,16 @@ def show_command(bundle: str, wide: bool, as_json: bool) -> None:
     Nothing is checked: `caffe2py archive check` does that.
     """
     from caffe2py.archive.extraction import describe
+    from caffe2py.proto.disk.damage import damage_told
 
     with working(f"reading {bundle}"):
         said = describe(bundle)
     if as_json:
         print_json(said)
         return
-    say(*_lines(said, line_width(wide)))
+    with damage_told(bundle, "bundle"):
+        lines = _lines(said, line_width(wide))
+    say(*lines)
 
 
 def _lines(said: dict[str, Any], width: int | None) -> list[str]:

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from caffe2py.errors import CaffeError, FileError
 from caffe2py.evaluate.labels.labels import LINE, Label, Labels, folder_label, read_labels
+from caffe2py.proto.disk.tars import members
 
 SUFFIXES = frozenset(".jpg .jpeg .jpe .png .bmp .webp .tif .tiff .gif .ppm .pgm .pbm .pnm .jp2".split())
 
@@ -101,16 +102,12 @@ def _folder(root: Path) -> tuple[list[Image], int]:
 
 def _tar(path: Path) -> tuple[list[Image], int]:
     items, others = [], 0
-    try:
-        with tarfile.open(path, "r:") as tar:
-            for member in tar:
-                if member.isfile() and PurePosixPath(member.name).suffix.lower() in SUFFIXES:
-                    name = PurePosixPath(member.name).as_posix()
-                    items.append(Image(name, path, member.offset_data, member.size))
-                elif member.isfile():
-                    others += 1
-    except tarfile.TarError as error:
-        raise FileError(f"cannot be read as a tar that is not compressed ({error}); unpack it", str(path)) from None
+    for member in members(path):
+        if member.isfile() and PurePosixPath(member.name).suffix.lower() in SUFFIXES:
+            name = PurePosixPath(member.name).as_posix()
+            items.append(Image(name, path, member.offset_data, member.size))
+        elif member.isfile():
+            others += 1
     return sorted(items, key=lambda item: item.name), others
 
 

@@ -16,6 +16,8 @@ def damage_told(path: str | os.PathLike[str], what: str) -> Iterator[None]:
         yield
     except CaffeError:
         raise
+    except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
+        raise FileError(reason(error), os.fspath(path)) from None
     except MemoryError:
         raise FileError(f"a damaged {what}, or one that asks for more memory than there is", os.fspath(path)) from None
     except Exception as error:  # of a parser that somebody else wrote, on bytes that anybody made
