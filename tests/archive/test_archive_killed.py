@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from caffe2py.archive import create
+from caffe2py.archive import check, create
 from caffe2py.errors import CaffeError
 from caffe2py.proto.disk.staging import PARTIAL
 from tests.helpers.absent import needs
@@ -79,7 +79,7 @@ def test_killed_at_any_moment_there_is_nothing_or_all_of_it(tmp_path: Path) -> N
     ]
     create(*net, out)
     assert [f.name for f in out.parent.iterdir()] == ["tiny.tar"], "leftovers are removed by the next one"
-    assert not failed(out)
+    assert check(out, files_only=True).ok
 
 
 def test_a_proof_that_nobody_waits_for_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
