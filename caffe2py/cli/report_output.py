@@ -82,8 +82,8 @@ def print_report(report: Report, *, everything: bool, wide: bool = False) -> Non
         say(f"... and {len(report.layers) - len(rows)} more values; --all shows them")
     say("")
     say(report.verdict, fg="green" if report.ok else "red", bold=True)
-    if report.diagnosis is not None:
-        say(f"probable cause: {report.diagnosis}")
+    for line in report.remarks:
+        say(line)
 
 
 def _cells(row: LayerReport) -> tuple[str, ...]:

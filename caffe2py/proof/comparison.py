@@ -219,12 +219,7 @@ class Comparison:
             return False
         return np.array_equal(plain(node, bottoms)[node.tops.index(value)], reference)
 
-    def notes(self, rows: Sequence[LayerReport]) -> Iterator[str]:
-        alike = [f"{row.name} ({row.type})" for row in rows if row.rounds]
-        if alike:
-            more = f" and {len(alike) - 4} more" if len(alike) > 4 else ""
-            said = "a plain float32 loop makes the reference to the bit: the reference rounds, the translation is right"
-            yield f"{', '.join(alike[:4])}{more}: {said}"
+    def notes(self) -> Iterator[str]:
         if not self.feedable:
             yield "the dump is sampled: no layer can be fed with the reference's inputs, and the errors are drift alone"
 

@@ -77,7 +77,7 @@ def verify(
             dump=Path(dump).name,
             layers=tuple(rows),
             diagnosis=cause,
-            notes=(*recorded.notes, *comparison.notes(rows), *(made.notes if isinstance(made, ForeignModel) else ())),
+            notes=(*recorded.notes, *comparison.notes(), *(made.notes if isinstance(made, ForeignModel) else ())),
             files=file_hashes([p for p in (_prototxt(graph), graph.weights_file, dump, model) if p is not None]),
             versions=_versions(device),
             graph=made.graph,

@@ -152,9 +152,22 @@ class Findings:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {shown(self.net)} ({shown(self.model)}): {shown(self.verdict)}>"
 
+    @property
+    def rounding(self) -> str:
+        """Where the reference rounds more than the ordinary bar explains, and a plain loop tells why; else ""."""
+        alike = [f"{row.name} ({row.type})" for row in self.layers if row.rounds]
+        more = f" and {len(alike) - 4} more" if len(alike) > 4 else ""
+        fact = "a plain float32 loop makes the reference to the bit: the reference rounds, the translation is right"
+        return f"{', '.join(alike[:4])}{more}: {fact}" if alike else ""
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is to be said below the verdict: the probable cause, and where the reference rounds."""
+        cause = f"probable cause: {self.diagnosis}" if self.diagnosis else ""
+        return [said for said in (cause, self.rounding) if said]
+
     def __str__(self) -> str:
-        lines = [f"{self.net} ({self.model}) against {self.dump}", self.verdict]
-        return "\n".join([*lines, f"probable cause: {self.diagnosis}"] if self.diagnosis else lines)
+        return "\n".join([f"{self.net} ({self.model}) against {self.dump}", self.verdict, *self.remarks])
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON, without the histograms; an infinite error is the text "inf"."""
@@ -173,6 +186,7 @@ class Findings:
             "diagnosis": None if self.diagnosis is None else asdict(self.diagnosis),
             "layers": [{k: v for k, v in asdict(row).items() if k != "histogram"} for row in self.layers],
             "notes": list(self.notes),
+            "remarks": self.remarks,
             "files": dict(self.files),
             "versions": dict(self.versions),
             "seconds": round(self.seconds, 3),

@@ -13,7 +13,7 @@ def markdown(report: Findings) -> str:
         f"# {_cell(report.net)}: {'verified' if report.ok else 'NOT verified'}",
         "",
         _cell(report.verdict),
-        *(["", f"Probable cause: {_cell(str(report.diagnosis))}"] if report.diagnosis else []),
+        *(line for said in report.remarks for line in ("", _cell(said[:1].upper() + said[1:]))),
         "",
         f"Model: {_cell(report.model)}. Reference: {_cell(report.dump)}.",
         "",
