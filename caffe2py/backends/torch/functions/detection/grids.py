@@ -225,12 +225,10 @@ def similar(
     means: list[tuple[list[int], int]] = []
     for k in dict.fromkeys(kind):
         alike = [box for box, other in zip(boxes, kind, strict=True) if other == k]
-        means.append(
-            (
-                [round(sum(side) / len(alike)) for side in zip(*alike, strict=True)],
-                len(alike),
-            )
-        )
+        # OpenCV multiplies by the share in float32: a half may come out above.
+        total = torch.tensor(alike, dtype=torch.float32).sum(0)
+        mean = total * (1 / torch.tensor(len(alike), dtype=torch.float32))
+        means.append(([round(side) for side in mean.tolist()], len(alike)))
     kept = []
     for i, (a, members) in enumerate(means):
         inside = any(
