@@ -110,22 +110,20 @@ class _Finder:
     def found(self) -> Structure:
         self._take(self.strict, lambda row: len(row) == 1 and is_gate(self.parts, row[0]), worth=-OVERHEAD * 4)
         self.gates = set(range(len(self.blocks)))
-        self._take(self.strict, lambda row: self._is_block(row) and _branches(row), worth=BRANCHED)
+        self._take(self.strict, lambda row: self._is_block(row) and _regions(row) > 0, worth=BRANCHED)
+        branched = len(self.blocks)
         self._take(self.loose, self._is_small, worth=WORTH)
-        self.gates = set(range(len(self.blocks)))
+        self.gates |= set(range(branched, len(self.blocks)))
         self._take(self.strict, self._is_block, worth=WORTH)
         return Structure(self.parts, self.net, self.blocks)
 
     def _is_block(self, row: Row) -> bool:
         """Not several blocks in a row, and not one thing several times with other kernels, nor nearly so."""
-        if any(isinstance(item, Use) and item.of not in self.gates for item in row):
+        if any(isinstance(item, Use) and item.of not in self.gates for item in row) or _regions(row) > 1:
             return False
         signs = tuple(self.sign(item, self.kinds) for item in row)
-        for period in range(1, (len(row) + 1) // 2 + 1):
-            repeats = all(a == b for a, b in zip(signs, signs[period:], strict=False))
-            if period < len(row) and repeats and (self._weighted(row[:period]) > 1 or len(row) % period == 0):
-                return False
-        return True
+        period = _period(signs)
+        return period == len(row) or (self._weighted(row[:period]) < 2 and len(row) % period > 0)
 
     def _is_small(self, row: Row) -> bool:
         """A layer with weights, and what works on each of its values."""
@@ -208,6 +206,12 @@ class _Finder:
             if not fits(row) or self._weighted(row) < 2:
                 continue
             apart = _apart(where, len(signs_))
+            if _period(tuple(self.sign(item, self.kinds) for item in row)) < len(row):
+                apart = [
+                    (n, s) for n, s in apart if len(all_rows[n]) == len(row)
+                ]  # one thing several times: whole rows
+                if len(apart) < 2:
+                    continue
             size = max(sum(self._size(item) for item in all_rows[n][s : s + len(signs_)]) for n, s in apart)
             saved = (len(apart) - 1) * size - OVERHEAD - CALL * len(apart)
             if saved < worth or len(apart) < 2:
@@ -229,7 +233,8 @@ class _Finder:
         return sum(bool(leaf is not None and self.parts.parts[leaf].node.weights) for leaf in leaves(row))
 
     def _title(self, row: Row) -> str:
-        return shared_name([self.parts.parts[leaf].node.name for leaf in leaves(row) if leaf is not None])
+        nodes = [self.parts.parts[leaf].node for leaf in leaves(row) if leaf is not None]
+        return shared_name([node.name for node in nodes if node.weights])
 
     # making
 
@@ -340,14 +345,21 @@ def _beside(model: Row, row: Row) -> Iterator[int | None]:
             raise ValueError("of another kind")
 
 
-def _branches(row: Row) -> bool:
-    return any(isinstance(item, Region) for item in row)
+def _regions(row: Row) -> int:
+    return sum(isinstance(item, Region) for item in row)
 
 
 def _is_power(signs: tuple[int, ...]) -> bool:
     """Is it something shorter, several times?"""
+    period = _period(signs)
+    return period < len(signs) and len(signs) % period == 0
+
+
+def _period(signs: tuple[int, ...]) -> int:
+    """The fewest of them after which they come again, as far as there are more; all, where they do not."""
     n = len(signs)
-    return any(n % k == 0 and signs == signs[:k] * (n // k) for k in range(1, n // 2 + 1))
+    most = (n + 1) // 2
+    return next((k for k in range(1, most + 1) if k < n and signs[k:] == signs[: n - k]), n)
 
 
 def _apart(where: list[tuple[int, int]], length: int) -> list[tuple[int, int]]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from string import ascii_uppercase
 
 from caffe2py.graph import Node
 from caffe2py.structure.find import Block, Structure, is_gate, is_sum
-from caffe2py.structure.names import shared_name
 from caffe2py.structure.tree import Body, Item, Region, Row, Use, leaves
 
 GATED = "SqueezeExcitation"
+MANY = 3  # kernels that are listed one by one
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ class _Namer:
 
     def _other(self, block: Block) -> Known:
         """A block of no known shape is called what the names of all of its kind share."""
-        titles = [shared_name(names) for names in self.names(block)]
+        titles = [self.parts.title(each) for each in block.instances]
         shared = re.match(r"[A-Za-z]*", _start(titles))
         word = shared[0] if shared else ""
         name = f"{word[:1].upper()}{word[1:]}Block" if word and word.lower() != "block" else "Block"
@@ -109,10 +110,6 @@ class _Namer:
         return Known(
             name, f"{_listed(kernels)} convolutions." if kernels else "Layers that come together several times."
         )
-
-    def names(self, block: Block) -> list[list[str]]:
-        """The names of the layers of each instance."""
-        return [[self.node(leaf).name for leaf in each if leaf is not None] for each in block.instances]
 
     def node(self, leaf: int) -> Node:
         return self.parts.parts[leaf].node
@@ -147,9 +144,13 @@ def _depthwise(node: Node) -> bool:
 
 
 def _listed(words: Sequence[str]) -> str:
-    """`1x1, 3x3 and 1x1`; `three 3x3` where all are one."""
-    if len(words) > 1 and len(set(words)) == 1:
-        return f"{_count(len(words))} {words[0]}"
+    """`1x1, 3x3 and 1x1`; `Five 7x7 and two 1x1` of many."""
+    runs = [(word, len(list(same))) for word, same in groupby(words)]
+    if len(words) > MANY or len(runs) == 1 < len(words):
+        if len(runs) > MANY:
+            return _count(len(words))
+        said = [f"{_count(n)} {word}" for word, n in runs]
+        words = [said[0], *(each[:1].lower() + each[1:] for each in said[1:])]
     return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else words[0]
 
 

@@ -18,11 +18,6 @@ def shared_name(names: Sequence[str]) -> str:
     return re.sub(r"[\W_]+$", "", shared)
 
 
-def title(names: Sequence[str]) -> str:
-    """What the layers of one block are called together."""
-    return shared_name(names) or shared_name(names[-2:]) or names[-1]
-
-
 def stage(name: str) -> str:
     """What the titles of the blocks of a stage share: `conv2_1` conv2, `res4b12` res4, `inception_3a` inception_3."""
     for end in (r"(?<=\d)[a-z]\d*$", r"[\W_]+\d+$", r"\d+$"):

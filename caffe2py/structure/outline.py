@@ -10,7 +10,7 @@ from caffe2py.errors import shown
 from caffe2py.graph import Graph
 from caffe2py.structure.find import Block, Structure, find
 from caffe2py.structure.known import known
-from caffe2py.structure.names import stage, title
+from caffe2py.structure.names import stage
 from caffe2py.structure.parts import Parts
 from caffe2py.structure.tree import Body, Item, Region, Use
 
@@ -89,7 +89,7 @@ class Outline:
         return shown(part.node.name if block is self.structure.net else f"{part.node.type} {kernel}".rstrip())
 
     def _title(self, use: Use[int]) -> str:
-        return title([self._name(leaf) for leaf in use.leaves if leaf is not None])
+        return self.structure.parts.title(use.leaves)
 
     def _lacking(self, block: Block, branch: Body) -> str:
         """How many of the blocks have a branch that some lack."""

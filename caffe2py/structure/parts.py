@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from caffe2py.graph import Graph, Node, Value
 from caffe2py.layers.utility.axpy import Axpy
 from caffe2py.structure.flow import Flow
+from caffe2py.structure.names import shared_name
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,17 @@ class Parts:
         """Does a convolution go over each channel alone?"""
         group = getattr(self.parts[i].node.layer, "group", 1)
         return group > 1 and group == getattr(self.parts[i].node.layer, "num_output", 0)
+
+    def title(self, leaves: Iterable[int | None]) -> str:
+        """What the layers of a block are called together: all of them, those with weights, or the last two.
+
+        Names that begin in no common way may end in one: `conv1_stage2_L1`, `conv2_stage2_L1`.
+        """
+        nodes = [self.parts[leaf].node for leaf in leaves if leaf is not None]
+        names = [node.name for node in nodes]
+        weighted = [node.name for node in nodes if node.weights]
+        ended = shared_name([name[::-1] for name in weighted])[::-1]
+        return shared_name(names) or shared_name(weighted) or ended or shared_name(names[-2:]) or names[-1]
 
     def lines(self, i: int) -> float:
         """How much text a part takes, about: a line where it is called, one where its weights are declared."""

@@ -7,14 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from caffe2py.backends.names import Namer
 from caffe2py.backends.torch.readable import words
 from caffe2py.backends.torch.readable.numbers import Column, Place, Said, solve, value
-from caffe2py.backends.torch.readable.ops import Op
-from caffe2py.backends.torch.readable.plan import SHORTCUT, Leaves, Piece, Plan, free_name, within
+from caffe2py.backends.torch.readable.ops import Op, Unfit
+from caffe2py.backends.torch.readable.plan import FLAG, SHORTCUT, Leaves, Piece, Plan, free_name, within
 from caffe2py.backends.torch.readable.texts import numbers
 from caffe2py.backends.torch.readable.widths import say_sums
 from caffe2py.graph import Node
 from caffe2py.structure.find import Structure
 from caffe2py.structure.known import GATED, known
-from caffe2py.structure.names import title
 from caffe2py.structure.tree import Region, Row, Use
 
 
@@ -87,7 +86,7 @@ class Planner:
         """Call each piece that has members what its layers' names tell of it."""
         instances = plan.block.instances
         whole = [each for each in instances if not any(leaf is None for leaf in each)] or instances
-        titles = [title([self.node(leaf).name for leaf in each if leaf is not None]) for each in whole]
+        titles = [self.structure.parts.title(each) for each in whole]
         namer = Namer(self.reserved)
         pieces = [p for p in plan.pieces if p.use or (p.op and p.op.members)]
         names, types = [], []
@@ -137,6 +136,8 @@ class Planner:
                 word = member.removeprefix("conv_") if not member[5:6].isdigit() else member
             elif role in ("in_channels", "in_features") and len(widths) == 1:
                 word = "channels"
+            elif role == FLAG:
+                word = f"project_{member}"
             elif role == "kernel_size" and len(kernels) > 1:
                 word = f"{member}_kernel"
             else:
@@ -145,8 +146,12 @@ class Planner:
 
     def _condition(self, plan: Plan) -> None:
         """When a class has its shortcut: where the widths differ, or by an argument."""
-        there = [not any(each[k] is None for k in plan.optional) for each in plan.block.instances]
         pieces = [p for p in plan.pieces if plan.lacks(p)]
+        if not pieces:
+            return
+        there = plan.there(pieces[0])
+        if any(plan.there(piece) != there for piece in pieces):
+            raise Unfit  # several parts that may lack, each for itself
         said = {role: s for p in reversed(pieces) for role, s in zip(p.roles(), p.said, strict=True)}
         tests = []
         if (into := said.get("in_channels")) and (out := said.get("out_channels")) and into.variable is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 
@@ -15,9 +15,8 @@ from caffe2py.backends.torch.readable.plan import SHORTCUT, Piece, Plan, creatio
 from caffe2py.backends.torch.readable.texts import Hole, Number, hole, numbers, written
 from caffe2py.backends.torch.writing.layout import laid_out
 from caffe2py.graph import Graph, Value
-from caffe2py.structure.find import SMALL
 from caffe2py.structure.known import GATED
-from caffe2py.structure.names import stage, title
+from caffe2py.structure.names import stage
 from caffe2py.structure.parts import Parts
 
 # What moves the values of the one value that is read, and so goes on with its line.
@@ -59,7 +58,7 @@ class Member:
         elif len(self.pieces) > 1:
             yield from laid_out(f"self.{self.name} = nn.Sequential({', '.join(_loops(self.pieces, made, names))})", 8)
         else:
-            for suffix, text, buffer in _declarations(self.pieces[0], names):
+            for suffix, text, buffer in [] if self.pieces[0].shared else _declarations(self.pieces[0], names):
                 name = f"{self.name}{suffix}"
                 said = f'self.register_buffer("{name}", {text})' if buffer else f"self.{name} = {text}"
                 yield from laid_out(said, 8)
@@ -90,6 +89,16 @@ class Member:
 
 def _shown(piece: str | Hole | Number) -> str:
     return piece if isinstance(piece, str) else "0" if isinstance(piece, Number) else "x"
+
+
+def _weights(piece: Piece) -> Hashable:
+    """What two layers have in common that are one module: all their weights, and their text; None without weights."""
+    assert piece.op is not None
+    sources = [source for member in piece.op.members for source in member.state.values()]
+    if not all(isinstance(source, int) for source in sources):
+        return None
+    owners = tuple(piece.op.part.node.weights[source].owner for source in sources if isinstance(source, int))
+    return (owners, tuple(member.declared for member in piece.op.members)) if owners else None
 
 
 def _declarations(piece: Piece, names: Sequence[str]) -> Iterator[tuple[str, str, bool]]:
@@ -160,9 +169,13 @@ class Grouping:
         uses.update(self.graph.results)
         namer = Namer(self.reserved)
         if net:
+            first: dict[Hashable, str] = {}
             for piece in plan.pieces:
                 if piece.op is not None and piece.op.members:
-                    piece.name = free_name(piece, piece.op.part.node.name, namer)
+                    same = _weights(piece)
+                    piece.shared = same in first
+                    piece.name = first.get(same) or free_name(piece, piece.op.part.node.name, namer)
+                    first.update({same: piece.name} if same else {})
         found: list[Member] = []
         for lacks, some in groupby(plan.pieces, key=plan.lacks):
             if lacks:
@@ -247,19 +260,26 @@ class Grouping:
         if not self._is_stage(run):  # convolutions with what follows them
             yield from (([piece], namer(self._head(plan, piece))) for piece in run)
             return
-        for shared, some in groupby(run, key=lambda piece: stage(titles[id(piece)])):
-            pieces = list(some)
-            said = [[each.value for each in piece.said] for piece in pieces]
-            if any(a == b for a, b in pairwise(said)) or rising(pieces):
-                yield pieces, namer(shared)
+        groups = [list(some) for _, some in groupby(run, key=lambda piece: stage(titles[id(piece)]))]
+        listed = any(self._repeats(pieces) for pieces in groups)
+        for pieces in groups:
+            if listed and len(pieces) >= ALIKE:
+                yield pieces, namer(stage(titles[id(pieces[0])]))
             else:
                 yield from (([piece], namer(titles[id(piece)])) for piece in pieces)
 
     @staticmethod
+    def _repeats(pieces: list[Piece]) -> bool:
+        """Are two that follow each other equal, or do all rise?"""
+        return rising(pieces) or any(a.said == b.said for a, b in pairwise(pieces))
+
+    @staticmethod
     def _is_stage(run: list[Piece]) -> bool:
-        """Are these blocks that may stand in a list, and not convolutions with what follows them, or a gate?"""
+        """Are these blocks that may stand in a list, and not a convolution with what follows it, or a gate?"""
         use = run[0].use
-        return use is not None and not use.name.startswith(GATED) and (use.branched or len(use.pieces) > SMALL)
+        if use is None or use.name.startswith(GATED):
+            return False
+        return use.branched or sum(piece.use is not None or piece.convolves for piece in use.pieces) > 1
 
     def _head(self, plan: Plan, piece: Piece) -> str:
         """The name of a piece's first layer with weights; of a gate, what its layers are called together."""
@@ -269,5 +289,4 @@ class Grouping:
         return next((node.name for node in nodes if node.weights), nodes[0].name)
 
     def _title(self, plan: Plan, piece: Piece) -> str:
-        own = [plan.block.leaves[k] for k in piece.places]
-        return title([self.parts.parts[leaf].node.name for leaf in own if leaf is not None])
+        return self.parts.title(plan.block.leaves[k] for k in piece.places)

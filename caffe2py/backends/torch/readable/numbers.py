@@ -80,7 +80,8 @@ def solve(places: Sequence[Place]) -> tuple[list[Variable], list[Said]]:
         place = places[i]
         values = [v for v in place.values if v is not None]
         if len(set(values)) == 1:
-            said[i] = Said(values[0])
+            same = [k for k, v in enumerate(variables) if None in place.values and _says(v, place)]
+            said[i] = Said(variable=same[0]) if same else Said(values[0])
             continue
         by = _by(place, variables, common)
         if by is None:
@@ -92,10 +93,18 @@ def solve(places: Sequence[Place]) -> tuple[list[Variable], list[Said]]:
             variables[by.variable].roles.add(place.role)
         common[by] += 1
     for variable in variables:
-        if variable.place.kind == "window":
-            one = 1 in variable.values and variable.place.role in ("stride", "dilation")
+        if variable.place.role == "flag":
+            variable.default = 0
+        elif variable.place.kind == "window" or variable.place.role == "groups":
+            one = 1 in variable.values and variable.place.role in ("stride", "dilation", "groups")
             variable.default = 1 if one else Counter(variable.values).most_common(1)[0][0]
     return variables, [s for s in said if s is not None]
+
+
+def _says(variable: Variable, place: Place) -> bool:
+    """Is an argument the same setting as a number that some instances lack?"""
+    alike = all(v in (None, w) for v, w in zip(place.values, variable.values, strict=True))
+    return alike and place.role == variable.place.role == "stride"
 
 
 def _by(place: Place, variables: Sequence[Variable], common: Counter[Said]) -> Said | None:

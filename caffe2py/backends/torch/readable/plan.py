@@ -14,6 +14,7 @@ from caffe2py.structure.tree import Region
 
 Leaves = tuple[int | None, ...]
 SHORTCUT = "shortcut"
+FLAG = "flag"  # what a number is that says whether there is a shortcut
 
 
 @dataclass
@@ -27,6 +28,7 @@ class Piece:
     said: list[Said] = field(default_factory=list)  # its numbers: of its texts, or its arguments
     values: list[Column] = field(default_factory=list)  # the same, by instance
     slots: tuple[int | None, ...] = ()  # of a block: the places of its leaves, None for one that it lacks everywhere
+    shared: bool = False  # its members are those of a layer before, with all their weights
     path: str = ""  # where it is in the class: its name, or its number in a list
 
     @property
@@ -34,11 +36,16 @@ class Piece:
         """How many of its numbers are those of its members."""
         return sum(len(numbers(m.declared)) for m in self.op.members) if self.op else len(self.said)
 
+    @property
+    def convolves(self) -> bool:
+        """Has it weights, other than those of a normalisation?"""
+        return self.op is not None and bool(self.op.members) and self.op.part.node.type != "BatchNorm"
+
     def roles(self) -> list[str]:
         """What each of its numbers is."""
         if self.use is not None:
             roles = [v.place.role for v in self.use.variables]
-            return [*roles, "flag"] if self.use.flag else roles
+            return [*roles, FLAG] if self.use.flag else roles
         return [n.role for text in self.op.texts for n in numbers(text)] if self.op else []
 
 
@@ -65,7 +72,12 @@ class Plan:
         return any(isinstance(item, Region) for row in self.block.body for item in row)
 
     def lacks(self, piece: Piece) -> bool:
-        return any(k in self.optional for k in piece.places)
+        """Is there an instance without the whole of a piece?"""
+        return not all(self.there(piece))
+
+    def there(self, piece: Piece) -> list[bool]:
+        """Which instances have a piece, or some of it."""
+        return [any(each[k] is not None for k in piece.places) for each in self.block.instances]
 
 
 def free_name(piece: Piece, word: str, namer: Namer) -> str:
@@ -88,23 +100,26 @@ def within(leaves_: Leaves, slots: Sequence[int | None]) -> Leaves:
 
 def arguments(plan: Plan, values: Sequence[str], flag: str = "") -> str:
     """The arguments of a call of a class, given words for its variables."""
-    first = [w for v, w in zip(plan.variables, values, strict=True) if v.default is None]
-    named = [
-        f"{v.name}={w}"
-        for v, w in zip(plan.variables, values, strict=True)
-        if v.default is not None and w != str(v.default)
-    ]
-    if plan.flag and flag != "False":
-        named.append(f"project={flag}")
-    return ", ".join([*first, *named])
+    pairs = list(zip(plan.variables, values, strict=True))
+    first = [word for v, word in pairs if v.default is None]
+    named = [f"{v.name}={_truth(v, word)}" for v, word in pairs if v.default is not None and word != str(v.default)]
+    return ", ".join([*first, *named, *([f"project={flag}"] if plan.flag and flag != "False" else [])])
+
+
+def _truth(variable: Variable, word: str) -> str:
+    """A word for a variable, that for a choice as True or False."""
+    return {"1": "True", "0": "False"}.get(word, word) if variable.place.role == FLAG else word
 
 
 def signature(plan: Plan) -> str:
     """The arguments of `__init__`."""
     first = [f"{v.name}: int" for v in plan.variables if v.default is None]
-    named = [f"{v.name}: int = {v.default}" for v in plan.variables if v.default is not None]
-    flag = ["project: bool = False"] if plan.flag else []
-    return ", ".join(["self", *first, *named, *flag])
+    named = [
+        f"{v.name}: bool = {bool(v.default)}" if v.place.role == FLAG else f"{v.name}: int = {v.default}"
+        for v in plan.variables
+        if v.default is not None
+    ]
+    return ", ".join(["self", *first, *named, *(["project: bool = False"] if plan.flag else [])])
 
 
 def creation(plan: Plan, said: Sequence[str]) -> str:

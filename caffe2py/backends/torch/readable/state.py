@@ -20,9 +20,9 @@ class State:
         self.ops = ops
         self.bindings: dict[str, Binding] = {}
         self._paths: dict[int, list[str]] = {}  # part -> the paths of its members
+        self._bound = 0  # entries of layers that share no module
         self._bind(net, net.block.leaves, "")
-        wanted = sum(len(member.state) for op in ops.values() for member in op.members)
-        if len(self.bindings) != wanted or set(self._paths) != set(ops):
+        if self._bound != len(self.bindings) or set(self._paths) != set(ops):
             raise Unfit  # each weight is in one place, or the text is not the net
 
     def _bind(self, plan: Plan, leaves: Leaves, prefix: str) -> None:
@@ -37,6 +37,9 @@ class State:
             assert leaf is not None
             op = self.ops[leaf]
             self._paths[leaf] = [f"{prefix}{piece.path}{member.suffix}" for member in op.members]
+            if piece.shared:
+                continue
+            self._bound += sum(len(member.state) for member in op.members)
             for path, member in zip(self._paths[leaf], op.members, strict=True):
                 for key, source in member.state.items():
                     full = f"{path}.{key}" if key else path
