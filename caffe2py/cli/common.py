@@ -9,7 +9,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -116,17 +116,6 @@ class NetFiles:
             deploy=deploy,
             ignore_unknown_fields=self.ignore_unknown_fields,
         )
-
-    def load_fed(self, source: str | None) -> Graph:
-        """The graph, with the shapes of inputs that the net's files do not tell as they are in a dump or in arrays."""
-        graph = self.load()
-        unknown = [blob for blob, shape in graph.inputs.items() if shape is None]
-        if not unknown or source is None:
-            return graph
-        from caffe2py.proof.record import read_inputs
-
-        held = read_inputs(graph, source)
-        return replace(self, inputs={**self.inputs, **{blob: held[blob].shape for blob in unknown}}).load()
 
 
 dialect_option = click.option(

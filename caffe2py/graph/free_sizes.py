@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NoReturn
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from caffe2py.errors import NetError
 from caffe2py.graph.build import check_size
 from caffe2py.graph.model import Graph
-from caffe2py.graph.node import Value
+from caffe2py.graph.node import Node, Value
 from caffe2py.layers.base import FreeShape, Misfit, Shape, text
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Axes = Mapping[Value, tuple[int, str]]  # an input, or what a layer finds -> its free axis, and the symbol of its size
 
@@ -179,7 +183,30 @@ def with_batch(graph: Graph, batch: int) -> Graph:
 
 def with_inputs(graph: Graph, inputs: Mapping[str, Shape | None]) -> Graph:
     """The same graph for inputs of other shapes. `NetError` where the net does not take them."""
-    return graph if inputs == graph.inputs else replace(graph, shapes=shapes_for(graph, inputs), inputs=inputs)
+    if inputs == graph.inputs:
+        return graph
+    shapes = shapes_for(graph, inputs)
+    nodes = tuple(_named(node, [shapes[v] for v in node.bottoms]) for node in graph.nodes)
+    return replace(graph, nodes=nodes, shapes=shapes, inputs=inputs)
+
+
+def _named(node: Node, bottoms: Sequence[Shape]) -> Node:
+    """A layer whose blobs have the names and the axes that nobody knows before the shapes of its bottoms."""
+    wanted = node.layer.weights(*bottoms) if node.weights else {}
+    made = [
+        w if w.shape == shape and w.name == name else replace(w, name=name, shape=shape, data=_like(w.data, shape))
+        for w, (name, shape) in zip(node.weights, wanted.items(), strict=False)
+    ]
+    return replace(node, weights=(*made, *node.weights[len(made) :])) if made else node
+
+
+def _like(data: np.ndarray | None, shape: Shape) -> np.ndarray | None:
+    return None if data is None else data.reshape(shape)
+
+
+def _alike(a: Shape, b: Shape) -> bool:
+    """Are two shapes the same but for axes of 1 before them, as old files have them?"""
+    return all(x == y for x, y in zip_longest(reversed(a), reversed(b), fillvalue=1))
 
 
 def shapes_for(
@@ -198,7 +225,7 @@ def shapes_for(
             else:
                 found = [tuple(s or ()) for s in node.layer.shapes(*bottoms)]
                 for weight, shape in zip(node.weights, node.layer.weights(*bottoms).values(), strict=False):
-                    if weight.shape != shape:
+                    if not _alike(weight.shape, shape):
                         raise Misfit(f"{weight.name} is {text(weight.shape)} and would be {text(shape)}")
             for s in found:
                 check_size(s)

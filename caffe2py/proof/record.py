@@ -14,6 +14,7 @@ from caffe2py.backends.torch.device import find_device, full_float32
 from caffe2py.backends.torch.run import input_tensors, lean_runner
 from caffe2py.errors import NetError
 from caffe2py.graph import Graph
+from caffe2py.proof.dumps.binding import shaped_as
 from caffe2py.proof.dumps.numpy_files import NPY, read_npy
 from caffe2py.proof.dumps.reading import LayerDump, open_dump
 from caffe2py.proof.dumps.writing import write_dump
@@ -34,10 +35,12 @@ def record(
 ) -> None:
     """Run a net once and write every layer's tops to `path`, as `caffe-activations/1`.
 
-    `inputs` are arrays by blob. `samples` keeps at most so many values of each top, and statistics of all. Layers
-    are written as they run: memory holds what the net itself needs. `device` and errors as in `caffe2py.run`.
+    `inputs` are arrays by blob; their shapes are those of inputs that no file tells. `samples` keeps at most so many
+    values of each top, and statistics of all. Layers are written as they run: memory holds what the net itself needs.
+    `device` and errors as in `caffe2py.run`.
     """
     where = find_device(device)
+    graph = shaped_as(graph, {blob: np.shape(array) for blob, array in inputs.items()})
     made = lean_runner(graph, "exact", device=where)
     tensors = input_tensors(graph, inputs, torch.float32, where)
     text = graph.net.text if graph.net is not None else ""

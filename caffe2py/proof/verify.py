@@ -20,7 +20,7 @@ from caffe2py import arguments
 from caffe2py.graph import Graph
 from caffe2py.proof.comparison import Comparison, Progress
 from caffe2py.proof.diagnosis.explain import explain
-from caffe2py.proof.dumps.binding import bind_dump
+from caffe2py.proof.dumps.binding import bind_dump, shaped_by
 from caffe2py.proof.dumps.reading import open_dump
 from caffe2py.proof.measures.measure import (
     Bars,
@@ -58,6 +58,7 @@ def verify(
         arguments.not_negative("bar", bar)
     started = time.monotonic()
     with open_dump(dump) as opened:
+        graph = shaped_by(graph, opened)
         made = open_model(graph, model, style, device)
         recorded = bind_dump(opened, made.source)
         if isinstance(made, ForeignModel):

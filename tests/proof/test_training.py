@@ -91,6 +91,7 @@ def test_shapes_that_the_dump_holds_are_not_asked_for(tmp_path: Path) -> None:
     ours, again = str(tmp_path / "ours.h5"), str(tmp_path / "again.h5")
     np.savez(tmp_path / "x.npz", data=np.arange(10, dtype="f").reshape(2, 5), label=np.array([0, 2], "f"))
     assert command("record", prototxt, caffemodel, *said, "--from", str(tmp_path / "x.npz"), "-o", ours).status == 0
+    assert caffe2py.verify(caffe2py.load(prototxt, caffemodel), ours).ok
     for arguments in (
         ["record", prototxt, caffemodel, "--from", ours, "-o", again],
         ["verify", prototxt, caffemodel, "--against", again],

@@ -43,7 +43,7 @@ def command(
 
     from caffe2py.proof.record import noise, read_inputs, record
 
-    graph = net.load_fed(source)
+    graph = net.load()
     inputs = noise(graph, seed) if source is None else read_inputs(graph, source)
     record(graph, inputs, out, samples, device=device, progress=progress)
     size = Path(out).stat().st_size

@@ -56,4 +56,4 @@ def command(net: NetFiles, dump: str, model: str | None, style: str, bar: float 
     """
     from caffe2py.proof.verify import verify
 
-    return verify(net.load_fed(dump), dump, model, style=style, bar=bar, device=device, progress=progress)
+    return verify(net.load(), dump, model, style=style, bar=bar, device=device, progress=progress)

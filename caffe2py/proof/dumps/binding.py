@@ -12,6 +12,8 @@ import numpy as np
 
 from caffe2py.errors import CaffeError
 from caffe2py.graph import Graph, Node, Value
+from caffe2py.graph.free_sizes import with_inputs
+from caffe2py.layers.base import Shape
 from caffe2py.proof.dumps.reading import Dump, LayerDump, NamedDump, Stored
 from caffe2py.proof.dumps.sample import Top
 
@@ -35,6 +37,19 @@ class Binding:
         """What was recorded of a value, None where nothing was."""
         found = self.values.get(value)
         return None if found is None else found.read()
+
+
+def shaped_as(graph: Graph, shapes: Mapping[str, Shape]) -> Graph:
+    """The graph, with these shapes of inputs whose shape no file of the net tells."""
+    told = {blob: shapes.get(blob) if shape is None else shape for blob, shape in graph.inputs.items()}
+    return graph if None in told.values() else with_inputs(graph, told)
+
+
+def shaped_by(graph: Graph, dump: Dump) -> Graph:
+    """The graph, with the shapes of inputs that no file of the net tells as they are in a dump."""
+    held = dump.inputs if isinstance(dump, LayerDump) else dump.arrays
+    wanted = [blob for blob, shape in graph.inputs.items() if shape is None and blob in held]
+    return shaped_as(graph, {blob: tuple(held[blob]().shape) for blob in wanted})
 
 
 def bind_dump(dump: Dump, graph: Graph) -> Binding:
