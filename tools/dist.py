@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DIST = ROOT / "dist"
 NET = ROOT / "models" / "prototxt" / "SE-ResNet-50.prototxt"
 SMALL = """name: "small" input: "data" input_shape { dim: 1 dim: 3 dim: 8 dim: 8 }
-layer { name: "conv" type: "Convolution" bottom: "data" top: "conv" convolution_param { num_output: 4 kernel_size: 3 } }
+layer { name: "conv" type: "Convolution" bottom: "data" top: "conv" convolution_param { num_output: 4 kernel_size: 8 } }
 """
 
 # What the wheel holds besides the package's Python files, and what it must not hold.

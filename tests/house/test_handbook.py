@@ -27,6 +27,7 @@ BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 RUN_HERE = ["translate.md", "index.md", "onnx.md", "from-other-tools.md", "speed.md"]  # in this order
 RUN_ELSEWHERE = {
     "verify.md": "tests/tools/test_recorder.py",
+    "open-nsfw.md": "tests/backends/test_trained.py",
     "pycaffe.md": "tests/house/test_walks.py",
     "custom-layers.md": "tests/layers/test_custom_layers.py",
     "into-caffe.md": "tests/frontends",
