@@ -17,6 +17,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "caffe2py"
 PICTURES = ROOT / "docs" / "pictures"
 MARK = re.compile(r"^<!-- messages: (.*?) -->$", re.MULTILINE)
+NAMES = "<!-- public names -->"
+ROOMS = {"graph": "Read", "proto": "Renew", "backends": "Translate and run", "proof": "Prove", "errors": "Errors"}
 KINDS = ("CaffeError", "Misfit", "WireError")  # and all that is called SOMETHINGError of ours
 REST = "..."
 
@@ -41,10 +43,24 @@ def on_pre_build(config: Any) -> None:
 
 
 def on_page_markdown(markdown: str, **others: Any) -> str:
-    """Put the messages of a family where its mark stands."""
+    """Put the messages of a family where its mark stands, and all public names where theirs stands."""
+    if NAMES in markdown:
+        return markdown.replace(NAMES, public_names())
     found = raises()
     families = marked(markdown)
     return MARK.sub(lambda m: _list([r for r in found if family_of(r.module, families) == m[1]]), markdown)
+
+
+def public_names() -> str:
+    """What `caffe2py` offers, by the rooms that it comes from, each described by its docstring."""
+    import caffe2py
+
+    rooms: dict[str, list[str]] = {}
+    for name, home in sorted(caffe2py._HOMES.items()):
+        room = home.partition(".")[0]
+        rooms.setdefault(ROOMS.get(room, room.capitalize()), []).append(f"::: caffe2py.{home}.{name}")
+    titles = sorted(rooms, key=lambda title: [*ROOMS.values(), title].index(title))
+    return "\n\n".join("\n\n".join([f"## {title}", *rooms[title]]) for title in titles)
 
 
 def marked(markdown: str) -> Mapping[str, Sequence[str]]:
