@@ -97,7 +97,7 @@ class _Finder:
         numbers: dict[Hashable, int] = {}
         self.strict = [numbers.setdefault(mark(i, False), i) for i in range(n)]
         self.loose = [numbers.setdefault(("loose", mark(i, True)), i) for i in range(n)]
-        self.kinds = [numbers.setdefault(("kind", mark(i, True), parts.alone(i)), i) for i in range(n)]
+        self.kinds = [numbers.setdefault(("kind", self.loose[i], parts.alone(i)), i) for i in range(n)]
         self.lines = [lines(i) for i in range(n)]
         self.numbers: dict[Hashable, int] = {}  # of signs
         whole = tree(parts.flow, parts.reads)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from caffe2py.backends.torch.readable.texts import CLOSE, OPEN, Text, hole, key, parsed
@@ -35,7 +36,7 @@ class Op:
     expressions: list[Text]
     members: list[Member]
 
-    @property
+    @cached_property
     def key(self) -> tuple[Any, ...]:
         """What two parts have in common whose texts are equal but for whole numbers."""
         members = tuple((m.suffix, key(m.declared), m.buffer, tuple(m.state)) for m in self.members)

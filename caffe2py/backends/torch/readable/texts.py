@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from caffe2py.backends.torch.writing.layout import split_arguments
 
@@ -60,6 +61,7 @@ def hole(kind: str, index: int) -> str:
     return f"{OPEN}{kind}{index}{CLOSE}"
 
 
+@lru_cache(maxsize=1 << 12)
 def parsed(text: str) -> Text:
     """Text in which holes and whole numbers are told from the rest."""
     if re.match(r"nn\.Conv(Transpose)?\dd\(", text) and (made := _convolution(text)):
@@ -118,9 +120,9 @@ def _convolution(text: str) -> Text | None:
     return (*pieces, ")")
 
 
-def key(text: Text) -> Text:
+def key(text: Text) -> tuple[Hashable, ...]:
     """The text without its numbers' values: equal for texts that are equal but for them."""
-    return tuple(replace(p, value=0) if isinstance(p, Number) else p for p in text)
+    return tuple((p.role, p.before, p.default) if isinstance(p, Number) else p for p in text)
 
 
 def numbers(text: Text) -> list[Number]:
