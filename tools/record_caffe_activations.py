@@ -674,7 +674,8 @@ def record(caffe, options, path):
     if sys.stderr.isatty():
         sys.stderr.write("\r\033[K")
     writer.close()
-    return out, "%d layers" % number + (", " + taken if taken else "")
+    layers = "1 layer" if number == 1 else "%d layers" % number
+    return out, layers + (", " + taken if taken else "")
 
 
 def sha256(path):
