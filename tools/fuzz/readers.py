@@ -10,6 +10,7 @@ import caffe2py
 from caffe2py.archive.checking import check
 from caffe2py.backends.files import pt_reading
 from caffe2py.evaluate.labels.labels import read_labels
+from caffe2py.frontends.tensors.read import read_tensors
 from caffe2py.proof.dumps.reading import LayerDump, open_dump
 from caffe2py.proto.weights.mean import read_mean
 from caffe2py.proto.weights.read import read_weights
@@ -73,6 +74,16 @@ def identified(path: Path) -> None:
     caffe2py.identify(path)
 
 
+def onnx(path: Path) -> None:
+    """A model of another maker, as a net of Caffe's layers."""
+    str(caffe2py.load_onnx(path))
+
+
+def tensors(path: Path) -> None:
+    """Another maker's weights."""
+    read_tensors(path)
+
+
 # By name: the function, and the ending that its files bear.
 READERS: Mapping[str, tuple[Callable[[Path], None], str]] = {
     "prototxt": (prototxt, ".prototxt"),
@@ -86,4 +97,7 @@ READERS: Mapping[str, tuple[Callable[[Path], None], str]] = {
     "bundle": (bundle, ".tar"),
     "labels": (labels, ".txt"),
     "identify": (identified, ".caffemodel"),
+    "onnx": (onnx, ".onnx"),
+    "safetensors": (tensors, ".safetensors"),
+    "ckpt": (tensors, ".ckpt"),
 }

@@ -66,7 +66,7 @@ def _small_files(folder: Path) -> dict[str, list[Path]]:
     net, v1, v0 = text("net.prototxt", NET), text("v1.prototxt", V1), text("v0.prototxt", V0)
     solver, labels = text("solver.prototxt", SOLVER), text("labels.txt", LABELS)
     graph = caffe2py.load(net, fill=1)
-    for ending in ("caffemodel", "caffemodel.h5", "pt"):
+    for ending in ("caffemodel", "caffemodel.h5", "pt", "onnx", "safetensors"):
         caffe2py.convert(graph, folder / f"net.{ending}")
     old = [_serialized(folder / f"{name}.caffemodel", content) for name, content in (("v1", V1), ("v0", V0))]
     write_mean(folder / "mean.binaryproto", np.ones((2, 5, 4), np.float32))
@@ -87,6 +87,9 @@ def _small_files(folder: Path) -> dict[str, list[Path]]:
         "pt": [folder / "net.pt"],
         "bundle": [folder / "net.tar"],
         "labels": [labels],
+        "onnx": [folder / "net.onnx"],
+        "safetensors": [folder / "net.safetensors"],
+        "ckpt": sorted(RECORDED.glob("interop/mindcv/ckpt/[ps]*.ckpt")),
         "identify": [*caffemodels, folder / "net.caffemodel.h5", folder / "net.pt", folder / "whole.h5"],
     }
 
