@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 
@@ -13,3 +15,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def whole(pytestconfig: pytest.Config) -> bool:
     """Whether long sweeps run whole."""
     return bool(pytestconfig.getoption("--all"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_terminal() -> None:
+    """What is printed is as wide as it wants: pytest-xdist tells its workers how wide the terminal is."""
+    os.environ.pop("COLUMNS", None)

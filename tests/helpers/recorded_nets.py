@@ -47,14 +47,18 @@ class RecordedNet:
 
     def errors(self, graph: Graph, values: Mapping[Value, np.ndarray]) -> dict[str, float]:
         """How far each value is from what Caffe had after the layer that makes it, at the places that were recorded."""
+        errors = {}
         with h5py.File(self.dump) as file:
-            layers = {layer.attrs["name"]: layer for layer in file["layer"].values()}
-            return {
-                str(v): _error(values[v], layers[node.name][f"top{i}"])
-                for node in graph.nodes
-                for i, v in enumerate(node.tops)
-                if v in values and node.name in layers
-            }
+            layers: dict[str, list[h5py.Group]] = {}  # several may bear one name; both sides have Caffe's order
+            for key in sorted(file["layer"]):
+                layers.setdefault(file["layer"][key].attrs["name"], []).append(file["layer"][key])
+            for node in graph.nodes:
+                if node.name in layers:
+                    layer = layers[node.name].pop(0)
+                    errors |= {
+                        str(v): _error(values[v], layer[f"top{i}"]) for i, v in enumerate(node.tops) if v in values
+                    }
+        return errors
 
 
 def _error(value: np.ndarray, stored: h5py.Group | h5py.Dataset) -> float:
