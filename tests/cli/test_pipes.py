@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import caffe2py
 from caffe2py.errors import CaffeError
@@ -84,6 +85,10 @@ def test_the_functions_take_pipes(folder: Path, fed: Fed) -> None:
     graph = caffe2py.load(fed(folder / "net.prototxt"), fed(folder / "net.caffemodel"))
     assert caffe2py.verify(graph, fed(folder / "dump.h5")).ok
     assert caffe2py.compare(fed(folder / "dump.npz"), fed(folder / "dump.h5")).ok
+    assert caffe2py.identify(fed(folder / "net.caffemodel")).kind.startswith("a caffemodel")
+    assert len(caffe2py.load_torch(fed(folder / "net.pt"))(torch.zeros(2, 3, 9, 7))) == 2
+    for name, kind in (("net.prototxt", "net"), ("net.caffemodel", "caffemodel")):
+        assert caffe2py.upgrade(fed(folder / name), folder.parent / name).kind == kind
 
 
 def test_nothing_is_left_open(folder: Path, fed: Fed) -> None:

@@ -19,6 +19,7 @@ from caffe2py.graph.build import build
 from caffe2py.layers.base import Shape
 from caffe2py.layers.base.plugins import load_plugins
 from caffe2py.proto.disk.damage import reason
+from caffe2py.proto.disk.pipes import settled
 from caffe2py.proto.filter import PHASES
 from caffe2py.proto.net import parse_net
 
@@ -39,7 +40,7 @@ def load_torch(path: str | os.PathLike[str], plugins: Sequence[str | os.PathLike
 
 def read(path: str | os.PathLike[str]) -> tuple[Graph, str, dict[str, torch.Tensor]]:
     """The net (without weights in its graph), its style and its state dict, once all that a `.pt` says is checked."""
-    name = os.fspath(path)
+    name = settled(path)
     held = _plain(name)
     text, metadata, state = held.get("prototxt"), held.get("metadata"), held.get("state_dict")
     if not (isinstance(text, str) and isinstance(metadata, dict) and isinstance(state, dict)):

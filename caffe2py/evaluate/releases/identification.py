@@ -13,6 +13,7 @@ from caffe2py.evaluate.releases.kinds import kind_of
 from caffe2py.evaluate.releases.registry import Release, ReleasedFile, releases
 from caffe2py.graph import Graph
 from caffe2py.proto.disk.digests import digest
+from caffe2py.proto.disk.pipes import settled
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class Identity:
 
 def identify(path: str | os.PathLike[str], registry: Sequence[str | os.PathLike[str]] = ()) -> Identity:
     """Look a file up among the known releases and those of `registry`. Raises FileError where it cannot be read."""
+    path = settled(path)
     file = Path(path)
     known = releases(registry)
     if file.is_dir():

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from caffe2py.errors import CaffeError, PrototxtError, UnsupportedError
 from caffe2py.proto.disk.files import written_whole
 from caffe2py.proto.disk.looks import looks_like
+from caffe2py.proto.disk.pipes import settled
 from caffe2py.proto.names import unique
 from caffe2py.proto.net import parse_net, read_prototxt, unknown_notes
 from caffe2py.proto.schema import NetParameter, SolverParameter
@@ -40,6 +41,7 @@ def upgrade(
     where the file alone does not tell, `variables` are a template's. Raises `CaffeError` with the place for what cannot
     be read; `out` appears whole or not at all.
     """
+    old = settled(old)
     if _is_binary(old):
         return _upgrade_caffemodel(old, out, dialect)
     name = os.fspath(old)
