@@ -36,7 +36,7 @@ from caffe2py.proof.verify import verify
 WHOLE = 1 << 22  # activations of up to so many values are kept whole; of larger nets SAMPLES of each blob
 SAMPLES = 256
 TRIM = 32  # layers, after which memory is given back
-STYLE = "flat"  # of model.py, and so of what is verified
+STYLE = "readable"  # of model.py, and so of what is verified
 OURS, CAFFES = "caffe2py", "Caffe"
 
 Progress = Callable[[Iterable[Any], str, int], Iterable[Any]]
