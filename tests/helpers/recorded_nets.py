@@ -53,11 +53,9 @@ class RecordedNet:
             for key in sorted(file["layer"]):
                 layers.setdefault(file["layer"][key].attrs["name"], []).append(file["layer"][key])
             for node in graph.nodes:
-                if node.name in layers:
-                    layer = layers[node.name].pop(0)
-                    errors |= {
-                        str(v): _error(values[v], layer[f"top{i}"]) for i, v in enumerate(node.tops) if v in values
-                    }
+                layer = layers[node.name].pop(0) if node.name in layers else {}
+                held = {v: layer[f"top{i}"] for i, v in enumerate(node.tops) if f"top{i}" in layer}
+                errors |= {str(v): _error(values[v], stored) for v, stored in held.items() if v in values}
         return errors
 
 
