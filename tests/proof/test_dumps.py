@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import os
+import random
 import tracemalloc
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import h5py
@@ -22,6 +24,7 @@ from caffe2py.proof.dumps.writing import take_sample, write_dump
 from caffe2py.proof.record import noise
 from tests.helpers.hdf5_layout import versions
 from tests.helpers.nets import SMALL, graph_of
+from tests.helpers.reference import found
 
 SUFFIXES = (".h5", ".npz")
 X = np.random.RandomState(3).uniform(-1, 1, (2, 3, 5)).astype(np.float32)
@@ -367,3 +370,21 @@ def test_a_dump_is_read_value_by_value(tmp_path: Path) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 20 * 2**20  # numpy's share: a value in float32 and float64, and their difference
+
+
+@pytest.mark.parametrize("path", found("hostile/damaged_dump_*/n.*"), ids=lambda path: path.suffix)
+def test_dumps_that_were_made_for_it(path: Path) -> None:
+    with pytest.raises(CaffeError, match=f"{path.name}: a damaged "):
+        caffe2py.compare(path, path)
+
+
+def test_bytes_that_were_changed(tmp_path: Path) -> None:
+    """A few hundred of many: nothing but a CaffeError, or a dump."""
+    data, draw = write(tmp_path / "good.npz", samples=7).read_bytes(), random.Random(12)
+    for _ in range(300):
+        changed = bytearray(data)
+        for _ in range(draw.randint(1, 4)):
+            changed[draw.randrange(len(data))] ^= 1 << draw.randrange(8)
+        (tmp_path / "bad.npz").write_bytes(changed[: draw.choice([None, None, draw.randrange(len(data))])])
+        with suppress(CaffeError):
+            caffe2py.compare(tmp_path / "bad.npz", tmp_path / "good.npz")
