@@ -70,6 +70,8 @@ def net_of(weights: Weights, dialect: str | None = None) -> NetText:
     from caffe2py.proto.dialects.binding import bound  # here, so that a prototxt can be read without numpy
 
     found = bound(weights, dialect)
+    for layer in found.layers if found is not None else ():
+        _decode_names(layer.message)
     net = net_from_message(weights.net(), weights.file) if found is None else upgrade_net(found)
     return replace(net, notes=(*dialect_notes(net), *net.notes))
 
