@@ -128,7 +128,8 @@ def check_want(caffe: Sequence[str], command: str, extra: str, folder: Path) -> 
     """A command that needs more than is there ends with status 1 and one message, which names the extra."""
     done = subprocess.run([*caffe, *command.split()], cwd=folder, env=clean(), capture_output=True, text=True)
     wish = f"pip install 'caffe2py[{extra}]'"
-    if done.returncode != 1 or not done.stderr.startswith("caffe2py: ") or wish not in done.stderr:
+    last = (done.stderr.strip().splitlines() or [""])[-1]  # behind log lines
+    if done.returncode != 1 or not last.startswith("caffe2py: ") or wish not in last:
         raise SystemExit(f"caffe2py {command}: want a message with {wish}, and it said: {done.stderr}")
 
 

@@ -72,7 +72,9 @@ def _runs(graph: Any, onnx: Path) -> Mapping[str, Run]:
     if find_spec("openvino"):
         import openvino
 
-        compiled = openvino.compile_model(str(onnx), "CPU", {"INFERENCE_NUM_THREADS": 1})
+        compiled = openvino.compile_model(
+            str(onnx), "CPU", {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
+        )
         runs["OpenVINO"] = lambda: compiled(picture)
     if find_spec("cv2"):
         import cv2
