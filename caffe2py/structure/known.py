@@ -103,7 +103,7 @@ class _Namer:
     def _other(self, block: Block) -> Known:
         """A block of no known shape is called what the names of all of its kind share."""
         titles = [self.parts.title(each) for each in block.instances]
-        shared = re.match(r"[A-Za-z]*", _start(titles))
+        shared = re.match(r"[^\W\d_]*", _start(titles))
         word = shared[0] if shared else ""
         name = f"{word[:1].upper()}{word[1:]}Block" if word and word.lower() != "block" else "Block"
         kernels = [self._kernel(node) for node in self._convolutions(block.body)]

@@ -252,6 +252,15 @@ def test_compiles_and_exports(use: Callable[[torch.nn.Module, torch.Tensor], tor
     torch.testing.assert_close(use(module, x)(x), module(x))
 
 
+def test_a_net_with_names_of_another_script_runs_as_a_script(tmp_path: Path) -> None:
+    text = 'name: "深度网"\n' + residuals("p", "i", "i").replace('"b', '"块')
+    caffe2py.convert(filled(graph_of(text)), tmp_path / "net.py")
+    source = (tmp_path / "net.py").read_text(encoding="utf-8")
+    assert "class ShenDuWang(nn.Module)" in source and "self.Kuai = nn.Sequential(" in source
+    done = subprocess.run([sys.executable, tmp_path / "net.py"], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("x3 (1, 8, 6, 6)\n", "")
+
+
 def test_weights_tell_the_layer_of_each_key(tmp_path: Path) -> None:
     graph, _ = repeating()
     caffe2py.convert(graph, tmp_path / "net.py")
