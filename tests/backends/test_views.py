@@ -61,3 +61,16 @@ def test_a_clip_of_samples_that_a_filter_left() -> None:
 
 def dims(shape: tuple[int, ...]) -> str:
     return " ".join(f"dim: {n}" for n in shape)
+
+
+def test_layers_that_lead_nowhere() -> None:
+    text = """
+    layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 3 dim: 2 } } }
+    layer { name: "a" type: "BNLL" bottom: "x" top: "a" }
+    layer { name: "s" type: "Silence" bottom: "a" }
+    """
+    for more, outputs in (("", 0), ('layer { name: "y" type: "TanH" bottom: "x" top: "y" }', 1)):
+        net = RandomNet(3, text + more, {"x": ((3, 2), "any")}, ())
+        found = differences(graph_of(net), net.arrays())
+        assert "readable" in found and max(found.values()) <= BAR
+        assert len(graph_of(net).outputs) == outputs

@@ -18,6 +18,7 @@ from caffe2py.backends.torch.writing.program import Program
 from caffe2py.backends.torch.writing.text import MODULE_NAMES, class_name, functions
 from caffe2py.errors import UnsupportedError, shown
 from caffe2py.graph import Graph, Value
+from caffe2py.passes.only_outputs import only_outputs
 from caffe2py.structure.find import find
 from caffe2py.structure.parts import Parts
 
@@ -27,7 +28,8 @@ STYLE = "readable"
 def write(graph: Graph, weights: str | None) -> Program:
     """The net in the readable style. Raises `Unfit` where only the flat one can say it."""
     parts = Parts.of(graph)
-    if shares_in_other_shapes(graph.nodes) or any(not p.reads and not p.node.layer.is_input for p in parts.parts):
+    loose = any(not p.reads and not p.node.layer.is_input for p in parts.parts)
+    if loose or shares_in_other_shapes(graph.nodes) or leads_nowhere(graph):
         raise Unfit
     name = class_name(graph.name)
     reserved = {*RESERVED, *functions(), "Module"}
@@ -51,6 +53,12 @@ def write(graph: Graph, weights: str | None) -> Program:
     source = framed(graph, STYLE, name, helpers, [*_spaced(blocks), *body], weights, bool(ties))
     steps, outputs = state.steps(graph, inputs, name)
     return Program(graph, STYLE, name, source, inputs, outputs, tuple(steps), state.bindings, bool(ties))
+
+
+def leads_nowhere(graph: Graph) -> bool:
+    """Has it layers that no output needs, as in front of a Silence? They run, and readable text leaves them out."""
+    layers = [node for node in graph.nodes if not node.layer.is_input]
+    return len(layers) != sum(not node.layer.is_input for node in only_outputs(graph, graph.results).nodes)
 
 
 def _depth(plan: Plan) -> int:
