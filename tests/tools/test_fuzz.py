@@ -30,7 +30,7 @@ with mock.patch("tools.fuzz.seeds.write_seeds", lambda folder: (folder / "broken
 
 def test_readers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing but `CaffeError`, within the limits of time and memory."""
-    assert main(["caffemodel", "--runs", "1500", "--found", str(tmp_path)]) == 0, capsys.readouterr().out
+    assert main(["all", "--runs", "1500", "--found", str(tmp_path)]) == 0, capsys.readouterr().out
 
 
 def test_an_error_of_a_reader_ends_the_run(tmp_path: Path) -> None:
