@@ -78,8 +78,13 @@ BAD = {
     "empty": ("\n \n", "labels: no labels in it"),
     "no label": ("a.JPEG 3\nb.JPEG\n", 'labels:2: "b.JPEG" is no label; want FILE NUMBER or FILE WNID'),
     "twice": ("a.JPEG 3\nb.JPEG 4\na.JPEG 5\n", 'labels:3: "a.JPEG" has label 5 here and 3 before; want one'),
-    "bad cell": ("image,label\na,3\nb,x\n", '"x" is no label; want a number or a wnid in column "label"'),
-    "empty cell": ("image,label\na,\n", '"" is no label'),
+    "bad cell": ("image,label\na,3\nb,x\n", 'labels:3: "x" is no label; want a number or a wnid in column "label"'),
+    "empty cell": ("image,label\na,\n", 'labels:2: "" is no label'),
+    "quote without an end": (
+        'image,"label\na 1\nb 2\n',
+        'labels:2: "" is no label; want a number or a wnid in column "label"',
+    ),
+    "header of one cell": ('"a,b"\na\n', 'labels:2: "" is no label; want a number or a wnid in the second column'),
 }
 
 

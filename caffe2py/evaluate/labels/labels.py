@@ -60,7 +60,7 @@ def read_labels(path: str | os.PathLike[str]) -> Labels:
     if all(line.isdigit() for _, line in lines):
         by_number = {f"ILSVRC2012_val_{i:08d}": int(line) for i, (_, line) in enumerate(lines, 1)}
         return Labels(by_number, name, positional=True, order="devkit", first=1)
-    pairs = _table(lines) if _is_header(lines[0][1]) else [(i, *_pair(line, Place(name, i))) for i, line in lines]
+    pairs = _table(lines, name) if _is_header(lines[0][1]) else [(i, *_pair(line, Place(name, i))) for i, line in lines]
     found: dict[str, Label] = {}
     for i, file, label in pairs:
         if found.setdefault(file, label) != label:
@@ -79,16 +79,27 @@ def _is_header(line: str) -> bool:
     return "," in line and LINE.match(line) is None
 
 
-def _table(lines: Sequence[tuple[int, str]]) -> list[tuple[int, str, Label]]:
-    header, *rows = csv.reader(line for _, line in lines)
+def _table(lines: Sequence[tuple[int, str]], file: str) -> list[tuple[int, str, Label]]:
+    """The rows of a CSV: a file's name first, its label in the column "wnid", else in the second one."""
+    header = _cells(lines[0], file)
     column = header.index("wnid") if "wnid" in header else 1
+    where = f'column "{header[column]}"' if len(header) > column else "the second column"
     found = []
-    for (i, _), row in zip(lines[1:], rows, strict=True):
+    for i, line in lines[1:]:
+        row = _cells((i, line), file)
         word = row[column].split()[0] if len(row) > column and row[column].split() else ""
         if not WNID.fullmatch(word) and not word.isdigit():
-            raise FileError(f'"{word}" is no label; want a number or a wnid in column "{header[column]}"', str(i))
+            raise FileError(f'"{word}" is no label; want a number or a wnid in {where}', Place(file, i))
         found.append((i, _file(row[0]), _label(word)))
     return found
+
+
+def _cells(numbered: tuple[int, str], file: str) -> list[str]:
+    i, line = numbered
+    try:
+        return next(csv.reader([line]))
+    except csv.Error as error:
+        raise FileError(f"is no line of a CSV: {error}", Place(file, i)) from None
 
 
 def _label(word: str) -> Label:
