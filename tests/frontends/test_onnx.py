@@ -94,6 +94,20 @@ def test_well_known_nets_come_back(path: Path, tmp_path: Path, whole: bool) -> N
     assert ours.keys() == theirs.keys() and max(relative(ours[k], theirs[k]) for k in theirs) <= 1e-5
 
 
+@each("path", found("zoo/fast_rcnn_*.prototxt"), "Fast R-CNN's prototxt", ids=lambda path: path.stem)
+def test_a_net_of_regions_comes_back(path: Path, tmp_path: Path, whole: bool) -> None:
+    """In the dialect that has the layer of regions: the same values."""
+    if not whole:
+        absent("--all, with which the large nets come back")
+    graph = caffe2py.fill_weights(caffe2py.load(path, dialect="faster_rcnn"), 3)
+    onnx.save(caffe2py.to_onnx(graph), tmp_path / "net.onnx")
+    again = load_onnx(tmp_path / "net.onnx", inputs=graph.inputs, target=target(dialect="faster_rcnn"))
+    assert "ROIPooling" in [n.type for n in again.nodes] and again.dialects == ("faster_rcnn",)
+    x = {"data": weights(*graph.inputs["data"]), "rois": np.array([[0, 20, 30, 180, 200]], np.float32)}
+    ours, theirs = caffe2py.run(again, x), caffe2py.run(graph, x)
+    assert ours.keys() == theirs.keys() and max(relative(ours[k], theirs[k]) for k in theirs) <= 1e-5
+
+
 @pytest.mark.parametrize("net", NETS)
 def test_the_release_comes_back(net: str, tmp_path: Path, whole: bool) -> None:
     """Prototxt to ONNX to prototxt, of the seven SENets: the same values, but for the order of what is added."""
@@ -240,6 +254,12 @@ def test_a_forks_schema_has_every_field(fork: str, case: str, lacks: str | None,
         return
     with pytest.raises(UnsupportedError, match=lacks):
         load_onnx(path, target=target(fork))
+
+
+@pytest.mark.parametrize("words", [{"name": "c3d"}, {"name": "deconvnet"}, {"dialect": "c3d"}], ids=str)
+def test_a_target_of_2014_is_refused(words: dict[str, str]) -> None:
+    with pytest.raises(CaffeError, match="the format of 2014 only"):
+        target(**words)
 
 
 def test_targets_have_what_they_have() -> None:

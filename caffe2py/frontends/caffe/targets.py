@@ -71,6 +71,8 @@ def target(name: str | None = None, dialect: str | None = None) -> Target:
     if dialect is not None:
         forks.dialect(dialect)
     found = name or dialect or OWN
+    if found in OF_2014:
+        raise CaffeError(f'the target "{found}" reads the format of 2014 only ("layers" of V1), which is not written')
     if found not in targets():
         raise CaffeError(f'there is no target "{found}"; want one of {", ".join(targets())}')
     if dialect not in (None, OWN) and found != dialect:
