@@ -43,6 +43,11 @@ def shown(text: str, most: int = LONGEST) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
+def first_line(error: BaseException) -> str:
+    """What an error of a library says first; its kind, where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 class CaffeError(Exception):
     """Base of everything that caffe2py raises about a user's files, nets or values.
 

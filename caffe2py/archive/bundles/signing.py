@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from caffe2py.errors import CaffeError, FileError
+from caffe2py.errors import CaffeError, FileError, first_line
 from caffe2py.proto.disk.files import written_whole
 
 SUFFIX = ".sig"
@@ -32,7 +32,9 @@ def sign(bundle: Path_, key: Path_) -> Path:
         try:
             signing.Config().use_elliptic_key_signer(private_key=Path(key)).sign(Path(bundle), temporary)
         except Exception as error:  # the library and those below it have kinds of their own
-            raise CaffeError(f"cannot sign with {os.fspath(key)}: {_first(error)}", os.fspath(bundle)) from None
+            raise CaffeError(
+                f"cannot sign with {os.fspath(key)}: {first_line(error)[:160]}", os.fspath(bundle)
+            ) from None
     return target
 
 
@@ -45,7 +47,7 @@ def verify_signature(bundle: Path_, key: Path_, signature: Path_ | None = None) 
     try:
         verifying.Config().use_elliptic_key_verifier(public_key=Path(key)).verify(Path(bundle), found)
     except Exception as error:  # as above
-        raise CaffeError(f"is not what {found.name} signs: {_first(error)}", os.fspath(bundle)) from None
+        raise CaffeError(f"is not what {found.name} signs: {first_line(error)[:160]}", os.fspath(bundle)) from None
     return found
 
 
@@ -62,7 +64,3 @@ def import_model_signing() -> Any:
 def _need(path: Path_) -> None:
     if not Path(path).is_file():
         raise FileError("no such file", os.fspath(path))
-
-
-def _first(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from caffe2py.errors import CheckError
+from caffe2py.errors import CheckError, first_line
 from caffe2py.graph import Graph
 from caffe2py.graph.free_sizes import with_inputs
 from caffe2py.layers.base import Shape
@@ -73,19 +73,19 @@ def _checked(path: Path, graph: Graph, float16: bool) -> OnnxCheck:
     try:
         onnx.checker.check_model(openable(path), full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        raise CheckError(f"onnx.checker finds a fault: {str(error).strip().splitlines()[0]}", str(path)) from None
+        raise CheckError(f"onnx.checker finds a fault: {first_line(error)}", str(path)) from None
     try:
         import onnxruntime
     except ImportError:
         return OnnxCheck(None)
-    with _refusals(path):
+    with refusals(path):
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # errors come as exceptions; warnings are about its own choices
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL  # for one run, a waste
         options.intra_op_num_threads = 1
         session = onnxruntime.InferenceSession(openable(path), options, providers=["CPUExecutionProvider"])
     inputs, ours = _our_run(with_inputs(graph, _shapes(session, graph)))
-    with _refusals(path):
+    with refusals(path):
         names = [i.name for i in session.get_inputs()]
         theirs = session.run(None, dict(zip(names, inputs.values(), strict=True)))
     found = [(relative_difference(top, ours[blob]), blob) for blob, top in zip(graph.outputs, theirs, strict=True)]
@@ -97,11 +97,12 @@ def _checked(path: Path, graph: Graph, float16: bool) -> OnnxCheck:
 
 
 @contextmanager
-def _refusals(path: Path) -> Iterator[None]:
+def refusals(path: Path) -> Iterator[None]:
+    """Around what onnxruntime loads and runs: whatever it raises becomes a `CheckError` of that file."""
     try:
         yield
     except Exception as error:  # onnxruntime's own kinds, none of which is public
-        raise CheckError(f"onnxruntime refuses it: {str(error).strip().splitlines()[0]}", str(path)) from None
+        raise CheckError(f"onnxruntime refuses it: {first_line(error)}", str(path)) from None
 
 
 def _shapes(session: Any, graph: Graph) -> dict[str, Shape]:

@@ -11,7 +11,7 @@ import onnx
 
 from caffe2py.backends.onnx.builder import Tensor
 from caffe2py.backends.onnx.model import OnnxProgram, proto_head
-from caffe2py.errors import CaffeError, NetError, UnsupportedError
+from caffe2py.errors import CaffeError, NetError, UnsupportedError, first_line
 
 INSIDE = 1024  # tensors of up to so many bytes stand in the model, where onnxruntime reads shapes and axes
 
@@ -68,11 +68,6 @@ class Session:
         except Exception as error:
             raise NetError(f'onnxruntime cannot run net "{self._net}" on these inputs: {first_line(error)}') from None
         return made
-
-
-def first_line(error: Exception) -> str:
-    """What an error of onnxruntime says first."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _model(made: OnnxProgram, large: Sequence[Tensor]) -> bytes:

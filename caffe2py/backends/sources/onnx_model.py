@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from caffe2py.backends.onnx.check import BAR, HALF_BAR, OnnxCheck, check_made, openable, relative_difference
+from caffe2py.backends.onnx.check import BAR, HALF_BAR, OnnxCheck, check_made, openable, refusals, relative_difference
 from caffe2py.errors import CheckError
 from caffe2py.graph import Graph
 
@@ -36,12 +36,10 @@ def _checked(graph: Graph, source: Path) -> OnnxCheck:
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    try:
+    with refusals(source):
         session = onnxruntime.InferenceSession(openable(source), options, providers=["CPUExecutionProvider"])
         feed = _feed(session.get_inputs(), graph)
         theirs = session.run(None, feed)
-    except Exception as error:  # onnxruntime's own kinds, none of which is public
-        raise CheckError(f"onnxruntime refuses it: {str(error).strip().splitlines()[0]}", str(source)) from None
     given = {name: x.astype(np.float32) for name, x in feed.items()}
     ours = run(graph, given)
     names = [o.name for o in session.get_outputs()]

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
-from caffe2py.errors import CaffeError
+from caffe2py.errors import CaffeError, first_line
 
 CPU = torch.device("cpu")
 
@@ -18,7 +18,7 @@ def find_device(name: str) -> torch.device:
         found = torch.device(name)
         torch.empty(0, device=found)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise CaffeError(f'no device "{name}": {str(error).splitlines()[0]}') from None
+        raise CaffeError(f'no device "{name}": {first_line(error)}') from None
     return found
 
 

@@ -19,7 +19,7 @@ from caffe2py import arguments
 from caffe2py.backends.torch.device import CPU, find_device, full_float32
 from caffe2py.backends.torch.source import DEFAULT, program
 from caffe2py.backends.torch.writing.program import Program, Step
-from caffe2py.errors import NetError, shown
+from caffe2py.errors import NetError, first_line, shown
 from caffe2py.graph import Graph, Node, Value
 from caffe2py.graph.memory import at_the_end
 from caffe2py.layers.base import text
@@ -77,7 +77,7 @@ def told(node: Node) -> Iterator[None]:
     except NotImplementedError:
         raise
     except (IndexError, RuntimeError, ValueError) as error:
-        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        said = first_line(error)
         labels = " (a label or an index among its bottoms)" if "out of" in said and "index" in said else ""
         raise node.error(NetError, f"cannot run on this input: {said}{labels}") from error
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from caffe2py.errors import CaffeError, FileError
+from caffe2py.errors import CaffeError, FileError, first_line
 from caffe2py.proto.disk.looks import looks_like
 
 
@@ -143,7 +143,7 @@ def _decoded(data: bytes, name: str, flags: int) -> np.ndarray:
     try:
         image: np.ndarray | None = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
     except cv2.error as error:
-        raise FileError(f"OpenCV cannot decode it: {str(error).strip().splitlines()[0]}", name) from None
+        raise FileError(f"OpenCV cannot decode it: {first_line(error)}", name) from None
     if image is None:
         raise FileError(_why_not(data), name)
     return image

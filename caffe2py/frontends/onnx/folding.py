@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
+from caffe2py.errors import first_line
 from caffe2py.frontends.caffe.draft import Blob, Unsayable
 from caffe2py.frontends.onnx.node import Value, attributes_of
 from caffe2py.layers.base import Shape
@@ -69,7 +70,7 @@ def evaluated(node: NodeProto, arrays: Sequence[np.ndarray | None], opset: int) 
     try:
         made = ReferenceEvaluator(model).run(None, given)
     except Exception as error:  # the reference raises kinds of every sort
-        raise Unsayable(f"is not computed ({str(error).strip().splitlines()[0] if str(error) else error!r})") from None
+        raise Unsayable(f"is not computed ({first_line(error)})") from None
     found = iter(np.asarray(m) for m in made)
     return [next(found) if name else np.empty(0) for name in node.output]
 
@@ -85,7 +86,7 @@ def checked(node: NodeProto, opset: int) -> None:
     try:
         onnx.checker.check_node(node, context)
     except onnx.checker.ValidationError as error:
-        raise Unsayable(f"is not as ONNX has it: {str(error).strip().splitlines()[0]}") from None
+        raise Unsayable(f"is not as ONNX has it: {first_line(error)}") from None
 
 
 def inferred(

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from caffe2py.backends.onnx.session import first_line
-from caffe2py.errors import FileError
+from caffe2py.errors import FileError, first_line
 
 PORTION = 64  # values that one run is asked for
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from caffe2py.backends.onnx.session import first_line, library, providers
+from caffe2py.backends.onnx.session import library, providers
 from caffe2py.backends.torch.device import CPU
-from caffe2py.errors import FileError
+from caffe2py.errors import FileError, first_line
 from caffe2py.graph import Graph, Node, Value
 from caffe2py.layers.base import count
 from caffe2py.proof.models.model import Arrays, Feed, TorchModel
