@@ -269,7 +269,8 @@ class _Questions:
     def activations(self) -> str:
         """The activations computed again, each within the bound that the report has for it."""
         self.need_net()
-        from caffe2py.archive.contents.contents import one_thread, trimmed
+        from caffe2py.archive.contents.contents import trimmed
+        from caffe2py.backends.torch.device import one_thread
         from caffe2py.proof.verify import verify
 
         stored = self.bundle.read_json("data/verify/report.json")

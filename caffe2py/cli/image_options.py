@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from functools import wraps
 from typing import Any, TypeVar
 
 import click
 
-from caffe2py.cli.common import device_option
+from caffe2py.cli.common import device_option, fail, lines_of, note, print_json, say
 from caffe2py.cli.files import Input, Output
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -162,6 +163,20 @@ def _mean(text: str | None) -> tuple[float, ...] | str | None:
         return tuple(float(word) for word in text.split(","))
     except ValueError:
         return text
+
+
+def print_images(
+    found: Sequence[Any], notes: Sequence[str], as_json: bool, lines: Callable[[Any], Iterable[str]]
+) -> None:
+    """What was made of each image, by `lines` or as JSON; the exit status is 1 where one could not be read."""
+    for line in notes:
+        note(line)
+    if as_json:
+        print_json({"images": [asdict(image) for image in found], "notes": notes})
+    else:
+        say(*(line for image in found for line in (lines_of(image.error) if image.error else lines(image))))
+    if any(image.error for image in found):
+        fail(1)
 
 
 def first_process() -> bool:

@@ -7,7 +7,6 @@ import json
 import mmap
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import resources
@@ -15,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from caffe2py.archive.contents.facts import Facts, config
 from caffe2py.backends.files import onnx_file
 from caffe2py.backends.files.safetensors_file import write_tensors
 from caffe2py.backends.provenance import provenance
+from caffe2py.backends.torch.device import one_thread
 from caffe2py.backends.torch.source import program
 from caffe2py.backends.torch.state import state_dict
 from caffe2py.errors import FileError, NetError, UnsupportedError
@@ -150,17 +149,6 @@ def write_json(path: Path, content: Any) -> None:
     """JSON with two spaces; names that were no UTF-8 as escapes."""
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     path.write_bytes(text.encode("utf-8", "backslashreplace"))
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Torch in one thread: sums are added in one order, whatever the machine's number of cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def maps_of(graph: Graph) -> list[mmap.mmap]:

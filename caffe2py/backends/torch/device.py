@@ -36,7 +36,7 @@ def full_float32() -> Iterator[None]:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """torch computes on one thread: where the processor's time counts, which threads burn that wait for each other."""
+    """torch computes on one thread: sums are added in one order, and none burn time that wait for each other."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

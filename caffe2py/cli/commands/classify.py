@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 import click
 
-from caffe2py.cli.common import NetFiles, fail, json_option, lines_of, net_files, note, print_json, say, working
+from caffe2py.cli.common import NetFiles, json_option, net_files, working
 from caffe2py.cli.files import Command, Input
-from caffe2py.cli.image_options import BATCHES, CLASSES, ENGINE, PREPROCESSING, options
+from caffe2py.cli.image_options import BATCHES, CLASSES, ENGINE, PREPROCESSING, options, print_images
 
 
 @click.command(cls=Command, short_help="Name what a net sees in images")
@@ -30,18 +29,9 @@ def command(net: NetFiles, as_json: bool, images: tuple[str, ...], **settings: A
 
     with working(f"running {net.prototxt}"):
         found, notes = classify(net.load(), images, **settings)
-    for line in notes:
-        note(line)
-    if as_json:
-        print_json({"images": [asdict(image) for image in found], "notes": notes})
-    else:
-        say(*(line for image in found for line in _lines(image)))
-    if any(image.error for image in found):
-        fail(1)
+    print_images(found, notes, as_json, _lines)
 
 
 def _lines(image: Any) -> list[str]:
-    if image.error:
-        return lines_of(image.error)
     lines = [f"  {g.probability:8.4%}  {g.number:4}  {g.wnid or ''} {g.name or ''}".rstrip() for g in image.guesses]
     return [image.image, *lines]

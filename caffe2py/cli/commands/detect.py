@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import Any
 
 import click
 
-from caffe2py.cli.common import NetFiles, fail, json_option, lines_of, net_files, note, print_json, say, working
+from caffe2py.cli.common import NetFiles, json_option, net_files, working
 from caffe2py.cli.files import Command, Input, Output
-from caffe2py.cli.image_options import ENGINE, PREPROCESSING, options
+from caffe2py.cli.image_options import ENGINE, PREPROCESSING, options, print_images
 
 
 @click.command(cls=Command, short_help="Find things in images, and draw them")
@@ -43,20 +42,10 @@ def command(net: NetFiles, as_json: bool, images: tuple[str, ...], **settings: A
 
     with working(f"running {net.prototxt}"):
         found, notes = detect(net.load(deploy=True), images, **settings)
-    for line in notes:
-        note(line)
-    if as_json:
-        print_json({"images": [asdict(image) for image in found], "notes": notes})
-    else:
-        say(*(line for image in found for line in _lines(image)))
-    if any(image.error for image in found):
-        fail(1)
+    print_images(found, notes, as_json, _lines)
 
 
 def _lines(image: Any) -> Iterator[str]:
-    if image.error:
-        yield from lines_of(image.error)
-        return
     yield f"{image.image}: {len(image.things) or 'nothing'} found"
     if image.things:
         yield f"  {'score':>8}  {'left':>6} {'top':>6} {'right':>6} {'bottom':>6}  label"
