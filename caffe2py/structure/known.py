@@ -10,6 +10,7 @@ from string import ascii_uppercase
 
 from caffe2py.graph import Node
 from caffe2py.structure.find import Block, Structure, is_gate, is_sum
+from caffe2py.structure.names import start
 from caffe2py.structure.tree import Body, Item, Region, Row, Use, leaves
 
 GATED = "SqueezeExcitation"
@@ -103,7 +104,7 @@ class _Namer:
     def _other(self, block: Block) -> Known:
         """A block of no known shape is called what the names of all of its kind share."""
         titles = [self.parts.title(each) for each in block.instances]
-        shared = re.match(r"[^\W\d_]*", _start(titles))
+        shared = re.match(r"[^\W\d_]*", start(titles))
         word = shared[0] if shared else ""
         name = f"{word[:1].upper()}{word[1:]}Block" if word and word.lower() != "block" else "Block"
         kernels = [self._kernel(node) for node in self._convolutions(block.body)]
@@ -157,11 +158,3 @@ def _listed(words: Sequence[str]) -> str:
 def _count(n: int) -> str:
     words = "No One Two Three Four Five Six Seven Eight Nine Ten".split()
     return words[n] if n < len(words) else str(n)
-
-
-def _start(texts: Sequence[str]) -> str:
-    """The letters that all begin with."""
-    shared = 0
-    while texts and all(len(t) > shared and t[shared] == texts[0][shared] for t in texts):
-        shared += 1
-    return texts[0][:shared] if texts else ""

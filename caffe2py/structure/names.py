@@ -9,10 +9,15 @@ from itertools import takewhile
 GENERIC = frozenset("conv bn scale relu fc pool norm".split())  # what says no more than the type
 
 
+def start(texts: Sequence[str]) -> str:
+    """The letters that all begin with."""
+    alike = takewhile(lambda letters: len(set(letters)) == 1, zip(*texts, strict=False))
+    return "".join(letters[0] for letters in alike)
+
+
 def shared_name(names: Sequence[str]) -> str:
     """What the names begin with, up to a sign between words: `conv2_1/a` and `conv2_1/b` share `conv2_1`."""
-    alike = takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False))
-    shared = "".join(letters[0] for letters in alike)
+    shared = start(names)
     if shared[-1:].isalnum() and any(name[len(shared) :][:1].isalnum() for name in names):
         shared = re.sub(r"[^\W_]+$", "", shared)
     return re.sub(r"[\W_]+$", "", shared)

@@ -65,7 +65,8 @@ class Planner:
                 plan.pieces.append(Piece(at, use=used, values=values, slots=slots))
             elif item in self.ops:
                 k = place[item]
-                instances = [None if each[k] is None else self.ops[each[k]] for each in plan.block.instances]  # type: ignore[index]
+                items = [each[k] for each in plan.block.instances]
+                instances = [None if i is None else self.ops[i] for i in items]
                 columns = [
                     [None if op is None else numbers(op.texts[t])[n].value for op in instances]
                     for t, text in enumerate(self.ops[item].texts)

@@ -53,10 +53,8 @@ def _common(rests: Sequence[list[str]]) -> list[str]:
         if len(set(words)) == 1:
             found.append(words[0])
         else:
-            start = re.match(r"[a-z]*", words[0])
-            common = start[0] if start else ""
-            if common in GENERIC and all(re.match(r"[a-z]*", word)[0] == common for word in words):  # type: ignore[index]
-                found.append(common)
+            kinds = {re.sub(r"[^a-z].*", "", word) for word in words}
+            found += kinds if len(kinds) == 1 and kinds <= GENERIC else ()
     return found
 
 
