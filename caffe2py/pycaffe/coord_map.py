@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from caffe2py.graph.coordinates import PASS_THROUGH as PASS_THROUGH_LAYERS
 from caffe2py.graph.coordinates import (
+    PASS_THROUGH,
     UNTOUCHED,
     AxisMismatchException,
     Map,
@@ -35,6 +35,9 @@ __all__ = [
     "crop_params",
     "inverse",
 ]
+
+
+PASS_THROUGH_LAYERS = sorted(PASS_THROUGH)  # a list, to which scripts add types of their own
 
 
 class UndefinedMapException(Exception):
@@ -64,7 +67,8 @@ def coord_map(fn: Function) -> Map:
     if fn.type_name in ("Convolution", "Pooling", "Im2col"):
         return window_map(*conv_params(fn))
     if fn.type_name == "Deconvolution":
-        return inverse(window_map(*conv_params(fn)))
+        axis, stride, extent, pad = conv_params(fn)
+        return axis, stride, (extent - 1) / 2 - pad  # in floats, the inverse of a window's map would not be whole
     if fn.type_name in PASS_THROUGH_LAYERS:
         return UNTOUCHED
     if fn.type_name == "Crop":

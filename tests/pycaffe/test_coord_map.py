@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import caffe2py.pycaffe as caffe
+import caffe2py.pycaffe.coord_map as coordinates
 from caffe2py.pycaffe import layers as L
 from caffe2py.pycaffe.coord_map import AxisMismatchException, UndefinedMapException, coord_map, coord_map_from_to, crop
 
@@ -51,6 +52,20 @@ def test_sides_of_their_own() -> None:
     np.testing.assert_array_equal(scale, [1])
     np.testing.assert_array_equal(shift, [-1, 0])
     np.testing.assert_array_equal(crop(n.data, n.conv).fn.params["crop_param"]["offset"], [1, 0])
+
+
+def test_offsets_of_uneven_strides_are_whole() -> None:
+    """1 / 5 is no binary number: the map of a Deconvolution is said forward, not as the inverse of a window's."""
+    n = caffe.NetSpec()
+    n.data = L.Input(shape={"dim": [2, 3, 100, 100]})
+    n.conv = L.Convolution(n.data, num_output=3, kernel_size=1, stride=5)
+    n.deconv = L.Deconvolution(n.conv, convolution_param={"num_output": 3, "kernel_size": 9, "stride": 5, "pad": 1})
+    assert crop(n.deconv, n.data).fn.params["crop_param"]["offset"] == [3]
+
+
+def test_types_of_scripts_pass_coordinates_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(coordinates, "PASS_THROUGH_LAYERS", [*coordinates.PASS_THROUGH_LAYERS, "Mine"])
+    assert coord_map(L.Mine(L.Input()).fn)[0] is None
 
 
 def test_crop_and_crop_of_a_crop() -> None:

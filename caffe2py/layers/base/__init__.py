@@ -5,7 +5,7 @@ its torch and ONNX methods are handed), `registry` (every type by its name).
 """
 
 from caffe2py.layers.base.affine import affine, affine_nodes
-from caffe2py.layers.base.cleared import CLEARED, bias_alone, bias_alone_nodes
+from caffe2py.layers.base.cleared import CLEARED, bias_alone, bias_alone_nodes, spread_over
 from caffe2py.layers.base.fused import onnx_rectified, rectified
 from caffe2py.layers.base.layer import Count, Filler, Layer
 from caffe2py.layers.base.params import Params, optional, param, read_fields, schema_default, top_count, unsaid
@@ -63,6 +63,7 @@ __all__ = [
     "rectified",
     "same",
     "schema_default",
+    "spread_over",
     "text",
     "top_count",
     "unsaid",

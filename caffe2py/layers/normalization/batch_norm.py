@@ -21,6 +21,7 @@ from caffe2py.layers.base import (
     param,
     read_fields,
     rectified,
+    spread_over,
 )
 from caffe2py.layers.normalization.affine_batch_norm import CAFFE, AffineBatchNorm, Normalizing, statistic
 
@@ -58,14 +59,20 @@ class BatchNorm(Normalizing):
         return em.call("batch_norm", x, *sums, self.batch(em), moving=self.moving, eps=self.eps)
 
     def onnx(self, g: Builder, x: Handle) -> Handle:
-        if stored := self.affine(g.phase):
+        if stored := BatchNorm.affine(self, g.phase):
             return stored.onnx(g, x)
         if self.uses_stored(g.phase):
-            return self.onnx_plain(g, x)
-        if g.training:
+            top = self.onnx_plain(g, x)
+        elif g.training:
             raise Misfit("updates its statistics in phase TRAIN; want phase TEST")
-        centred, variance = onnx_moments(g, x)
-        return g.op("Div", centred, g.op("Sqrt", g.op("Add", variance, self.eps)))
+        else:
+            centred, variance = onnx_moments(g, x)
+            top = g.op("Div", centred, g.op("Sqrt", g.op("Add", variance, self.eps)))
+        for operator, name in (("Mul", "weight"), ("Add", "bias")):
+            if name in self.order:
+                across = (x.shape[1], *[1] * (len(x.shape) - 2))
+                top = g.op(operator, top, g.weight(self.order.index(name), across))
+        return top
 
     def onnx_plain(self, g: Builder, x: Handle, centre: bool = True, scale: bool = True) -> Handle:
         """By a number for each channel, without ONNX's operator."""
@@ -183,15 +190,14 @@ class WeightedBatchNorm(BatchNorm):
         return None if self.relu else super().affine(phase)
 
     def torch(self, em: Emitter, x: Term) -> str:
-        learned = [f"{em.parameter(i)}[:, None, None]" for i in range(3, len(self.order))]
+        learned = [f"{em.parameter(i)}{spread_over(len(x.shape) - 2)}" for i in range(3, len(self.order))]
         top = super().torch(em, x)
         for operator, blob in zip("*+", learned, strict=False):
             top = f"{top} {operator} {blob}"
         return rectified(top, self.relu)
 
     def onnx(self, g: Builder, x: Handle) -> Handle:
-        top = AffineBatchNorm(self.order, self.eps).onnx(g, x)
-        return onnx_rectified(g, top, self.relu)
+        return onnx_rectified(g, super().onnx(g, x), self.relu)
 
 
 @layer("BatchNorm")

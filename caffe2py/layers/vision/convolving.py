@@ -86,14 +86,13 @@ class Convolving(Windowed):
         return (self.changed(cleared=(*self.cleared, *bottoms)), CLEARED) if alone else None
 
     def torch(self, em: Emitter, *bottoms: Term) -> Sequence[str]:
-        read = [x for i, x in enumerate(bottoms) if i not in self.cleared]
-        call = self.call(em, bottoms[0]) if read else str
+        call = self.call(em, bottoms[0]) if len(self.cleared) < len(bottoms) else str
         bias = 1 if self.bias_term else None
         tops = (
-            self.applied(em, call, x)
-            if x in read
-            else bias_alone(em, x, bias, len(x.shape) - 1 - axis(self.axis, x.shape))
-            for x in bottoms
+            bias_alone(em, x, bias, len(x.shape) - 1 - axis(self.axis, x.shape))
+            if i in self.cleared
+            else self.applied(em, call, x)
+            for i, x in enumerate(bottoms)
         )
         return [rectified(top, self.relu, self.negative_slope) for top in tops]
 

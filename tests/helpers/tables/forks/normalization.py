@@ -26,7 +26,12 @@ def batch_norms() -> list[Formula]:
     plain = normalized(x, mean / 2, variance / 2, 0.001)
     made = by_channel(weight, x) * plain + by_channel(bias, x)
     eps = "eps: 0.001"
+    here = normalized(x, x.mean((0, 2, 3)), x.var((0, 2, 3)), 0.001)  # by the batch's own statistics
+    batch = by_channel(weight, x) * here + by_channel(bias, x)
     cases = [
+        ("scale_bias: true use_global_stats: false", [mean, variance, two, weight, bias], batch),
+        ("use_weight_bias: true use_global_stats: false", [*own, weight, bias], batch),
+        ("relu: true use_global_stats: false", [*own, weight, bias], np.maximum(batch, 0)),
         ("scale_bias: true", [mean, variance, two, weight, bias], scaled),  # the third is not read
         ("scale_filler { value: 1 } bias_filler { value: 0 }", [mean, variance, one, weight, bias], scaled),
         ("", [mean, variance, two, weight, bias], scaled),  # the blobs alone show whose it is
@@ -44,6 +49,11 @@ def batch_norms() -> list[Formula]:
     found = [
         Formula("BatchNorm", f"batch_norm_param {{ {words} {eps} }}", [x], [y], blobs) for words, blobs, y in cases
     ]
+    for given in (some(4, C), some(2, C, 2, 3, 2)):
+        y = np.maximum(normalized(given, mean / 2, variance / 2, 0.001, weight, bias), 0)
+        found.append(
+            Formula("BatchNorm", f"batch_norm_param {{ relu: true {eps} }}", [given], [y], [*own, weight, bias])
+        )
     less = (variance * 1e-5).astype(np.float32).astype(np.float64)
     small = normalized(x, mean, less, 1e-5, weight, bias)
     blobs = [mean, less, two, weight, bias]
