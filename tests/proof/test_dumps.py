@@ -296,6 +296,13 @@ def no_shape(folder: Path) -> Path:
     return edited(folder, change, samples=7)
 
 
+def said_of_a_sample(key: str, value: object) -> Callable[[Path], Path]:
+    def change(file: h5py.File) -> None:
+        file["layer/0000/top0"].attrs[key] = value
+
+    return lambda folder: edited(folder, change, samples=7)
+
+
 def tops_missing(folder: Path) -> Path:
     def change(file: h5py.File) -> None:
         del file["layer/0000/top0"]
@@ -323,6 +330,8 @@ LIES: dict[str, tuple[Callable[[Path], Path], str]] = {
     "a link out of the file": (linked, "is a link to another place: refused"),
     "an index outside": (index_outside, "has an index outside its shape"),
     "a sample without a shape": (no_shape, "a damaged sample"),
+    "a mean that is a text": (said_of_a_sample("mean", "abc"), "a damaged sample"),
+    "a mean of two numbers": (said_of_a_sample("mean", [1.0, 2.0]), "a damaged sample"),
     "tops that do not count up": (tops_missing, "holds top1; want top0"),
     "names that are no list": (bad_names, "are no JSON list of names"),
 }

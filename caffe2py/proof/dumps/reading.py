@@ -164,13 +164,13 @@ def _reader(stored: Any, place: str) -> Stored:
 def _sample(group: Any, place: str) -> Sample:
     with damage_told(place, f'sample "{group.name}"'):
         shape = tuple(int(d) for d in np.ravel(group.attrs["shape"]))
-        said = {key: group.attrs[key] for key in STATISTICS}
+        said = {key: float(group.attrs[key]) for key in STATISTICS}
         index, value = read_array(group["index"]), read_array(group["value"])
     return _sample_of(shape, said, index, value, group.name, place)
 
 
 def _sample_of(
-    shape: Shape, said: Mapping[str, Any], index: np.ndarray, value: np.ndarray, name: str, place: str
+    shape: Shape, said: Mapping[str, float], index: np.ndarray, value: np.ndarray, name: str, place: str
 ) -> Sample:
     """A sample, once it is known that it can be one."""
     if len(index.ravel()) != len(value.ravel()):
@@ -178,8 +178,7 @@ def _sample_of(
     in_range = min(shape, default=0) >= 0 and (not index.size or 0 <= index.min() <= index.max() < count(shape))
     if index.dtype.kind not in "iu" or not in_range:
         raise FileError(f'"{name}" has an index outside its shape {shape}', place)
-    statistics = {key: float(said[key]) for key in STATISTICS}
-    return Sample(shape, index.ravel().astype(np.int64), value.ravel(), **statistics)
+    return Sample(shape, index.ravel().astype(np.int64), value.ravel(), **said)
 
 
 def _all_of(sampled: Stored, output: Any) -> Stored:
