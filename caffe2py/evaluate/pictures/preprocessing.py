@@ -90,7 +90,7 @@ class Preprocessing:
         way = RESIZES[self.resize]
         size = (height, width)
         if self.resize != "none":
-            size = _resized(size, self, way, int if way.library == "PIL" else round)
+            size = _resized(size, self, way)
         top, left = _corner(size, self.crop, way)
         down, right = height / size[0], width / size[1]
         return left * right, top * down, (left + self.crop[1]) * right, (top + self.crop[0]) * down
@@ -154,7 +154,7 @@ def _opencv_pixels(data: bytes, name: str, how: Preprocessing, way: Resize) -> n
     cv2 = import_opencv()
     image = _decoded(data, name, cv2.IMREAD_GRAYSCALE if how.channels == "grey" else cv2.IMREAD_COLOR)
     if how.resize != "none":
-        height, width = _resized(image.shape[:2], how, way, round)
+        height, width = _resized(image.shape[:2], how, way)
         if (height, width) != image.shape[:2]:
             image = cv2.resize(image, (width, height), interpolation=getattr(cv2, way.filter))
     if how.channels == "rgb":
@@ -173,18 +173,19 @@ def _pil_pixels(data: bytes, name: str, how: Preprocessing, way: Resize) -> np.n
         raise FileError(_why_not(data), name) from None
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise FileError(f"Pillow cannot decode it: {error}", name) from None
-    height, width = _resized((picture.height, picture.width), how, way, int)
+    height, width = _resized((picture.height, picture.width), how, way)
     image = np.asarray(picture.resize((width, height), Image.Resampling[way.filter]))
     if how.channels == "grey":
         return image[:, :, None]
     return image if how.channels == "rgb" else image[:, :, ::-1]
 
 
-def _resized(shape: tuple[int, int], how: Preprocessing, way: Resize, whole: Any) -> tuple[int, int]:
-    """Height and width after resizing. The longer side is rounded as OpenCV does (torchvision cuts it off: `int`)."""
+def _resized(shape: tuple[int, int], how: Preprocessing, way: Resize) -> tuple[int, int]:
+    """Height and width after resizing. The longer side is rounded; for Pillow it is cut off, as torchvision does."""
     if not way.keeps_aspect:
         return how.size
     height, width = shape
+    whole = int if way.library == "PIL" else round
     short = how.size[0]
     if height <= width:
         return short, whole(width * short / height)
