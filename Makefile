@@ -37,7 +37,7 @@ dist: $(INSTALLED)  ## Build a release in dist/, check it, and try the wheel out
 	$(PY) -m tools.dist $(ARGS)
 
 clean:  ## Remove what the other targets made
-	rm -rf .venv build dist site demo fuzz .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist site docs/pictures demo fuzz .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -83,26 +83,26 @@ def check_contents(wheel: Path, sdist: Path) -> None:
         held = set(archive.namelist())
     package = ROOT / "caffe2py"
     wanted = {p.relative_to(ROOT).as_posix() for p in package.rglob("*.py")} | {f"caffe2py/{name}" for name in DATA}
-    missing(wheel, wanted - held)
-    strangers(
-        wheel, (name for name in held if not name.startswith(("caffe2py/", f"caffe2py-{__version__}.dist-info/")))
+    stop_at(wheel, "lacks", wanted - held)
+    stop_at(
+        wheel,
+        "holds",
+        (name for name in held if not name.startswith(("caffe2py/", f"caffe2py-{__version__}.dist-info/"))),
     )
     with tarfile.open(sdist) as tar:
         names = {name.partition("/")[2] for name in tar.getnames()}
-    missing(sdist, (wanted - {f"caffe2py/{n}" for n in DATA if n.startswith("data/")} | set(SOURCES)) - names)
-    strangers(sdist, (name for name in names if "__pycache__" in name or name.startswith((".git/", ".venv", "dist/"))))
+    stop_at(sdist, "lacks", (wanted - {f"caffe2py/{n}" for n in DATA if n.startswith("data/")} | set(SOURCES)) - names)
+    stop_at(
+        sdist,
+        "holds",
+        (name for name in names if "__pycache__" in name or name.startswith((".git/", ".venv", "dist/"))),
+    )
 
 
-def missing(file: Path, names: Iterable[str]) -> None:
-    """Stop where something is not in a file."""
+def stop_at(file: Path, fault: str, names: Iterable[str]) -> None:
+    """Stop where there are names that a file lacks, or holds and should not."""
     if found := sorted(names):
-        raise SystemExit(f"{file.name} lacks {', '.join(found[:5])}{' ...' if len(found) > 5 else ''}")
-
-
-def strangers(file: Path, names: Iterable[str]) -> None:
-    """Stop where something is in a file that should not be."""
-    if found := sorted(names):
-        raise SystemExit(f"{file.name} holds {', '.join(found[:5])}{' ...' if len(found) > 5 else ''}")
+        raise SystemExit(f"{file.name} {fault} {', '.join(found[:5])}{' ...' if len(found) > 5 else ''}")
 
 
 def try_out(wheel: Path, folder: Path, words: Sequence[str]) -> None:

@@ -133,12 +133,16 @@ def describe(caffe, prototxt):
     return message
 
 
+def layers_said(message):
+    """The layers of a message, in the format of today or of 2014; none where there is no message."""
+    return [] if message is None else list(getattr(message, "layer", [])) + list(message.layers)
+
+
 def described(message):
     """By layer its type, bottoms and tops, as the prototxt says them."""
-    layers = [] if message is None else list(getattr(message, "layer", [])) + list(message.layers)
     return dict(
         (text(one.name), ("" if isinstance(one.type, int) else text(one.type), texts(one.bottom), texts(one.top)))
-        for one in layers
+        for one in layers_said(message)
     )
 
 
@@ -427,7 +431,7 @@ VALUES = ("eltwise", "concat", "scale", "bias", "axpy", "euclideanloss", "crop",
 def meaning(blob, message, net):
     """How many whole numbers from 0 on an input may be, 0 for any number; and a layer that may want something else."""
     odd = ""
-    for layer in [] if message is None else list(getattr(message, "layer", [])) + list(message.layers):
+    for layer in layers_said(message):
         bottoms, kind = texts(layer.bottom), layer.type
         if blob not in bottoms:
             continue

@@ -80,7 +80,7 @@ class Comparison:
             runs += [self.model.steps(inputs, self), yardstick.steps(inputs, self, exact=True)]
         else:
             runs += [repeat(None), repeat(None)]
-        plain = slice(len(runs), len(runs) + len(self.plains))
+        looping = slice(len(runs), len(runs) + len(self.plains))
         runs += [made.steps(inputs) for made in self.plains]
         if self.shaking:
             runs += [yardstick.steps(i, exact=True) for i in shaken(inputs)]
@@ -91,9 +91,9 @@ class Comparison:
         for index, step in enumerate(progress(steps, what, total) if progress else steps):
             node = step[0][0]
             for i, value in enumerate(node.tops):
-                plains = [run[1][i] for run in step[plain]]
-                ours = _Ours(plains, *(run and run[1][i] for run in step[: plain.start]))
-                self.gains.add(node, value, ours.exact_drift, [run[1][i] for run in step[plain.stop :]])
+                plains = [run[1][i] for run in step[looping]]
+                ours = _Ours(plains, *(run and run[1][i] for run in step[: looping.start]))
+                self.gains.add(node, value, ours.exact_drift, [run[1][i] for run in step[looping.stop :]])
                 row = self.row(index, node, value, ours)
                 if row is not None:
                     found.append(row)
@@ -163,28 +163,28 @@ class Comparison:
         assert ours.drift is not None
         scale = scale_of(reference)
         n = terms(self.model.graph, node)
-        rounding, lost = ours.drift_rounding(scale), ours.drift_lost(scale)
+        rounding, shortfall = ours.drift_rounding(scale), ours.drift_lost(scale)
         if value not in self.random:
-            drift_bar = self.gains.bar(node, value, self.bars.bar(rounding, n), self.bars.bar(rounding, n, lost))
+            drift_bar = self.gains.bar(node, value, self.bars.bar(rounding, n), self.bars.bar(rounding, n, shortfall))
             row = replace(
                 row,
                 drift=error(ours.drift, reference, scale),
                 statistics=statistics_error(ours.drift, reference, scale),
                 exact_drift=None if ours.exact_drift is None else error(ours.exact_drift, reference, scale),
                 rounding=rounding,
-                lost=lost,
+                lost=shortfall,
                 drift_bar=drift_bar,
             )
         drawn = any(map(self.draws, self.spans[value]))
         if ours.local is not None and not isinstance(reference, Sample) and not drawn:
-            rounding, lost = ours.local_rounding(scale), self.local_lost(node, value, scale, lost)
+            rounding, shortfall = ours.local_rounding(scale), self.local_lost(node, value, scale, shortfall)
             row = replace(
                 row,
                 local=error(ours.local, reference, scale),
                 exact_local=None if ours.exact_local is None else error(ours.exact_local, reference, scale),
                 rounding=rounding,
-                lost=lost,
-                local_bar=self.bars.bar(rounding, n, lost),
+                lost=shortfall,
+                local_bar=self.bars.bar(rounding, n, shortfall),
             )
         if tuple(ours.drift.shape) != shape_of(reference):
             return replace(row, verdict=FAULT, note=shapes_differ(tuple(ours.drift.shape), reference))
@@ -206,9 +206,11 @@ class Comparison:
 
     def local_lost(self, node: Node, value: Value, scale: float, drift: float) -> float:
         """What a plain loop loses at a layer that is fed as `local` is; as in `drift` over layers that are hidden."""
+        if len(self.spans[value]) > 1:
+            return drift
         bottoms = self.reads(node)
-        if len(self.spans[value]) > 1 or bottoms is None:
-            return drift if len(self.spans[value]) > 1 else 0.0
+        if bottoms is None:
+            return 0.0
         found = lost(node, bottoms)[node.tops.index(value)]
         return float(np.abs(found).max(initial=0.0)) / scale if scale else 0.0
 
@@ -239,7 +241,7 @@ class _Ours:
         return _rounding(self.drift if self.yardstick is None else self.yardstick, self.exact_drift, scale)
 
     def drift_lost(self, scale: float) -> float:
-        return max((_rounding(plain, self.exact_drift, scale) for plain in self.plains), default=0.0)
+        return max((_rounding(run, self.exact_drift, scale) for run in self.plains), default=0.0)
 
     def local_rounding(self, scale: float) -> float:
         return _rounding(self.local, self.exact_local, scale)

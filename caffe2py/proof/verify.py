@@ -22,9 +22,7 @@ from caffe2py.proof.comparison import Comparison, Progress
 from caffe2py.proof.diagnosis.explain import explain
 from caffe2py.proof.dumps.binding import bind_dump, shaped_by
 from caffe2py.proof.dumps.reading import open_dump
-from caffe2py.proof.measures.measure import (
-    Bars,
-)
+from caffe2py.proof.measures.measure import Bars
 from caffe2py.proof.models.foreign import ForeignModel
 from caffe2py.proof.models.opening import open_model
 from caffe2py.proof.reports.findings import FAULT

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 MODEL = Path(__file__).resolve().parents[2] / "models" / "prototxt" / "SENet-154.prototxt"
@@ -17,14 +18,14 @@ def main() -> None:
     import caffe2py
 
     graph = caffe2py.load(MODEL)
-    written = {style: seconds(lambda style=style: caffe2py.to_source(graph, style)) for style in ("flat", "readable")}  # type: ignore[misc]
+    written = {style: seconds(partial(caffe2py.to_source, graph, style)) for style in ("flat", "readable")}
     filled = caffe2py.load(MODEL, fill=1)
     image = torch.zeros(1, 3, 224, 224)
     with torch.no_grad():
         ran = {}
         for style in ("flat", "readable"):
             module = caffe2py.to_torch(filled, style)
-            ran[style] = seconds(lambda module=module: module(image))  # type: ignore[misc]
+            ran[style] = seconds(partial(module, image))
     for style in written:
         print(f"  {style:<12} written in {written[style]:5.2f} s, runs in {ran[style]:5.2f} s")
     print(

@@ -84,7 +84,7 @@ def lost(node: Node, bottoms: Arrays) -> list[np.ndarray]:
     Few values may by chance lose little: of them each gets the most that it loses in several draws, which are the
     same bottoms made a little larger.
     """
-    worst: list[np.ndarray] | None = None
+    worst: list[np.ndarray] = []
     for shift in SHIFTS:
         fed = [np.asarray(bottoms[0], np.float32) * np.float32(1 + shift), *bottoms[1:]]
         pairs = zip(plain(node, fed), plain(node, fed, np.float64), strict=True)
@@ -92,7 +92,7 @@ def lost(node: Node, bottoms: Arrays) -> list[np.ndarray]:
         worst = [np.where(np.abs(a) > np.abs(w), a, w) for a, w in zip(apart, worst or apart, strict=True)]
         if sum(w.size for w in worst) >= FEW:
             break
-    return worst or []
+    return worst
 
 
 def _sum(x: np.ndarray) -> np.ndarray:

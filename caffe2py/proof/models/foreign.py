@@ -18,7 +18,7 @@ import torch
 from caffe2py.backends.torch.device import CPU
 from caffe2py.errors import CaffeError
 from caffe2py.graph import Graph, Node, Value
-from caffe2py.layers.base import Shape, text
+from caffe2py.layers.base import Shape, count, text
 from caffe2py.proof.dumps.binding import Binding
 from caffe2py.proof.dumps.sample import Top
 from caffe2py.proof.measures.measure import error, scale_of, shape_of
@@ -79,20 +79,20 @@ class ForeignModel:
     def steps(self, inputs: Mapping[str, np.ndarray], feed: Feed | None = None) -> Iterator[tuple[Node, Arrays]]:
         wanted = {place.name for place in self.found.values()}
         made = {name: value for name, value in self.runs.values(self.fed(inputs)) if name in wanted}
-        shapes = self.yardstick.source.shapes
         for node in self.source.nodes:
             if node.layer.is_input:
                 yield node, [np.asarray(inputs[v.blob]) for v in node.tops]
                 continue
-            yield node, [self._top(made, v, shapes[v]) for v in node.tops]
+            yield node, [self._top(made, v, self.source.shapes[v]) for v in node.tops]
 
     def _top(self, made: Mapping[str, np.ndarray], v: Value, shape: Shape | None) -> np.ndarray | None:
         place = self.found.get(v)
         if place is None or place.name not in made:
             return None
         array = made[place.name]
-        fits = shape is not None and array.size == np.prod(shape, dtype=int)
-        return place.taken(array, shape) if fits and shape is not None else array
+        if shape is None or array.size != count(shape):
+            return array
+        return place.taken(array, shape)
 
     def fed(self, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         """The net's inputs in the model's order and axes. `CaffeError` where they are not as many, or do not fit."""
@@ -108,7 +108,7 @@ class ForeignModel:
         best: dict[Value, Place] = {}
         by_size: dict[int, list[Value]] = {}
         for v, top in wanted.items():
-            by_size.setdefault(int(np.prod(shape_of(top), dtype=int)), []).append(v)
+            by_size.setdefault(count(shape_of(top)), []).append(v)
         ends: dict[str, np.ndarray] = {}
         for name, array in self.runs.values(self.fed(recorded.inputs)):
             if name in self.runs.outputs:
@@ -129,14 +129,14 @@ class ForeignModel:
     def _told(self, wanted: Mapping[Value, Top], found: Mapping[Value, Place]) -> tuple[str, ...]:
         """Which layers were found, and the first after which nothing was."""
         layers = [node for node in self.source.nodes if any(v in wanted for v in node.tops)]
-        there = [node for node in layers if any(v in found for v in node.tops)]
-        lost = [f'"{node.name}"' for node in layers if node not in there]
+        there = {node.key for node in layers if any(v in found for v in node.tops)}
+        lost = [f'"{node.name}"' for node in layers if node.key not in there]
         notes = [f"{self.name}: {len(there)} of {len(layers)} layers were found in it by what they make"]
         if lost:
             notes.append(f"{self.name}: not found: {', '.join(lost[:6])}{' and more' if len(lost) > 6 else ''}")
-        if there and layers[-1] not in there:
-            last = there[-1]
-            behind = layers[layers.index(last) + 1]
+        if there and layers[-1].key not in there:
+            at = max(i for i, node in enumerate(layers) if node.key in there)
+            last, behind = layers[at : at + 2]
             notes.append(
                 f'{self.name}: nothing matches after "{last.name}" ({last.type}); the first that does not is '
                 f'"{behind.name}" ({behind.type})'
@@ -163,7 +163,7 @@ def _nearest(name: str, array: np.ndarray, reference: Top) -> Place | None:
     best: Place | None = None
     for turn in permutations(range(have.ndim)) if have.ndim <= AXES else [tuple(range(have.ndim))]:
         turned = have.transpose(turn)
-        if turned.shape != want and (turn != tuple(sorted(turn)) or have.size != np.prod(shape, dtype=int)):
+        if turned.shape != want and (turn != tuple(sorted(turn)) or have.size != count(shape)):
             continue
         apart = error(turned.reshape(shape), reference, scale)
         if apart <= NEAR and (best is None or apart < best.error):

@@ -22,6 +22,32 @@ from caffe2py.proof.models.model import Arrays, Feed, TorchModel
 PORTION = 2**28  # values in bytes that one run is asked for
 
 
+def opened(path: Path, device: torch.device) -> tuple[Any, list[str], bool]:
+    """A file in onnxruntime with all its values as outputs, the names of its own outputs, and whether it is ours.
+
+    Ours is what caffe2py has written: its values are named as Caffe's blobs. Raises CaffeError.
+    """
+    import onnx
+
+    runtime = library()
+    wanted = providers(str(device))
+    try:
+        model = onnx.load(str(path), load_external_data=False)
+        ends = [o.name for o in model.graph.output]
+        made = [name for node in model.graph.node for name in node.output if name and name not in ends]
+        model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in made)
+        options = runtime.SessionOptions()
+        options.log_severity_level = 3  # errors come as exceptions
+        folder = os.fsencode(path.resolve().parent).decode(errors="replace")  # of weights over 2 GB
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", folder)
+        session = runtime.InferenceSession(model.SerializeToString(), options, wanted)
+        return session, ends, model.producer_name == "caffe2py"
+    except OSError as error:
+        raise FileError((error.strerror or str(error)).lower(), str(path)) from None
+    except Exception as error:  # the kinds of two libraries, none of them public
+        raise FileError(f"does not load: {first_line(error)}", str(path)) from None
+
+
 @dataclass(frozen=True)
 class OnnxModel:
     """An ONNX file. Its values are named as Caffe's blobs: `conv1`, and `conv1#2` after a layer in place."""
@@ -29,6 +55,7 @@ class OnnxModel:
     name: str
     source: Graph
     path: Path
+    session: Any  # with all its values as outputs
     device: torch.device = CPU
     feeds: bool = False
 
@@ -51,50 +78,6 @@ class OnnxModel:
             if portions and any(v in portions[0] for v in node.tops):
                 known = self.run(inputs, portions.pop(0))
             yield node, [known.get(v) for v in node.tops]
-
-    @cached_property
-    def model(self) -> Any:
-        """The file, without weights that stand aside."""
-        import onnx
-
-        try:
-            return onnx.load(str(self.path), load_external_data=False)
-        except OSError as error:
-            raise FileError((error.strerror or str(error)).lower(), str(self.path)) from None
-        except Exception as error:  # protobuf's own kinds
-            raise FileError(f"does not load: {first_line(error)}", str(self.path)) from None
-
-    @property
-    def ends(self) -> list[str]:
-        """The names of the file's own outputs."""
-        return [o.name for o in self.model.graph.output]
-
-    @property
-    def is_ours(self) -> bool:
-        """Has caffe2py written it, so that its values are named as Caffe's blobs?"""
-        return bool(self.model.producer_name == "caffe2py")
-
-    @cached_property
-    def session(self) -> Any:
-        """The file in onnxruntime, with all its values as outputs."""
-        import onnx
-
-        runtime = library()
-        wanted = providers(str(self.device))
-        try:
-            model = onnx.ModelProto()
-            model.CopyFrom(self.model)
-            made = [name for node in model.graph.node for name in node.output if name and name not in self.ends]
-            model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in made)
-            options = runtime.SessionOptions()
-            options.log_severity_level = 3  # errors come as exceptions
-            folder = os.fsencode(self.path.resolve().parent).decode(errors="replace")  # of weights over 2 GB
-            options.add_session_config_entry("session.model_external_initializers_file_folder_path", folder)
-            return runtime.InferenceSession(model.SerializeToString(), options, wanted)
-        except OSError as error:
-            raise FileError((error.strerror or str(error)).lower(), str(self.path)) from None
-        except Exception as error:  # the kinds of two libraries, none of them public
-            raise FileError(f"does not load: {first_line(error)}", str(self.path)) from None
 
     @cached_property
     def names(self) -> dict[Value, str]:

@@ -34,14 +34,14 @@ def open_model(
 
         return read_py(graph, path, where)
     if path.suffix == ".onnx":
-        from caffe2py.proof.models.onnx_model import OnnxModel
+        from caffe2py.proof.models.onnx_model import OnnxModel, opened
 
-        ours = OnnxModel(path.name, graph, path, where)
-        if ours.is_ours:
-            return ours
+        session, ends, is_ours = opened(path, where)
+        if is_ours:
+            return OnnxModel(path.name, graph, path, session, where)
         from caffe2py.proof.models.foreign_files import OnnxRuns
 
-        return ForeignModel(path.name, graph, OnnxRuns(path, ours.session, ours.ends), where)
+        return ForeignModel(path.name, graph, OnnxRuns(path, session, ends), where)
     if path.suffix == ".pt2":
         from caffe2py.proof.models.foreign_files import ExportedRuns
 
