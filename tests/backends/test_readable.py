@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 import caffe2py
 from caffe2py.backends.files.pt_reading import read
 from caffe2py.backends.torch.run import Runner, runner
-from caffe2py.backends.torch.source import program
+from caffe2py.backends.torch.source import STYLES, program
 from caffe2py.backends.torch.state import state_dict
 from caffe2py.backends.torch.writing.program import Program
 from caffe2py.graph import Graph
@@ -45,6 +45,7 @@ LIMITS = {
     "squeezenet_v1_1": 80,
     "bvlc_alexnet": 70,
 }
+INPUT = 'layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 8 dim: 6 dim: 6 } } }'
 SMALL_ENOUGH = 1.2e9  # multiply-adds: a second or so
 
 
@@ -95,6 +96,31 @@ def test_other_nets_are_clean_too(tmp_path: Path) -> None:
     for name, graph in graphs.items():
         (tmp_path / f"{name}.py").write_text(caffe2py.to_source(graph), encoding="utf-8")
     clean(tmp_path)
+
+
+# The layers behind a picture, the file of the weights, and what the emitted file imports beside torch and pathlib.
+NAMED = 'layer { name: "F.json.inf" type: "TanH" bottom: "data" top: "json.F.nan" }'
+ENDLESS = 'layer { name: "y" type: "ReLU" bottom: "data" top: "y" relu_param { negative_slope: inf } }'
+FUNCTION, JSON = "import torch.nn.functional as F", "import json"
+IMPORTS = {
+    "names like modules": (NAMED, "F.json.pth", set()),
+    "a header to read": (NAMED, "net.safetensors", {JSON}),
+    "a number and a function": (ENDLESS, "net.pth", {"from math import inf", FUNCTION}),
+    "all of them": (ENDLESS, "net.safetensors", {"from math import inf", FUNCTION, JSON}),
+}
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("name", IMPORTS)
+def test_imports_are_those_that_are_needed(name: str, style: str, tmp_path: Path) -> None:
+    layer, weights, wanted = IMPORTS[name]
+    text = f'name: "F.json.n"\n{INPUT}\n{layer}'
+    source = caffe2py.to_source(graph_of(text), style, weights)
+    made = {line for line in source.splitlines() if line.startswith(("import ", "from "))}
+    assert made == {"import torch", "from torch import Tensor, nn", "from pathlib import Path", *wanted}
+    (tmp_path / "net.py").write_text(source, encoding="utf-8")
+    done = ruff("check", "--isolated", "--select", "E4,F,I", tmp_path)
+    assert done.returncode == 0, done.stdout
 
 
 def same(one: Runner, other: Runner, inputs: dict[str, np.ndarray]) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import ast
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from caffe2py.backends.preprocessing import preprocessing
 from caffe2py.backends.torch.writing.emitter import Helpers, quoted
@@ -45,12 +44,14 @@ def framed(
     `weights` is the file beside it that `load` reads, a `.pth` or `.safetensors`; `tied`: some parameters are one.
     """
     weights = weights or "weights.pth"
-    lines = [*_head(graph, style, helpers, weights), *classes, *_tail(graph, name, weights, tied), ""]
-    return _imported("\n".join(lines))
+    body = [*_constants(graph), *helpers.text().split("\n"), "", *classes]
+    said = {node.id for node in ast.walk(ast.parse("\n".join(body))) if isinstance(node, ast.Name)}
+    head = [*_docstring(graph, style), *_imports(said, weights)]
+    return "\n".join([*head, *body, *_tail(graph, name, weights, tied), ""])
 
 
-def _head(graph: Graph, style: str, helpers: Helpers, weights: str) -> Iterator[str]:
-    """The file's docstring, imports and constants, and the functions that it needs."""
+def _docstring(graph: Graph, style: str) -> Iterator[str]:
+    """What the file is, what the net takes and gives."""
     outputs = dict(zip(graph.outputs, graph.shapes_of(graph.results), strict=True))
     yield f'"""{in_docstring(graph.name) or "A net"}: from Caffe by caffe2py {__version__}, {style} style.'
     yield ""
@@ -58,12 +59,20 @@ def _head(graph: Graph, style: str, helpers: Helpers, weights: str) -> Iterator[
     yield f"Outputs: {shape_lines(outputs)}"
     for note in graph.number_notes:
         yield from ("", f"Note: {in_docstring(note, LINE)}")
-    yield from ('"""', "", "from pathlib import Path", "", "import torch")
-    yield from ("import torch.nn.functional as F", "from torch import Tensor, nn", "")
+    yield from ('"""', "")
+
+
+def _imports(said: Collection[str], weights: str) -> Iterator[str]:
+    """The imports of a file whose constants, functions and classes say these names, and where its weights are."""
+    if weights.endswith(".safetensors"):
+        yield "import json"
+    if numbers := sorted({"inf", "nan"} & set(said)):  # so Python prints such numbers
+        yield f"from math import {', '.join(numbers)}"
+    yield from ("from pathlib import Path", "", "import torch")
+    if "F" in said:
+        yield "import torch.nn.functional as F"
+    yield from ("from torch import Tensor, nn", "")
     yield f"WEIGHTS = Path(__file__).with_name({quoted(weights)})"
-    yield from _constants(graph)
-    yield from helpers.text().split("\n")
-    yield ""
 
 
 def _constants(graph: Graph) -> Iterator[str]:
@@ -109,23 +118,3 @@ def _loader(name: str, read: str, tied: bool) -> Iterator[str]:
     yield f"    state = {read}"
     yield f"    net.load_state_dict(state{'' if tied else ', assign=True'})"
     yield "    return net.eval()"
-
-
-def _imported(source: str) -> str:
-    """The file with the imports that it needs, and no other."""
-    source = _with_numbers(source)
-    if not re.search(r"\bF\.", source):
-        source = source.replace("import torch.nn.functional as F\n", "", 1)
-    if "json." in source:
-        source = source.replace("from pathlib import Path\n", "import json\nfrom pathlib import Path\n", 1)
-    return source
-
-
-def _with_numbers(source: str) -> str:
-    """The file with an import of `inf` and `nan` where it says them: so Python prints such numbers, everywhere."""
-    if not re.search(r"\b(inf|nan)\b", source):
-        return source
-    said = {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
-    words = sorted({"inf", "nan"} & said)
-    line = f"from math import {', '.join(words)}\n" if words else ""
-    return source.replace("from pathlib import Path\n", f"{line}from pathlib import Path\n", 1)
