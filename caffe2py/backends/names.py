@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 UNNAMED = "unnamed"  # what is called by signs alone
 # What emitted files import and define.
 FILE_NAMES = frozenset(
-    "torch nn F Tensor Path json inf nan load read_safetensors WEIGHTS INPUT_SIZE CHANNELS MEAN SCALE".split()
+    "torch nn F Tensor Path json inf nan load read_safetensors WEIGHTS INPUT_SIZE CHANNELS MEAN SCALE DIVISORS".split()
 )
 RESERVED = frozenset({"self", *FILE_NAMES, *keyword.kwlist, *keyword.softkwlist, *dir(builtins)})
 

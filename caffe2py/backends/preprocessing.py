@@ -67,7 +67,8 @@ def preprocessing(graph: Graph) -> Preprocessing | None:
         mean = _numbers(found[1])
         if len(mean) in (1, shape[1]):
             line = graph.net.text.count("\n", 0, found.start()) + 1
-            return Preprocessing(blob, size, mean, "", 1.0, channels, f"comment in line {line} of the prototxt")
+            source = f"comment in line {line} of the prototxt"
+            return Preprocessing(blob, size, mean, "", 1.0, channels, source, divisors)
     return None
 
 

@@ -217,6 +217,28 @@ SAID: dict[str, tuple[str, object]] = {
 }
 
 
+LESS = "# RGB pictures, 0 to 255, less the means 123.5, 116, 103.5"
+# What says how pictures are made for a net, and the constants of its emitted file.
+DIVIDED = {
+    "a comment": (f"{LESS}, divided by 58, 57, 57.5.\n{PICTURE}", ((123.5, 116, 103.5), (58, 57, 57.5))),
+    "a data layer beside it": (f"{LESS}, divided by 58, 57, 57.5.\n{TRAINED}\n{PICTURE}", (127.5, (58, 57, 57.5))),
+    "none": (f"{LESS}.\n{PICTURE}", ((123.5, 116, 103.5), None)),
+}
+
+
+@pytest.mark.parametrize("name", DIVIDED)
+def test_what_pictures_are_divided_by_is_told(name: str) -> None:
+    text, wanted = DIVIDED[name]
+    graph = graph_of(text + '\nlayer { name: "DIVISORS" type: "ReLU" bottom: "data" top: "DIVISORS" }')
+    said = preprocessing(graph)
+    assert said and (said.divisors or None) == wanted[1]
+    source = caffe2py.to_source(graph, "exact")
+    assert "DIVISORS_2 = " in source  # the layer's
+    scope: dict[str, object] = {"__name__": "emitted", "__file__": "net.py"}
+    exec(source, scope)
+    assert (scope["MEAN"], scope.get("DIVISORS")) == wanted
+
+
 @pytest.mark.parametrize("name", SAID)
 def test_preprocessing_that_a_prototxt_says(name: str) -> None:
     text, wanted = SAID[name]

@@ -88,6 +88,8 @@ def _constants(graph: Graph) -> Iterator[str]:
         yield f"MEAN = {said.mean if len(said.mean) > 1 else said.mean[0]}"
     if said.scale != 1:
         yield f"SCALE = {said.scale}  # after the mean is subtracted"
+    if said.divisors:
+        yield f"DIVISORS = {said.divisors}  # after the mean is subtracted"
 
 
 def _tail(graph: Graph, name: str, weights: str, tied: bool) -> Iterator[str]:
