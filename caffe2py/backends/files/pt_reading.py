@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from caffe2py.backends.files.pt_file import FIRST, FORMAT
-from caffe2py.backends.torch.run import runner
+from caffe2py.backends.torch.run import filled
 from caffe2py.backends.torch.source import STYLES, program
 from caffe2py.backends.torch.writing.program import Program
 from caffe2py.errors import FileError, WeightError
@@ -34,12 +34,17 @@ def load_torch(path: str | os.PathLike[str], plugins: Sequence[str | os.PathLike
     where its state dict is not its net's.
     """
     load_plugins(plugins)
-    graph, style, state = read(path)
-    return runner(graph, style, state=state).module
+    _, made, state = _read(path)
+    return filled(made, state).module
 
 
 def read(path: str | os.PathLike[str]) -> tuple[Graph, str, dict[str, torch.Tensor]]:
     """The net (without weights in its graph), its style and its state dict, once all that a `.pt` says is checked."""
+    graph, made, state = _read(path)
+    return graph, made.style, state
+
+
+def _read(path: str | os.PathLike[str]) -> tuple[Graph, Program, dict[str, torch.Tensor]]:
     name = settled(path)
     held = _plain(name)
     text, metadata, state = held.get("prototxt"), held.get("metadata"), held.get("state_dict")
@@ -57,7 +62,7 @@ def read(path: str | os.PathLike[str]) -> tuple[Graph, str, dict[str, torch.Tens
     made = program(graph, style)
     state = _by_layer(made, state, layers)
     _check_state(made, state, name)
-    return graph, style, state
+    return graph, made, state
 
 
 def _by_layer(made: Program, state: Mapping[Any, Any], layers: Mapping[Any, Any]) -> dict[Any, Any]:

@@ -152,7 +152,16 @@ def runner(
     device: torch.device = CPU,
 ) -> Runner:
     """Compile a graph in one style and fill it with its weights (or with `state`), on a device."""
-    made = program(graph, style)
+    return filled(program(graph, style), state, dtype, device)
+
+
+def filled(
+    made: Program,
+    state: Mapping[str, torch.Tensor] | None = None,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device = CPU,
+) -> Runner:
+    """As `runner`, for a graph whose text is made already."""
     cls = compile_class(made)
     if state is None:
         state = {key: _tensor(array, dtype) for key, array in made.state().items()}
@@ -164,7 +173,7 @@ def runner(
             module = cls()
         module.load_state_dict(state, assign=True)
     module.to(device, dtype)
-    return Runner(made, module.train(graph.phase == "TRAIN"), device)
+    return Runner(made, module.train(made.graph.phase == "TRAIN"), device)
 
 
 def lean_runner(
@@ -177,7 +186,7 @@ def lean_runner(
     made = program(graph, style)
     owners = [owner for node in made.graph.nodes for owner in {w.owner for w in node.weights}]
     if made.tied or len(owners) != len(set(owners)):
-        return runner(graph, style, dtype=dtype, device=device)
+        return filled(made, dtype=dtype, device=device)
     keys = defaultdict(list)
     for key, binding in made.bindings.items():
         keys[id(binding.node)].append(key)
