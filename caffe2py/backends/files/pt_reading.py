@@ -111,9 +111,10 @@ def _check_state(made: Program, state: Mapping[Any, Any], name: str) -> None:
     if odd := sorted(map(str, made.bindings.keys() ^ state.keys())):
         raise WeightError(f'its state dict and its net differ at "{odd[0]}"; the file was changed', name)
     for key, binding in made.bindings.items():
-        wanted, found = torch.from_numpy(np.array(binding.blank())), state[key]
+        blank, found = binding.blank(), state[key]
+        dtype = torch.from_numpy(np.empty(0, blank.dtype)).dtype
         plain = isinstance(found, torch.Tensor) and found.layout == torch.strided and found.device.type == "cpu"
-        if not plain or (found.dtype, found.shape) != (wanted.dtype, wanted.shape):
+        if not plain or (found.dtype, found.shape) != (dtype, blank.shape):
             have = f"{found.dtype} {tuple(found.shape)}" if plain else "no plain tensor"
-            wish = f"want {wanted.dtype} {tuple(wanted.shape)}"
+            wish = f"want {dtype} {blank.shape}"
             raise WeightError(f'"{key}" is {have} in its state dict; {wish}', name)
