@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from caffe2py.layers.base import Layer, Misfit, Params, find_layer
-from caffe2py.layers.vision.crop import Crop
+from caffe2py.layers.vision.crop import Crop, is_bare
 from caffe2py.layers.vision.deconvolution import Deconvolution
 from caffe2py.layers.vision.pooling import Pooling
 from caffe2py.layers.vision.windowed import Windowed
@@ -121,12 +121,6 @@ class _Blob:
         return None if found is None else (found, self.bottoms[:1] if isinstance(layer, Crop) else self.bottoms)
 
 
-def is_bare(layer: LayerText) -> bool:
-    """A Crop that says nothing of where it cuts."""
-    message = layer.message
-    return message.type == "Crop" and len(message.bottom) == 2 and not message.HasField("crop_param")
-
-
 def aligned(net: NetText) -> NetText:
     """The net with an offset for each Crop without parameters, where the layers above it tell one.
 
@@ -141,7 +135,7 @@ def aligned(net: NetText) -> NetText:
     for layer in net.layers:
         message = layer.message
         bottoms = [made.setdefault(blob, _Blob()) for blob in message.bottom]
-        if is_bare(layer) and (offset := _offset(bottoms[0], bottoms[1])):
+        if is_bare(message) and (offset := _offset(bottoms[0], bottoms[1])):
             new = type(message)()
             new.CopyFrom(message)
             new.crop_param.axis = 2

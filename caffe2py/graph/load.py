@@ -12,6 +12,7 @@ from caffe2py.graph.build import build
 from caffe2py.graph.model import Graph
 from caffe2py.layers.base import Shape
 from caffe2py.layers.base.plugins import load_plugins
+from caffe2py.layers.vision.crop import is_bare
 from caffe2py.proto.disk.looks import looks_like
 from caffe2py.proto.disk.pipes import settled
 from caffe2py.proto.filter import filter_net
@@ -86,7 +87,7 @@ def load(
 
 def _cut(net: NetText, dialect: str | None) -> NetText:
     """The net with the offsets that a Crop without parameters has in FCN's and HED's forks; in Caffe's own it is 0."""
-    if dialect == OWN or all(layer.message.type != "Crop" for layer in net.layers):
+    if dialect == OWN or not any(is_bare(layer.message) for layer in net.layers):
         return net
     from caffe2py.graph.coordinates import aligned  # here, so that a net can be shown without numpy
 

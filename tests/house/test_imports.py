@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from collections.abc import Hashable, Iterable, Mapping
@@ -147,6 +148,39 @@ def test_import_loads_neither_torch_nor_onnx(module: str) -> None:
     script = f"import sys, {module}; print(*sorted({{'torch', 'onnx'}} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stdout.split()) == (0, []), done.stderr
+
+
+# A layer of each kind whose file has to do with numbers; one that nobody knows makes all files load.
+SHOWN = """
+layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 1 dim: 8 dim: 6 dim: 6 } } }
+layer { name: "i" type: "Input" top: "i" input_param { shape { dim: 1 } } }
+layer { name: "f" type: "Flatten" bottom: "x" top: "f" }
+layer { name: "s" type: "SoftmaxWithLoss" bottom: "f" bottom: "i" top: "s" }
+layer { name: "c" type: "Crop" bottom: "x" bottom: "x" top: "c" crop_param { axis: 2 offset: 0 } }
+layer { name: "u" type: "NobodyKnowsIt" bottom: "c" top: "u" }
+"""
+
+
+def test_show_loads_no_library_of_numbers(tmp_path: Path) -> None:
+    (tmp_path / "net.prototxt").write_text(SHOWN)
+    script = """
+import sys
+from caffe2py.cli import main
+sys.argv = ["caffe2py", "show", "net.prototxt"]
+try:
+    main()
+except SystemExit:
+    pass
+print(*sorted({"torch", "onnx", "numpy", "h5py"} & set(sys.modules)), file=sys.stderr)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert "NobodyKnowsIt" in done.stdout and done.stderr.split() == [], done
 
 
 @pytest.mark.parametrize("folder", ["caffe2py", "tools", "tests"])

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from caffe2py.layers.base import Builder, Handle
 
 
@@ -75,6 +73,8 @@ def kept_apart(
 
 def _shrinking(g: Builder, boxes: Handle, wanted: Handle, most: float, eta: float) -> Handle:
     """One box of each row after another."""
+    import numpy as np  # here, so that a net can be shown without it
+
     rows, k = wanted.shape
     overlaps = g.transpose(overlap(g, g.unsqueeze(boxes, [1]), g.unsqueeze(boxes, [2])), (1, 0, 2))  # (k, B, k)
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from caffe2py.errors import FileError, WeightError
 from caffe2py.layers.base import (
@@ -25,6 +24,9 @@ from caffe2py.layers.base import (
     text,
 )
 from caffe2py.layers.loss.losses import Counted, label_each, onnx_labels, same_samples
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @layer("InfogainLoss", bottoms=(2, 3), tops=(1, 2), loss=True)
@@ -82,6 +84,8 @@ def read_gain(path: str, classes: int) -> np.ndarray:
 
     The path is the net's word, and nets come from strangers: one that leads out of the current folder is not opened.
     """
+    import numpy as np  # here, so that a net can be shown without it
+
     from caffe2py.proto.weights.mean import read_blob
 
     if Path(path).is_absolute() or ".." in Path(path).parts:

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from caffe2py.layers.base import (
     Builder,
     Handle,
@@ -69,6 +67,8 @@ def onnx_labels(
     g: Builder, label: Handle, shape: Sequence[Handle], at: int, ignored: int | None
 ) -> tuple[Handle, Handle, Handle | None]:
     """Labels as whole numbers in a shape with 1 for the classes; where each class is the label; which labels count."""
+    import numpy as np  # here, so that a net can be shown without it
+
     whole = g.reshape(g.cast(label, "int64"), (*shape[:at], 1, *shape[at + 1 :]))
     classes = np.arange(shape[at]).reshape(-1, *[1] * (len(shape) - at - 1))
     chosen = g.op("Equal", whole, g.constant(classes, "classes"))

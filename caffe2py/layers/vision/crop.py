@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Misfit, Shape, Term, axis, layer, param, text
 
@@ -12,8 +13,8 @@ class Crop(Layer):
     """The part of x that has the size of `like` on every axis from `axis` on, and starts at `offset` there.
 
     `offset` is one for all those axes, one for each, or 0. x and like have one rank; like has no gradient.
-    Source: crop_layer.cpp. Without crop_param the
-    forks of FCN and HED work the offset out from the net: graph/coordinates.py writes it into the layer.
+    Source: crop_layer.cpp. Without crop_param the forks of FCN and HED work the offset out from the net:
+    graph/coordinates.py writes it into the layer.
     """
 
     axis: int = param("crop_param.axis")
@@ -47,3 +48,8 @@ class Crop(Layer):
                 cut = g.slice(x, i, start, start + like.shape[i])
                 x = Handle(cut, (*x.shape[:i], like.shape[i], *x.shape[i + 1 :]))
         return x
+
+
+def is_bare(message: Any) -> bool:
+    """A Crop that says nothing of where it cuts."""
+    return message.type == "Crop" and len(message.bottom) == 2 and not message.HasField("crop_param")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numpy as np
-
 from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Misfit, Shape, Term, layer, param, text, top_count
 from caffe2py.layers.detection.boxes import best, found_rows, kept_apart, picked
 
@@ -77,6 +75,8 @@ class BoxOutput(Layer):
         return called if self.outputs == 2 else f"{called}[0]"
 
     def onnx(self, g: Builder, *bottoms: Handle) -> Sequence[Handle]:
+        import numpy as np  # here, so that a net can be shown without it
+
         if self.nms_type != "IOU":
             raise Misfit(f"keeps boxes apart by {self.nms_type}, which NonMaxSuppression cannot")
         parts = []
@@ -99,6 +99,8 @@ class BoxOutput(Layer):
 
     def _boxes(self, g: Builder, x: Handle, field_h: int, field_w: int, rate: int) -> tuple[Handle, Handle]:
         """The boxes (N, P, 4) of one bottom and their scores (N, P), the last place first."""
+        import numpy as np  # here, so that a net can be shown without it
+
         n, channels, high, wide = x.shape
         places = high * wide
         turned = g.slice(g.reshape(x, (n, channels, places)), 2, -1, -places - 1, -1)

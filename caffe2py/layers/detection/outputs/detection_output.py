@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from caffe2py.layers.base import (
     Builder,
     Emitter,
@@ -118,6 +116,8 @@ class DetectionOutput(Layer):
         return em.call("detection_output", *bottoms, **given)
 
     def onnx(self, g: Builder, loc: Handle, conf: Handle, prior: Handle, *arm: Handle) -> Handle:
+        import numpy as np  # here, so that a net can be shown without it
+
         n, places, classes = loc.shape[0], prior.shape[2] // 4, self.num_classes
         labels, k = self.labels, self.candidates(prior.shape[2] // 4)
         if not labels or not k or self.keep_top_k == 0:
@@ -162,6 +162,8 @@ class DetectionOutput(Layer):
         return decoded(g, said, g.unsqueeze(before, [1]), spread, self.code_type)
 
     def _scores(self, g: Builder, scores: Handle, arm: Sequence[Handle]) -> Handle:
+        import numpy as np  # here, so that a net can be shown without it
+
         if not arm:
             return scores
         thing = g.slice(g.reshape(arm[0], (*scores.shape[:2], 2)), 2, 1, 2)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Misfit, Shape, Term, layer, param, text
 
 REACH = 3  # pixels around a peak that its place is worked out from
@@ -37,6 +35,8 @@ class Nms(Layer):
         return em.call("peaks", x, **words)
 
     def onnx(self, g: Builder, x: Handle) -> Handle:
+        import numpy as np  # here, so that a net can be shown without it
+
         n, _, high, wide = x.shape
         parts, total, most = self.num_parts, high * wide, self.max_peaks
         x = g.reshape(Handle(g.slice(x, 1, 0, parts), (n, parts, high, wide)), (n * parts, 1, high, wide))

@@ -6,13 +6,14 @@ import math
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from caffe2py.layers.base import Builder, Handle, Layer, Misfit, Shape, float32, text
 from caffe2py.layers.detection.boxes import corners
 from caffe2py.layers.detection.outputs.detection_output import no_rows
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class YoloOutput(Layer):
 
     def onnx_cells(self, g: Builder, x: Handle, anchors: Sequence[float], size: float) -> tuple[Handle, ...]:
         """Boxes (B, 4), the chance that there is anything (B, 1), and what the net says of classes (B, classes)."""
+        import numpy as np  # here, so that a net can be shown without it
+
         n, _, side, _ = x.shape
         boxes = len(anchors) // 2
         cells = g.transpose(g.reshape(x, (n, boxes, 5 + self.num_classes, side * side)), (0, 3, 1, 2))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from caffe2py.layers.base import Builder, Emitter, Handle, Misfit, Shape, Term, float32, layer, param
 from caffe2py.layers.detection.outputs.yolo import YoloOutput, below
 
@@ -65,6 +63,8 @@ class Yolov3DetectionOutput(YoloOutput):
         return em.call("yolo_output", f"[{', '.join(bottoms)}]", **words, **bars)
 
     def onnx(self, g: Builder, *bottoms: Handle) -> Handle:
+        import numpy as np  # here, so that a net can be shown without it
+
         boxes, scores = [], []
         for i, x in enumerate(bottoms):
             box, some, classes = self.onnx_cells(g, x, self.anchors(i), x.shape[2] * float(self.anchors_scale[i]))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Misfit, Shape, Term, count, text, top_count
 from caffe2py.layers.detection.boxes import best, corners, found_rows, halves, kept_apart, picked
+
+if TYPE_CHECKING:
+    import numpy as np
 
 RATIOS, SCALES = (0.5, 1.0, 2.0), (8.0, 16.0, 32.0)
 
@@ -98,6 +100,8 @@ class Proposing(Layer):
 
     def _grid(self, high: int, wide: int) -> tuple[np.ndarray, np.ndarray]:
         """Sizes and middles (H * W * A, 2) of all anchors, the anchors of a place one after another."""
+        import numpy as np  # here, so that a net can be shown without it
+
         anchors = np.array(self.anchors())
         size = anchors[:, 2:] - anchors[:, :2] + 1
         y, x = np.meshgrid(np.arange(high), np.arange(wide), indexing="ij")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Misfit, Shape, Term, count, layer, param, text
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @layer("MaskResize", fork="MNC", formula=True)
@@ -46,6 +48,8 @@ class MaskResize(Layer):
 
 def places(old: int, new: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """For each new place the old ones before and behind it, and how far it is from the first to the second."""
+    import numpy as np  # here, so that a net can be shown without it
+
     at = np.minimum(np.arange(new) * (old / new), old - 1)
     low = at.astype(np.int64)
     return low, np.minimum(low + 1, old - 1), (at - low).astype(np.float32)
