@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnx import helper
 
 import caffe2py
@@ -67,6 +71,32 @@ def test_a_program_of_torch_export(files: tuple[Path, Path, Path], tmp_path: Pat
     (tmp_path / "bad.pt2").write_bytes(b"PK")
     with pytest.raises(CaffeError, match=r"does not load as a program of torch.export"):
         caffe2py.verify(graph, files[2], tmp_path / "bad.pt2")
+
+
+class Calls:
+    """Pickled, a call that makes a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.mkdir, (str(self.folder),)
+
+
+def test_a_pickle_in_a_program_calls_nothing(files: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    graph = caffe2py.load(*files[:2])
+    caffe2py.convert(graph, tmp_path / "other.pt2")
+    with zipfile.ZipFile(tmp_path / "other.pt2") as made, zipfile.ZipFile(tmp_path / "bad.pt2", "w") as bad:
+        for name in made.namelist():
+            held = made.read(name)
+            if name.endswith("sample_inputs/model.pt"):
+                torch.save(Calls(tmp_path / "called"), stored := io.BytesIO())
+                held = stored.getvalue()
+            bad.writestr(name, held)
+    before = dict(os.environ)
+    with pytest.raises(CaffeError, match=r"does not load as a program of torch.export"):
+        caffe2py.verify(graph, files[2], tmp_path / "bad.pt2")
+    assert not (tmp_path / "called").exists() and dict(os.environ) == before
 
 
 def test_the_first_layer_after_which_nothing_matches(files: tuple[Path, Path, Path], tmp_path: Path) -> None:

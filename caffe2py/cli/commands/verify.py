@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     "--model",
     type=Input(beside),
     metavar="FILE",
-    help="A converted .pt, .onnx or .py, or another's .onnx or .pt2. An edited .py is run.",
+    help="A converted .pt, .onnx or .py, or another's .onnx or .pt2. A .py or .pt2 is run.",
 )
 @click.option(
     "--style",

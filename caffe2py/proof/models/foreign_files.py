@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -40,16 +42,30 @@ class OnnxRuns:
             yield from ((name, value) for name, value in zip(part, made, strict=True) if isinstance(value, np.ndarray))
 
 
+@contextmanager
+def plain_pickles() -> Iterator[None]:
+    """torch reads no pickle that calls anything: where one is refused, torch.export would read it again and call."""
+    force, free = "TORCH_FORCE_WEIGHTS_ONLY_LOAD", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"  # torch takes one of them alone
+    before = {name: os.environ.pop(name, None) for name in (force, free)}
+    os.environ[force] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[force]
+        os.environ.update({name: value for name, value in before.items() if value is not None})
+
+
 @dataclass(frozen=True)
 class ExportedRuns:
-    """A program that torch.export wrote: its graph holds data, no Python."""
+    """A program that torch.export wrote. It is run: torch works out the expressions that stand in the file."""
 
     path: Path
 
     @cached_property
     def module(self) -> Any:
         try:
-            return torch.export.load(str(self.path)).module()
+            with plain_pickles():
+                return torch.export.load(str(self.path)).module()
         except OSError as error:
             raise FileError((error.strerror or str(error)).lower(), str(self.path)) from None
         except Exception as error:  # torch raises many kinds here

@@ -67,8 +67,8 @@ class PriorBox(Layer):
             raise Misfit("has a max_size that is not above its min_size")
         if len(self.variance) not in (1, 4) or min(self.variance) <= 0:
             raise Misfit(f"has {len(self.variance)} variance; want 4, or one for all, above 0")
-        if any(r <= 0 for r in self.aspect_ratio):
-            raise Misfit("has an aspect_ratio that is not above 0")
+        if any(r <= 0 or math.isinf(r) for r in self.aspect_ratio):
+            raise Misfit("has an aspect_ratio that is infinite, or not above 0")
 
     def ratios(self) -> list[float]:
         """The aspect ratios beside 1, each once."""
