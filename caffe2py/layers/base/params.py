@@ -154,16 +154,17 @@ def read_fields(cls: type, params: Params) -> dict[str, Any]:
         if path is None:
             continue
         if isinstance(f.default, tuple):
-            values[f.name] = params.all(path) or f.default
+            kind = _ELEMENTS.get(str(f.type), object)
+            values[f.name] = tuple(_like(kind, value, path) for value in params.all(path)) or f.default
         elif params.has(path) or not f.metadata.get("optional"):
-            values[f.name] = _like(f.default, params.get(path, f.default), path)
+            kind = object if f.default is None else type(f.default)
+            values[f.name] = _like(kind, params.get(path, f.default), path)
     return values
 
 
-def _like(default: Any, value: Any, path: str) -> Any:
-    """The value of a custom layer's field as its default's type: a float may be written 1, a bool 0 or 1."""
-    kind = type(default)
-    if default is None or value is None or isinstance(value, kind):
+def _like(kind: type, value: Any, path: str) -> Any:
+    """The value of a custom layer's field as its type: a float may be written 1, a bool 0 or 1."""
+    if value is None or isinstance(value, kind):
         return value
     if kind is float and (type(value) is int or (isinstance(value, Word) and value.lstrip("-").lower() in INFINITE)):
         return _float32(float(value))
@@ -173,4 +174,5 @@ def _like(default: Any, value: Any, path: str) -> Any:
 
 
 INFINITE = ("inf", "infinity", "nan")  # as prototxts write numbers that are none
+_ELEMENTS = {f"tuple[{kind.__name__}, ...]": kind for kind in (float, int, str)}
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}

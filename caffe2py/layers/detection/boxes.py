@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from caffe2py.layers.base import Builder, Handle
+from caffe2py.layers.base import Builder, Handle, Misfit
 
 
 def corners(g: Builder, middle: Handle, half: Handle) -> Handle:
@@ -47,6 +47,13 @@ def picked(g: Builder, boxes: Handle, index: Handle) -> Handle:
     return g.op("GatherElements", boxes, spread, axis=1, shape=shape)
 
 
+def overlap_bar(most: float) -> float:
+    """An overlap as NonMaxSuppression takes it, from 0 to 1: no two boxes overlap by more. `Misfit` for one below."""
+    if not most >= 0:
+        raise Misfit(f"lets boxes overlap by {most:g}, which NonMaxSuppression does not take; want 0 or more")
+    return min(most, 1.0)
+
+
 def kept_apart(
     g: Builder, boxes: Handle, scores: Handle, least: float, most: float, eta: float = 1.0, limit: int | None = None
 ) -> Handle:
@@ -62,7 +69,7 @@ def kept_apart(
         return _shrinking(g, boxes, g.op("Greater", scores, least), most, eta)
     rows, k = scores.shape
     floats = (g.cast(x, "float32") for x in (boxes, g.unsqueeze(scores, [1])))
-    bars = (g.cast(g.constant([x], word), "float32") for x, word in ((most, "overlap"), (least, "least")))
+    bars = (g.cast(g.constant([x], word), "float32") for x, word in ((overlap_bar(most), "overlap"), (least, "least")))
     number = g.constant([k if limit is None else limit], "most")
     chosen = g.op("NonMaxSuppression", *floats, number, *bars)
     place = g.op("Gather", chosen, g.constant([0, 2], "columns"), axis=1)

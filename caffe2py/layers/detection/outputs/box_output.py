@@ -55,6 +55,8 @@ class BoxOutput(Layer):
                 )
         if {len(self.mean), len(self.std)} not in ({0}, {4}):
             raise Misfit(f"has {len(self.mean)} bbox_mean and {len(self.std)} bbox_std; want 4 of each, or none")
+        if not self.field_whr > 0:
+            raise Misfit(f"field_whr is {self.field_whr:g}; want it above 0")
         if self.nms_type not in ("IOU", "IOMU"):
             raise Misfit(f"nms_type is {self.nms_type}; want IOU or IOMU")
         most = bottoms[0][0] * min(self.candidates(bottoms), self.max_post_nms_num or 2**31)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from caffe2py.layers.base import Builder, Handle, Layer, Misfit, Shape, float32, text
-from caffe2py.layers.detection.boxes import corners
+from caffe2py.layers.detection.boxes import corners, overlap_bar
 from caffe2py.layers.detection.outputs.detection_output import no_rows
 
 if TYPE_CHECKING:
@@ -31,8 +31,10 @@ class YoloOutput(Layer):
     confidence_threshold: float = 0.01
     nms_threshold: float = 0.45
 
-    def grids(self, bottoms: Sequence[Shape], boxes: int) -> int:
-        """The boxes of all cells; `Misfit` where a bottom is no grid of them."""
+    def grids(self, bottoms: Sequence[Shape], boxes: int, biases: Sequence[float]) -> int:
+        """The boxes of all cells; `Misfit` where a bottom is no grid of them, or a bias no size of one."""
+        if not all(size > 0 and math.isfinite(size) for size in biases):
+            raise Misfit("has biases that are no finite numbers above 0")
         for x in bottoms:
             if len(x) != 4 or x[2] != x[3] or x[1] != boxes * (5 + self.num_classes):
                 wish = f"want (N, {boxes} * (5 + {self.num_classes}), S, S)"
@@ -72,7 +74,7 @@ class YoloOutput(Layer):
         box, score = g.op("Gather", boxes, row, axis=0), g.op("GatherND", scores, place)
         label = g.op("GatherND", labels, place)
         floats = (g.cast(v, "float32") for v in (g.unsqueeze(box, [0]), g.unsqueeze(score, [0, 1])))
-        most = g.cast(g.constant([below(self.nms_threshold)], "overlap"), "float32")
+        most = g.cast(g.constant([overlap_bar(below(self.nms_threshold))], "overlap"), "float32")
         number = g.op("Shape", score, shape=(1,))
         chosen = g.op("NonMaxSuppression", *floats, number, most)
         kept = g.op("Gather", chosen, g.constant(2, "column"), axis=1)

@@ -29,7 +29,7 @@ class YoloDetectionOutput(YoloOutput):
     biases: tuple[float, ...] = param("yolo_detection_output_param.biases", ())
 
     def shapes(self, x: Shape) -> Sequence[Shape]:
-        total = self.grids([x], self.num_box)
+        total = self.grids([x], self.num_box, self.biases)
         if len(self.biases) < 2 * self.num_box:
             raise Misfit(f"has {len(self.biases)} biases for {self.num_box} boxes; want two for each")
         return [(1, 1, max(total, x[0]), 7)]

@@ -38,7 +38,7 @@ class Yolov3DetectionOutput(YoloOutput):
         if self.groups != number or len(self.anchors_scale) < number:
             have = f"mask_group_num {self.groups} and {len(self.anchors_scale)} anchors_scale"
             raise Misfit(f"has {have} for {number} bottoms; want one for each")
-        total = self.grids(bottoms, self.num_box)
+        total = self.grids(bottoms, self.num_box, self.biases)
         masks = [self._mask(i) for i in range(number)]
         if any(len(m) < self.num_box or (max(m, default=0) + 1) * 2 > len(self.biases) for m in masks):
             raise Misfit(f"has {len(self.mask)} mask and {len(self.biases)} biases; want {self.num_box} mask a bottom")

@@ -61,6 +61,8 @@ class Proposing(Layer):
             raise Misfit(f"has a third bottom of shape {text(info)}; want (1, 3): height, width and scale")
         if min(self.pre_nms_topn, self.post_nms_topn, self.feat_stride) < 1:
             raise Misfit("has a pre_nms_topn, post_nms_topn or feat_stride below 1")
+        if not all(x > 0 and math.isfinite(x) for x in (*self.ratio, *self.scale)):
+            raise Misfit("has a ratio or scale that is no finite number above 0")
         most = min(self.candidates(scores), self.post_nms_topn)
         return [(most, 5), (most, 1)][: self.outputs]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Misfit, Shape, Term, layer, param, text
-from caffe2py.layers.detection.regions.regions import bins, regions
+from caffe2py.layers.detection.regions.regions import bins, positive, regions
 
 COLUMNS = "bdijhw,rjw->bdijhr"  # what the bins of each column of bins hold
 CELLS = "bdijhr,rihb->rdij"  # and each row of bins, of the region's own image
@@ -29,8 +29,7 @@ class PSROIPooling(Layer):
     def shapes(self, x: Shape, rois: Shape) -> Sequence[Shape]:
         number = regions(x, rois)
         bins(self.group_size)
-        if not self.spatial_scale > 0:
-            raise Misfit(f"spatial_scale is {self.spatial_scale:g}; want it above 0")
+        positive(self.spatial_scale)
         if x[1] != self.output_dim * self.group_size**2:
             raise Misfit(f"has a bottom of shape {text(x)}; want {self.output_dim} * {self.group_size}^2 channels")
         return [(number, self.output_dim, self.group_size, self.group_size)]

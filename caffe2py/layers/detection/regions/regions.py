@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from caffe2py.layers.base import Misfit, Shape, count, text
 
 
@@ -12,6 +14,13 @@ def regions(x: Shape, rois: Shape) -> int:
     if not rois or count(rois, 1) != 5:
         raise Misfit(f"has regions of shape {text(rois)}; want (R, 5): image, left, top, right, bottom")
     return rois[0]
+
+
+def positive(scale: float) -> float:
+    """The spatial_scale of regions; `Misfit` unless it is above 0, and finite."""
+    if not (scale > 0 and math.isfinite(scale)):
+        raise Misfit(f"spatial_scale is {scale:g}; want it above 0, and finite")
+    return scale
 
 
 def bins(*sizes: int) -> None:

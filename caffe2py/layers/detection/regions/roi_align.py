@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
-from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Params, Shape, Term, count, layer, param, read_fields
-from caffe2py.layers.detection.regions.regions import bins, regions
+from caffe2py.layers.base import (
+    Builder,
+    Emitter,
+    Handle,
+    Layer,
+    Misfit,
+    Params,
+    Shape,
+    Term,
+    count,
+    layer,
+    param,
+    read_fields,
+)
+from caffe2py.layers.detection.regions.regions import bins, positive, regions
 
 SAMPLES = 2  # a side of a bin
 
@@ -37,6 +51,9 @@ class ROIAlign(Layer):
 
     def shapes(self, x: Shape, rois: Shape) -> Sequence[Shape]:
         bins(self.pooled_h, self.pooled_w)
+        positive(self.spatial_scale)
+        if not math.isfinite(self.pad_ratio):
+            raise Misfit(f"pad_ratio is {self.pad_ratio:g}; want a finite number")
         return [(regions(x, rois), x[1], self.pooled_h, self.pooled_w)]
 
     def torch(self, em: Emitter, x: Term, rois: Term) -> str:

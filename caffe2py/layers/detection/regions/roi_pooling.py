@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Shape, Term, layer, param
-from caffe2py.layers.detection.regions.regions import bins, regions
+from caffe2py.layers.detection.regions.regions import bins, positive, regions
 
 
 @layer("ROIPooling", bottoms=2, fork="Fast R-CNN")
@@ -41,5 +41,5 @@ class ROIPooling(Layer):
             image, low, high = g.split(rois, [1, 2, 2], 1)
             pad = g.op("Mul", g.op("Add", g.op("Sub", high, low), 1.0), self.pad_ratio)
             rois = g.concat([image, g.op("Sub", low, pad), g.op("Add", high, pad)], 1)
-        words = {"pooled_shape": (self.pooled_h, self.pooled_w), "spatial_scale": self.spatial_scale}
+        words = {"pooled_shape": (self.pooled_h, self.pooled_w), "spatial_scale": positive(self.spatial_scale)}
         return g.op("MaxRoiPool", x, rois, **words, shape=g.tops[0])
