@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import caffe2py
+from caffe2py.errors import CaffeError
 from caffe2py.graph import Graph
 from tests.helpers.layer_cases import relative
 from tests.helpers.layer_runs import FORWARD
@@ -66,3 +67,8 @@ def test_every_view_is_the_layer(name: str, tmp_path: Path) -> None:
         assert [node.op_type for node in model.graph.node] == kinds
         onnx.save(model, tmp_path / "net.onnx")
         assert relative(in_onnxruntime(tmp_path / "net.onnx", ["b"])({"x": x})["b"], want) <= FORWARD
+
+
+def test_the_statistics_of_a_batch_in_training_cannot_be_said() -> None:
+    with pytest.raises(CaffeError, match=r'"b" \(BatchNorm\): updates its statistics in phase TRAIN'):
+        caffe2py.to_onnx(replace(normalized("a ReLU behind"), phase="TRAIN"))

@@ -15,6 +15,7 @@ import torch
 import caffe2py
 from caffe2py.errors import UnsupportedError
 from caffe2py.graph import Graph
+from caffe2py.proto.forks import dialect
 from tests.helpers.nets import command, graph_of, write_net
 from tests.helpers.running import net
 
@@ -131,3 +132,18 @@ def test_a_field_of_a_fork_s_block_is_told_with_its_name() -> None:
     assert strange.endswith("Caffe's schema has no prior_box_param.step_x; nothing reads it")
     (known,) = graph_of(text.replace("LAYER", "density: 3")).number_notes
     assert known.endswith("Caffe's schema has no prior_box_param.density; nothing reads it")
+
+
+AUGMENTED = """layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 1 dim: 3 dim: 8 dim: 9 } } }
+layer { name: "a" type: "DataAugmentation" bottom: "x" top: "a"
+        augmentation_param { mean: [1, 2, 3] WORDS } coeff_schedule_param { half_life: 5 } }"""
+
+
+def test_what_changes_images_in_training_is_no_field_that_a_layer_lacks() -> None:
+    fields = dialect("flownet2").message_class("AugmentationParameter").DESCRIPTOR.fields
+    read = {"augment_during_test", "crop_height", "crop_width", "mean", "mean_per_pixel", "recompute_mean"}
+    blocks = [f"{f.name} {{ mean: 0.5 }}" for f in fields if f.message_type]
+    plain = [f"{f.name}: 1" for f in fields if not f.message_type and f.name not in read]
+    assert not graph_of(AUGMENTED.replace("WORDS", " ".join(blocks + plain))).number_notes
+    (note,) = graph_of(AUGMENTED.replace("WORDS", "crop_widht: 4")).number_notes
+    assert note.endswith("has no augmentation_param.crop_widht; nothing reads it")

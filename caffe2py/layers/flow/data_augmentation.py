@@ -42,8 +42,6 @@ class DataAugmentation(Layer):
     def read(cls, params: Params) -> Layer:
         if params.get("augmentation_param.augment_during_test", False):
             raise Misfit("changes its images at test too (augment_during_test); want false")
-        for unknown in params.unknown:
-            params.has(unknown.path)  # what only training reads
         return cls(**read_fields(cls, params))
 
     def shapes(self, x: Shape) -> Sequence[Shape]:

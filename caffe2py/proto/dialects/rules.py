@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 from functools import cache
+from itertools import pairwise
 
 from google.protobuf.descriptor import FieldDescriptor
 
@@ -76,17 +77,25 @@ BLOB_KINDS: Mapping[str, tuple[str, ...]] = {
 # code computes a layer and in which precision, what a layer shows or writes to files. That two forks differ there stops
 # nobody, and that nobody reads one is no error.
 TRAINING = (
-    "accuracy_param blobs_lr bp_norm bw_params conf_loss_type decay_mult detection_evaluate_param fix_gradient "
-    "fix_scale global_grad_scale input_param loss_param loss_weight lr_mult momentum multibox_loss_param need_backward "
-    "param propagate_down share_mode smooth_l1_loss_param transform_param update_global_stats weight_decay"
+    "accuracy_param blobs_lr bp_norm bw_params coeff_schedule_param conf_loss_type decay_mult "
+    "detection_evaluate_param fix_gradient fix_scale global_grad_scale input_param loss_param loss_weight lr_mult "
+    "momentum multibox_loss_param need_backward param propagate_down share_mode smooth_l1_loss_param transform_param "
+    "update_global_stats weight_decay"
 ).split()
 ENGINE = (
     "backward_math backward_type cudnn_convolution_algo_seeker cudnn_math_override debug device_id engine "
     "forward_math forward_type inplace_possible multinode profile_info profile_iter profile_warmup "
     "reshape_every_iter"
 ).split()
+# Those of augmentation_param, whose words mean other things elsewhere.
+AUGMENTATION = (
+    "bottomheight bottomwidth brightness chromatic_eigvec col_add col_mult col_pow col_rotate color contrast "
+    "fog_amount fog_size gamma ladd_add ladd_mult ladd_pow lmult_add lmult_mult lmult_pow max_multiplier mirror mode "
+    "motion_blur_angle motion_blur_size noise num rotate sat_add sat_mult sat_pow shadow_angle shadow_distance "
+    "shadow_strength squeeze translate translate_x translate_y write_augmented write_mean zoom"
+).split()
 DISPLAY = "label_map_file save_file save_output_param show_data visualize visualize_threshold".split()
-UNHEEDED = frozenset((*TRAINING, *ENGINE, *DISPLAY))
+UNHEEDED = frozenset((*TRAINING, *ENGINE, *DISPLAY, *(f"augmentation_param.{word}" for word in AUGMENTATION)))
 
 
 def reads(type_: str, block: str) -> bool:
@@ -106,7 +115,8 @@ def expected(type_: str, field: FieldDescriptor, common: Set[int]) -> bool:
 def is_unheeded(path: str) -> bool:
     """Is a field of no use to a net that runs?"""
     steps = [step.partition("[")[0] for step in path.split(".")]
-    return not UNHEEDED.isdisjoint(steps) or any(step.endswith(("data_param", "filler")) for step in steps)
+    named = {*steps, *map(".".join, pairwise(steps))}
+    return not UNHEEDED.isdisjoint(named) or any(step.endswith(("data_param", "filler")) for step in steps)
 
 
 @cache
