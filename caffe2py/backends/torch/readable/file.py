@@ -16,7 +16,6 @@ from caffe2py.backends.torch.writing.frame import framed
 from caffe2py.backends.torch.writing.layout import laid_out, method
 from caffe2py.backends.torch.writing.program import Program
 from caffe2py.backends.torch.writing.text import MODULE_NAMES, class_name, functions
-from caffe2py.errors import UnsupportedError, shown
 from caffe2py.graph import Graph, Value
 from caffe2py.passes.only_outputs import only_outputs
 from caffe2py.structure.find import find
@@ -35,10 +34,7 @@ def write(graph: Graph, weights: str | None) -> Program:
     reserved = {*RESERVED, *functions(), "Module"}
     variables = Namer({*reserved, name})
     helpers = Helpers(variables)
-    ops, problems = recorded(parts, helpers)
-    if problems:
-        lines = [f'  "{shown(node.name)}" ({node.type}): {said}' for node, said in problems]
-        raise UnsupportedError("cannot be said in torch:", lines=lines)
+    ops = recorded(parts, helpers)
     structure = find(parts, lambda i, loose: (parts.mark(i, loose), ops[i].key if i in ops else None))
     planner = Planner(structure, ops, Namer({*reserved, name}), (*reserved, *MODULE_NAMES))
     plans = [planner.plan(k) for k in range(len(structure.blocks))]

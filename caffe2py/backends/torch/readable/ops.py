@@ -48,10 +48,9 @@ class Op:
         return [*(m.declared for m in self.members), *self.expressions]
 
 
-def recorded(parts: Parts, helpers: Helpers) -> tuple[dict[int, Op], list[tuple[Node, str]]]:
-    """The text of each part but the inputs, and what is wrong with those that have none."""
+def recorded(parts: Parts, helpers: Helpers) -> dict[int, Op]:
+    """The text of each part but the inputs. Raises `Unfit` where one has none: the flat style tells of all such."""
     ops: dict[int, Op] = {}
-    problems = []
     for i, part in enumerate(parts.parts):
         if part.node.layer.is_input:
             continue
@@ -59,9 +58,8 @@ def recorded(parts: Parts, helpers: Helpers) -> tuple[dict[int, Op], list[tuple[
             continue  # with its product
         try:
             expressions, members = _said(parts.graph, part.node, helpers)
-        except Misfit as misfit:
-            problems.append((part.node, str(misfit)))
-            continue
+        except Misfit:
+            raise Unfit from None
         if part.step == 0:
             gated, _, shortcut = expressions[0].rpartition(" + ")
             if shortcut != hole("b", 2):
@@ -70,7 +68,7 @@ def recorded(parts: Parts, helpers: Helpers) -> tuple[dict[int, Op], list[tuple[
             ops[i + 1] = Op(parts.parts[i + 1], [parsed(f"{hole('b', 0)} + {hole('b', 1)}")], [])
         else:
             ops[i] = Op(part, [parsed(e) for e in expressions], members)
-    return ops, problems
+    return ops
 
 
 def _said(graph: Graph, node: Node, helpers: Helpers) -> tuple[list[str], list[Member]]:
@@ -83,7 +81,7 @@ def _said(graph: Graph, node: Node, helpers: Helpers) -> tuple[list[str], list[M
     said = node.layer.torch(Emitter(recorder, node), *bottoms)
     expressions = [said] if isinstance(said, str) else list(said)
     if len(expressions) not in (1, len(node.tops)):
-        raise Misfit(f"says {len(expressions)} expressions for {len(node.tops)} tops")
+        raise Unfit
     declared = [k for k, member in enumerate(recorder.members) if member.declared]
     for new, old in enumerate(declared):  # of parameters the layer's own name is asked for too, and not used
         expressions = [e.replace(hole("m", old), hole("m", new)) for e in expressions]
