@@ -36,11 +36,9 @@ Blob = dict[str, Any]
 
 def make_manifest(graph: Graph, seed: int = 2017) -> dict[str, Any]:
     """The manifest of a net's learned blobs, by layer, in Caffe's order."""
-    blank = {
-        key: torch.empty(b.node.weights[b.index or 0].shape) for key, b in program(graph, "exact").bindings.items()
-    }
+    blank = {key: torch.empty(b.blank().shape) for key, b in program(graph, "exact").bindings.items()}
     made = runner(graph, "exact", state=blank)
-    keys = {(b.node.name, b.index): key for key, b in made.program.bindings.items()}
+    keys = {(b.node.name, b.source): key for key, b in made.program.bindings.items()}
     state = made.module.state_dict()
     noise = np.random.RandomState(seed)
     inputs = {

@@ -17,6 +17,7 @@ UNNAMED = "unnamed"  # what is called by signs alone
 FILE_NAMES = frozenset(
     "torch nn F Tensor Path json inf nan load read_safetensors WEIGHTS INPUT_SIZE CHANNELS MEAN SCALE DIVISORS".split()
 )
+LETTERS = "xyzuvwpqrst"  # what variables are called, the first that is free first
 RESERVED = frozenset({"self", *FILE_NAMES, *keyword.kwlist, *keyword.softkwlist, *dir(builtins)})
 
 

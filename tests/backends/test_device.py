@@ -13,7 +13,7 @@ import caffe2py
 from caffe2py import to_source
 from caffe2py.backends.torch.device import full_float32
 from caffe2py.backends.torch.run import input_tensors, lean_runner
-from caffe2py.backends.torch.writing.text import functions
+from caffe2py.backends.torch.writing.helpers import functions
 from caffe2py.errors import CaffeError
 from tests.helpers.absent import absent, needs
 from tests.helpers.layer_cases import Case, layer_cases

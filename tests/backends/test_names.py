@@ -21,7 +21,8 @@ import caffe2py
 from caffe2py.backends.names import FILE_NAMES, Namer, identifier
 from caffe2py.backends.torch.run import compile_class
 from caffe2py.backends.torch.source import program
-from caffe2py.backends.torch.writing.text import MODULE_NAMES, class_name, functions
+from caffe2py.backends.torch.writing.helpers import functions
+from caffe2py.backends.torch.writing.text import MODULE_NAMES, class_name
 from caffe2py.proto.text.writer import quoted
 from tests.helpers.nets import graph_of
 

@@ -144,7 +144,7 @@ def filled(graph: Graph) -> Graph:
 
 def blobs(made: Program) -> set[tuple[str, int]]:
     """The blobs of Caffe's that the entries of the state dict are, by layer; those that are made of several as -1."""
-    return {(b.node.name, -1) if b.index is None else b.node.weights[b.index].owner for b in made.bindings.values()}
+    return {b.owner or (b.node.name, -1) for b in made.bindings.values()}
 
 
 def both(graph: Graph, inputs: dict[str, np.ndarray]) -> None:

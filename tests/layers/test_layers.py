@@ -61,8 +61,8 @@ def test_backward(case: Case, style: str) -> None:
     parameters = dict(made.module.named_parameters())
     owners = {}
     for key, binding in made.program.bindings.items():
-        if key in parameters and binding.index is not None:
-            owners.setdefault(binding.node.weights[binding.index].owner, parameters[key])
+        if key in parameters and binding.owner:
+            owners.setdefault(binding.owner, parameters[key])
     for name, diff in case.param_diff.items():
         layer, index = name.rsplit("/", 1)
         if (layer, int(index)) in owners:
@@ -81,7 +81,7 @@ def test_after_a_training_step(case: Case) -> None:
     forward(case, made)
     state = made.module.state_dict()
     for key, binding in made.program.bindings.items():
-        name = f"{binding.node.name}/{binding.index}"
+        name = f"{binding.node.name}/{binding.source}"
         if name in case.param_after:
             assert relative(state[key].numpy(), case.param_after[name]) <= FORWARD, name
 

@@ -50,7 +50,7 @@ def program(graph: Graph, style: str = DEFAULT, weights: str | None = None) -> P
     if style == "readable":
         with suppress(Unfit):
             return write(graph, weights)
-    writer = FlatWriter(graph, reuse=style != "exact")
+    writer = FlatWriter(graph, style)
     problems = []
     for node in graph.nodes:
         try:
@@ -60,7 +60,7 @@ def program(graph: Graph, style: str = DEFAULT, weights: str | None = None) -> P
             writer.skip(node)
     if problems:
         raise UnsupportedError("cannot be said in torch:", lines=problems)
-    return writer.finish(style, weights)
+    return writer.finish(weights)
 
 
 def check_runnable(graph: Graph) -> None:

@@ -19,10 +19,9 @@ def state_dict(made: Program) -> OrderedDict[str, np.ndarray]:
     state: OrderedDict[str, np.ndarray] = OrderedDict()
     state._metadata = {"": {"caffe_layers": made.layers()}}  # type: ignore[attr-defined]
     for key, binding in made.bindings.items():
-        if binding.index is None:
+        if (owner := binding.owner) is None:
             state[key] = _float32(binding.value())
             continue
-        owner = binding.node.weights[binding.index].owner
         if owner not in seen:
             seen[owner] = _float32(binding.value())
         state[key] = seen[owner]

@@ -16,8 +16,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from caffe2py.backends.torch import functions
+from caffe2py.backends.torch.writing.emitter import expressions
+from caffe2py.backends.torch.writing.text import sizes
 from caffe2py.graph import Node
-from caffe2py.layers.base import Convert, Misfit, Shape, Term
+from caffe2py.layers.base import Convert, Shape, Term
 from caffe2py.layers.base.layer import Layer
 
 Function = Callable[..., Sequence[Tensor]]
@@ -80,7 +82,7 @@ class LiveEmitter:
         """The text of the layer's blob `index`, in the layer's own shape."""
         held, shape = self._parameters[index], self._weights[index].shape
         name = self._name("p", held)
-        return name if held.shape == shape else f"{name}.view({', '.join(map(str, shape)) or '()'})"
+        return name if held.shape == shape else f"{name}.view({sizes(shape)})"
 
     def buffer(self, name: str, shape: Shape, source: Convert) -> str:
         """The name of a constant array."""
@@ -104,14 +106,8 @@ def function_of(
     """The layer's text as a function of its bottoms, which gives a sequence of its tops."""
     emitter = LiveEmitter(node, parameters, tops, training)
     terms = [Term(f"x{i}", shape) for i, shape in enumerate(bottoms)]
-    said = layer.torch(emitter, *terms)
-    expressions = [said] if isinstance(said, str) else list(said)
-    if len(expressions) == len(tops):
-        body = f"({''.join(f'{e}, ' for e in expressions)})"
-    elif len(expressions) == 1:
-        body = expressions[0]
-    else:
-        raise Misfit(f"says {len(expressions)} expressions for {len(tops)} tops")
+    said = expressions(layer.torch(emitter, *terms), len(tops))
+    body = f"({''.join(f'{e}, ' for e in said)})" if len(said) == len(tops) else said[0]
     text = f"lambda {', '.join(terms)}: {body}"
     made: Function = eval(compile(text, f"<layer {node.name}>", "eval"), {**helpers(), **emitter.names})
     return made

@@ -11,11 +11,12 @@ from caffe2py.backends.torch.readable.members import Grouping, Member
 from caffe2py.backends.torch.readable.ops import Unfit, recorded, shares_in_other_shapes
 from caffe2py.backends.torch.readable.plan import Plan, kept, signature
 from caffe2py.backends.torch.readable.state import State
-from caffe2py.backends.torch.writing.emitter import Helpers
+from caffe2py.backends.torch.writing.classes import module_class
 from caffe2py.backends.torch.writing.frame import framed
-from caffe2py.backends.torch.writing.layout import laid_out, method
+from caffe2py.backends.torch.writing.helpers import Helpers, functions
+from caffe2py.backends.torch.writing.layout import laid_out
 from caffe2py.backends.torch.writing.program import Program
-from caffe2py.backends.torch.writing.text import MODULE_NAMES, class_name, functions
+from caffe2py.backends.torch.writing.text import MODULE_NAMES, class_name
 from caffe2py.graph import Graph, Value
 from caffe2py.passes.only_outputs import only_outputs
 from caffe2py.structure.find import find
@@ -75,24 +76,17 @@ def _block(plan: Plan, grouping: Grouping) -> Iterator[str]:
     inputs = list(dict.fromkeys(v for member in members for v in member.reads if v not in made))
     letters = Namer(grouping.reserved)
     names = {v: letters("x" if len(inputs) == 1 else f"x{k}") for k, v in enumerate(inputs, 1)}
-    yield f"class {plan.name}(nn.Module):"
-    yield f'    """{plan.says}"""'
-    yield ""
-    yield from method(f"__init__({signature(plan)}) -> None")
-    yield "        super().__init__()"
-    yield from (f"        self.{name} = {name}" for name in kept(plan))
-    yield from (line for member in members for line in member.declared)
-    yield ""
-    yield from method(f"forward(self, {', '.join(f'{name}: Tensor' for name in names.values())}) -> Tensor")
-    yield from _forward(members, names, grouping.makes(plan, plan.pieces), True, letters)
+    declared = [f"        self.{name} = {name}" for name in kept(plan)]
+    declared += [line for member in members for line in member.declared]
+    body = _forward(members, names, grouping.makes(plan, plan.pieces), True, letters)
+    return module_class(plan.name, declared, list(names.values()), body, says=plan.says, takes=signature(plan))
 
 
 def _forward(
     members: Sequence[Member], inputs: Mapping[Value, str], outputs: Sequence[Value], reuse: bool, letters: Namer
-) -> Iterator[str]:
+) -> list[str]:
     calls = [call for member in members if (call := member.call()) is not None]
-    for line in Forward(inputs, outputs, reuse, letters).write(calls):
-        yield from laid_out(line, 8)
+    return Forward(inputs, outputs, reuse, letters).write(calls)
 
 
 def _net(
@@ -104,15 +98,8 @@ def _net(
     variables: Namer,
 ) -> Iterator[str]:
     """The net's own class."""
-    yield f"class {name}(nn.Module):"
-    yield "    def __init__(self) -> None:"
-    yield "        super().__init__()"
-    yield from (line for member in members for line in member.declared)
-    for key, first in ties:
-        yield from laid_out(f"{key} = {first}", 8)
-    yield ""
-    count = len(graph.results)
-    result = "Tensor" if count == 1 else "tuple[Tensor, ...]" if count else "None"
-    yield from method(f"forward({', '.join(['self', *(f'{v}: Tensor' for v in inputs.values())])}) -> {result}")
+    declared = [line for member in members for line in member.declared]
+    declared += [line for key, first in ties for line in laid_out(f"{key} = {first}", 8)]
     values = {v: inputs[v.blob] for node in graph.nodes if node.layer.is_input for v in node.tops}
-    yield from _forward(members, values, graph.results, False, variables)
+    body = _forward(members, values, graph.results, False, variables)
+    return module_class(name, declared, list(inputs.values()), body, outputs=len(graph.results))

@@ -14,12 +14,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from caffe2py.backends.names import Namer
+from caffe2py.backends.names import LETTERS, Namer
 from caffe2py.backends.torch.readable.texts import CLOSE, OPEN, is_primary
 from caffe2py.backends.torch.writing.layout import WIDTH
 from caffe2py.graph import Value
 
-LETTERS = "xyzuvwpqrst"
 NESTED = 4  # calls in one line, at most
 MARK = re.compile(f"{OPEN}v(\\d+){CLOSE}")
 INDENT = 8

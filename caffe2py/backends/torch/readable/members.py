@@ -13,6 +13,7 @@ from caffe2py.backends.torch.readable.forward import Call
 from caffe2py.backends.torch.readable.ops import Unfit
 from caffe2py.backends.torch.readable.plan import SHORTCUT, Piece, Plan, creation, free_name
 from caffe2py.backends.torch.readable.texts import Hole, Number, hole, numbers, written
+from caffe2py.backends.torch.writing.emitter import declaration
 from caffe2py.backends.torch.writing.layout import laid_out
 from caffe2py.graph import Graph, Value
 from caffe2py.structure.known import GATED
@@ -59,9 +60,7 @@ class Member:
             yield from laid_out(f"self.{self.name} = nn.Sequential({', '.join(_loops(self.pieces, made, names))})", 8)
         else:
             for suffix, text, buffer in [] if self.pieces[0].shared else _declarations(self.pieces[0], names):
-                name = f"{self.name}{suffix}"
-                said = f'self.register_buffer("{name}", {text})' if buffer else f"self.{name} = {text}"
-                yield from laid_out(said, 8)
+                yield from laid_out(declaration(f"{self.name}{suffix}", text, buffer), 8)
 
     def call(self) -> Call | None:
         """What it does in `forward`."""

@@ -8,9 +8,10 @@ from functools import cached_property
 from typing import Any
 
 from caffe2py.backends.torch.readable.texts import CLOSE, OPEN, Text, hole, key, parsed
-from caffe2py.backends.torch.writing.emitter import Emitter, Helpers
+from caffe2py.backends.torch.writing.emitter import Emitter, expressions, terms
+from caffe2py.backends.torch.writing.helpers import Helpers
 from caffe2py.graph import Graph, Node, Weight
-from caffe2py.layers.base import Convert, Misfit, Term
+from caffe2py.layers.base import Convert, Misfit
 from caffe2py.structure.parts import Part, Parts
 
 
@@ -57,35 +58,28 @@ def recorded(parts: Parts, helpers: Helpers) -> dict[int, Op]:
         if part.step == 1:
             continue  # with its product
         try:
-            expressions, members = _said(parts.graph, part.node, helpers)
+            said, members = _said(parts.graph, part.node, helpers)
         except Misfit:
             raise Unfit from None
         if part.step == 0:
-            gated, _, shortcut = expressions[0].rpartition(" + ")
+            gated, _, shortcut = said[0].rpartition(" + ")
             if shortcut != hole("b", 2):
                 raise Unfit
             ops[i] = Op(part, [parsed(gated)], members)
             ops[i + 1] = Op(parts.parts[i + 1], [parsed(f"{hole('b', 0)} + {hole('b', 1)}")], [])
         else:
-            ops[i] = Op(part, [parsed(e) for e in expressions], members)
+            ops[i] = Op(part, [parsed(text) for text in said], members)
     return ops
 
 
 def _said(graph: Graph, node: Node, helpers: Helpers) -> tuple[list[str], list[Member]]:
     recorder = _Recorder(graph, node, helpers)
-    stops = node.stopped or (False,) * len(node.bottoms)
-    bottoms = [
-        Term(hole("b", k) + (".detach()" if stop else ""), graph.shapes[v])
-        for k, (v, stop) in enumerate(zip(node.bottoms, stops, strict=True))
-    ]
-    said = node.layer.torch(Emitter(recorder, node), *bottoms)
-    expressions = [said] if isinstance(said, str) else list(said)
-    if len(expressions) not in (1, len(node.tops)):
-        raise Unfit
+    bottoms = terms(graph, node, [hole("b", k) for k in range(len(node.bottoms))])
+    said = expressions(node.layer.torch(Emitter(recorder, node), *bottoms), len(node.tops))
     declared = [k for k, member in enumerate(recorder.members) if member.declared]
     for new, old in enumerate(declared):  # of parameters the layer's own name is asked for too, and not used
-        expressions = [e.replace(hole("m", old), hole("m", new)) for e in expressions]
-    return expressions, [recorder.members[k] for k in declared]
+        said = [text.replace(hole("m", old), hole("m", new)) for text in said]
+    return said, [recorder.members[k] for k in declared]
 
 
 class _Recorder:
@@ -106,24 +100,21 @@ class _Recorder:
         self.members.append(Member(suffix))
         return hole("m", len(self.members) - 1)
 
-    def declare(self, line: str) -> None:
-        """`self.HOLE = expression`, or `self.register_buffer("HOLE", expression)`."""
-        start, end = line.index(OPEN), line.index(CLOSE)
-        member = self.members[int(line[start + 2 : end])]
-        if line.startswith("self.register_buffer("):
-            member.buffer = True
-            member.declared = parsed(line[end + len(CLOSE) + len('", ') : -1])
-        elif line[end + 1 :].startswith(" = "):
-            member.declared = parsed(_without_defaults(line[end + len(CLOSE) + len(" = ") :]))
-        else:
-            raise Unfit  # a module without its own parameters
+    def declare(self, name: str, expression: str, buffer: bool = False) -> None:
+        member, _ = self._found(name)
+        member.declared, member.buffer = parsed(_without_defaults(expression)), buffer
 
     def bind(self, node: Node, key: str, source: int | Convert) -> None:
-        end = key.index(CLOSE)
-        self.members[int(key[len(OPEN) + 1 : end])].state[key[end + len(CLOSE) :].removeprefix(".")] = source
+        member, rest = self._found(key)
+        member.state[rest.removeprefix(".")] = source
 
-    def view(self, weight: Weight) -> str | None:
-        return None
+    def _found(self, name: str) -> tuple[Member, str]:
+        """The member whose hole a name begins with, and the rest of the name."""
+        found, _, rest = name.partition(CLOSE)
+        return self.members[int(found.removeprefix(f"{OPEN}m"))], rest
+
+    def view(self, weight: Weight) -> None:
+        """None: no net whose layers share a weight in several shapes is recorded."""
 
     def use(self, function: str | Callable[..., Any]) -> str:
         return self._helpers.use(function)

@@ -8,8 +8,8 @@ from caffe2py.backends.names import RESERVED, Namer
 from caffe2py.backends.torch.readable.ops import Op, Unfit
 from caffe2py.backends.torch.readable.plan import Leaves, Plan, within
 from caffe2py.backends.torch.readable.texts import Hole, plain
+from caffe2py.backends.torch.writing.helpers import functions
 from caffe2py.backends.torch.writing.program import Binding, Step
-from caffe2py.backends.torch.writing.text import functions
 from caffe2py.graph import Graph, Value
 
 
@@ -42,19 +42,15 @@ class State:
             self._bound += sum(len(member.state) for member in op.members)
             for path, member in zip(self._paths[leaf], op.members, strict=True):
                 for key, source in member.state.items():
-                    full = f"{path}.{key}" if key else path
-                    index, convert = (None, source) if callable(source) else (source, None)
-                    self.bindings[full] = Binding(op.part.node, index, convert)
+                    self.bindings[f"{path}.{key}" if key else path] = Binding(op.part.node, source)
 
     def ties(self) -> list[tuple[str, str]]:
         """Entries that are one parameter with another, and the first of them."""
         first: dict[tuple[str, int], str] = {}
         found = []
         for key, binding in self.bindings.items():
-            if binding.index is not None:
-                owner = binding.node.weights[binding.index].owner
-                if first.setdefault(owner, key) != key:
-                    found.append((reached(key), reached(first[owner])))
+            if (owner := binding.owner) and first.setdefault(owner, key) != key:
+                found.append((reached(key), reached(first[owner])))
         return found
 
     def steps(self, graph: Graph, inputs: Mapping[str, str], name: str) -> tuple[list[Step], tuple[str, ...]]:

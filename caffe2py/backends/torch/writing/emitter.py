@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from caffe2py.backends.names import Namer
-from caffe2py.backends.torch.writing.text import foreign_function, functions
+from caffe2py.backends.torch.writing.text import quoted, sizes
 from caffe2py.graph import Graph, Node, Weight
-from caffe2py.layers.base import Convert, Shape
+from caffe2py.layers.base import Convert, Misfit, Shape, Term
 
 
 class Writer(Protocol):
@@ -22,8 +20,8 @@ class Writer(Protocol):
     def member(self, name: str) -> str:
         """A name in the module for something of a layer's."""
 
-    def declare(self, line: str) -> None:
-        """A line of `__init__`."""
+    def declare(self, name: str, expression: str, buffer: bool = False) -> None:
+        """What is assigned to a name in `__init__`, or registered under it as a buffer."""
 
     def bind(self, node: Node, key: str, source: int | Convert) -> None:
         """State dict entry `key` holds blob `source` of a layer, or what it makes of all its blobs."""
@@ -61,12 +59,12 @@ class Emitter:
         blob's index, or a function of the list of all blobs.
         """
         name = self._writer.member(self._node.name)
-        self._writer.declare(f"self.{name} = {expression}")
+        self._writer.declare(name, expression)
         shared = {}
         for key, source in state.items():
             if isinstance(source, int) and (view := self._writer.view(self._node.weights[source])):
                 shared[key] = view
-                self._writer.declare(f"self.{name}.{key} = None")
+                self._writer.declare(f"{name}.{key}", "None")
             else:
                 self._writer.bind(self._node, f"{name}.{key}", source)
         if not shared:
@@ -81,25 +79,22 @@ class Emitter:
         if self._member is None:
             self._member = self._writer.member(self._node.name)
         name = self._writer.member(f"{self._member}_{weight.name}")
-        blank = f"torch.empty({', '.join(map(str, weight.shape)) or '()'})"
-        if weight.learned:
-            self._writer.declare(f"self.{name} = nn.Parameter({blank})")
-        else:
-            self._writer.declare(f'self.register_buffer("{name}", {blank})')
+        blank = f"torch.empty({sizes(weight.shape)})"
+        self._writer.declare(name, f"nn.Parameter({blank})" if weight.learned else blank, buffer=not weight.learned)
         self._writer.bind(self._node, name, index)
         return f"self.{name}"
 
     def buffer(self, name: str, shape: Shape, source: Convert) -> str:
         """Declare a buffer of that shape and return `self.NAME`; `source` makes its array of the layer's blobs."""
         member = self._writer.member(f"{self._node.name}_{name}")
-        self._writer.declare(f'self.register_buffer("{member}", torch.empty({", ".join(map(str, shape)) or "()"}))')
+        self._writer.declare(member, f"torch.empty({sizes(shape)})", buffer=True)
         self._writer.bind(self._node, member, source)
         return f"self.{member}"
 
     def call(self, function: str | Callable[..., Any], *args: Any, **settings: Any) -> str:
         """`function(args, settings)`, with the function's text copied into the output.
 
-        A name is one of the folder `torch_functions`; an outside layer hands in a function of its own, whose text
+        A name is one of our own in `torch/functions`; an outside layer hands in a function of its own, whose text
         may use torch, F, nn, Tensor and other functions of its file. Arguments that are strings are text; settings
         are written as Python literals.
         """
@@ -112,40 +107,23 @@ def _literal(value: Any) -> str:
     return quoted(value) if isinstance(value, str) else repr(value)
 
 
-def quoted(text: str) -> str:
-    """A string in Python's words, in double quotes; what cannot be printed, or is no character, is escaped."""
-    escaped = repr(f"'{text}")[2:-1] if '"' not in text else text.encode("unicode_escape").decode().replace('"', '\\"')
-    return f'"{escaped}"'
+def terms(graph: Graph, node: Node, words: Sequence[str]) -> list[Term]:
+    """A layer's bottoms as it reads them, of these words; no gradient flows back into one that the net stops it at."""
+    stops = node.stopped or (False,) * len(node.bottoms)
+    return [
+        Term(f"{word}.detach()" if stop else word, graph.shapes[v])
+        for word, stop, v in zip(words, stops, node.bottoms, strict=True)
+    ]
 
 
-class Helpers:
-    """The functions that are copied into a file, with those that they call."""
+def expressions(said: str | Sequence[str], tops: int) -> list[str]:
+    """What a layer's `torch` method has said: an expression for each of its tops, or one for all. Else `Misfit`."""
+    found = [said] if isinstance(said, str) else list(said)
+    if len(found) not in (1, tops):
+        raise Misfit(f"says {len(found)} expressions for {tops} tops")
+    return found
 
-    def __init__(self, namer: Namer) -> None:
-        self._namer = namer
-        self._texts: dict[str, str] = {}
-        self._foreign: dict[Callable[..., Any], str] = {}  # functions of outside layers, by their name in the text
 
-    def use(self, function: str | Callable[..., Any]) -> str:
-        """Have a function's text in the file; returns its name there."""
-        if callable(function):
-            return self._use_foreign(function)
-        known = functions()
-        for word in (*known[function].needs, function):
-            self._texts[word] = known[word].text
-        return function
-
-    def _use_foreign(self, function: Callable[..., Any]) -> str:
-        """As `use`, for a function of an outside layer: it takes another name where its own is taken."""
-        if function not in self._foreign:
-            self._foreign[function] = name = self._namer(function.__name__)
-            text, needs = foreign_function(function)
-            renamed = {function.__name__: name, **{f.__name__: self._use_foreign(f) for f in needs}}
-            for old, new in renamed.items():
-                text = re.sub(rf"\b{old}\b", new, text)
-            self._texts[name] = text
-        return self._foreign[function]
-
-    def text(self) -> str:
-        """Their text, each after two blank lines."""
-        return "".join(f"\n\n{text.rstrip()}\n" for text in self._texts.values())
+def declaration(name: str, expression: str, buffer: bool) -> str:
+    """A line of `__init__`: what is assigned to a module or parameter, or registered as a buffer."""
+    return f'self.register_buffer("{name}", {expression})' if buffer else f"self.{name} = {expression}"

@@ -6,9 +6,9 @@ import ast
 from collections.abc import Collection, Iterator, Sequence
 
 from caffe2py.backends.preprocessing import preprocessing
-from caffe2py.backends.torch.writing.emitter import Helpers, quoted
+from caffe2py.backends.torch.writing.helpers import Helpers
 from caffe2py.backends.torch.writing.layout import laid_out
-from caffe2py.backends.torch.writing.text import in_docstring, shape_lines
+from caffe2py.backends.torch.writing.text import in_docstring, quoted, shape_lines, sizes
 from caffe2py.errors import LINE, shown
 from caffe2py.graph import Graph
 from caffe2py.version import __version__
@@ -98,7 +98,7 @@ def _tail(graph: Graph, name: str, weights: str, tied: bool) -> Iterator[str]:
     yield from ("", *(SAFETENSORS.strip("\n").split("\n") if safe else []))
     yield from ("", "") if safe else ("",)
     yield from _loader(name, READ_SAFETENSORS if safe else READ_PTH, tied)
-    zeros = [f"torch.zeros({', '.join(map(str, shape or ())) or '()'})" for shape in graph.inputs.values()]
+    zeros = [f"torch.zeros({sizes(shape or ())})" for shape in graph.inputs.values()]
     yield from ("", "", 'if __name__ == "__main__":', "    with torch.no_grad():")
     yield from laid_out(f"outputs = load()({', '.join(zeros)})", 8)
     names = [shown(blob).replace("\\", "\\\\").replace('"', '\\"') for blob in graph.outputs]

@@ -87,22 +87,6 @@ def _without_strings(text: str) -> str:
     return STRING.sub(lambda found: "_" * len(found[0]), text)
 
 
-def method(head: str) -> Iterator[str]:
-    """The first lines of a method."""
-    line = f"    def {head}:"
-    if len(line) <= WIDTH:
-        yield line
-        return
-    start, end = head.index("(") + 1, head.rindex(")")
-    yield f"    def {head[:start]}"
-    words = head[start:end]
-    if len(words) + 8 <= WIDTH:
-        yield f"        {words}"
-    else:
-        yield from (f"        {word}," for word in words.split(", "))
-    yield f"    {head[end:]}:"
-
-
 def split_arguments(text: str) -> list[str]:
     """The arguments of a call, as text."""
     found, depth, start = [], 0, 0

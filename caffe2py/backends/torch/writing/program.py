@@ -13,23 +13,26 @@ from caffe2py.layers.base import Convert
 
 @dataclass(frozen=True)
 class Binding:
-    """What one entry of the state dict holds: blob `index` of a layer, or what `convert` makes of all its blobs."""
+    """What one entry of the state dict holds: blob `source` of a layer, or what `source` makes of all its blobs."""
 
     node: Node
-    index: int | None = None
-    convert: Convert | None = None
+    source: int | Convert
+
+    @property
+    def owner(self) -> tuple[str, int] | None:
+        """The blob that it holds as it is, by the layer that owns it."""
+        return None if callable(self.source) else self.node.weights[self.source].owner
 
     def value(self) -> np.ndarray:
         """The entry's array: a view of the weights file where no conversion is needed."""
-        blobs = self.node.blobs()
-        return self._made(blobs)
+        return self._made(self.node.blobs())
 
     def blank(self) -> np.ndarray:
         """An array of the entry's shape and type, whatever its values: for a net without weights."""
         return self._made([np.broadcast_to(np.float32(1), w.shape) for w in self.node.weights])
 
     def _made(self, blobs: list[np.ndarray]) -> np.ndarray:
-        return blobs[self.index] if self.index is not None else self.convert(blobs)  # type: ignore[misc]
+        return self.source(blobs) if callable(self.source) else blobs[self.source]
 
 
 @dataclass(frozen=True)
