@@ -274,3 +274,8 @@ def test_targets_have_what_they_have() -> None:
     assert target().has("Clip") and target().has("pooling_param.round_mode")
     assert not target("bvlc-2017").has("Clip") and not target("ssd").has("Swish")
     assert target(dialect="ssd").has("Permute") and not target("ssd").has("Permute")
+
+
+def test_half_precision_is_told(tmp_path: Path) -> None:
+    made = model([node("Cast", "x", "a", to=10), node("Relu", "a", "b"), node("Cast", "b", to=1)], {"x": (2, 3)})
+    assert any("16 bits" in note for note in differences(saved(made, tmp_path))[0].notes)

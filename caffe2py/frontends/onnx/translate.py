@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from onnx import NodeProto, TensorProto, ValueInfoProto
@@ -25,6 +25,8 @@ MOVES = frozenset(
     "Expand Flatten Identity Reshape Slice Split Squeeze Tile Transpose Unsqueeze".split()
 )  # which may as well be done before what is moved is cut to whole numbers
 OWN_DOMAIN = ("", "ai.onnx")
+ROUNDS = "the model computes in 16 bits, Caffe in 32: outputs are equal but for the model's own rounding"
+HALF = (TensorProto.FLOAT16, TensorProto.BFLOAT16)
 
 
 def load_onnx(
@@ -68,6 +70,7 @@ class _Walk:
     whole: dict[str, bool] = field(default_factory=dict)
     strange: set[str] = field(default_factory=set)  # values that could not be made
     faults: list[str] = field(default_factory=list)
+    half: bool = False  # does the model round values to 16 bits?
 
     def inputs(self, shapes: dict[str, Shape]) -> None:
         self.values.update(self.file.tensors)
@@ -79,6 +82,7 @@ class _Walk:
                 blob = self.draft.input(given.name, shape)
                 blob.whole = given.type.tensor_type.elem_type in WHOLE
                 self.values[given.name], self.whole[given.name] = blob, blob.whole
+                self.half |= given.type.tensor_type.elem_type in HALF
         if shapes:
             have = ", ".join(i.name for i in self.file.model.graph.input if i.name not in self.file.tensors)
             raise NetError(f'the model has no input "{next(iter(shapes))}"; its inputs are {have}', self.file.path)
@@ -114,6 +118,7 @@ class _Walk:
         checked(node, self.opset)
         shapes, whole = inferred(node, inputs, self.opset, self.whole)
         words = attributes_of(node)
+        self.half |= node.op_type == "Cast" and words["to"] in HALF
         moves_cut = node.op_type in MOVES and isinstance(inputs[0], Blob) and inputs[0].of is not None
         if moves_cut:
             inputs = [inputs[0].of, *inputs[1:]]  # type: ignore[union-attr]
@@ -169,7 +174,8 @@ class _Walk:
                 raise UnsupportedError(f'output "{out.name}" is cut to whole numbers', self.file.path)
             outputs[out.name] = value
         try:
-            return self.draft.finish(graph.name, outputs, self.file.path)
+            made = self.draft.finish(graph.name, outputs, self.file.path)
+            return replace(made, notes=(*made.notes, ROUNDS)) if self.half else made
         except Unsayable as error:
             raise UnsupportedError(str(error), self.file.path) from None
 

@@ -271,6 +271,7 @@ SAID: dict[str, Said] = {
     "nearest, smaller": resize(sizes=[1, 3, 4, 3]),
     "nearest of opset 9": resize(9, scales=[1, 1, 2, 2], layers="Deconvolution"),
     "nearest of opset 10": resize(10, scales=[1, 1, 2, 2], layers="Deconvolution"),
+    "nearest of opset 10, smaller": resize(10, scales=[1, 1, 0.5, 0.7]),
     "linear": resize(scales=[1, 1, 2, 2], layers="Deconvolution Scale", mode="linear"),
     "linear by 3": resize(scales=[1, 1, 3, 3], layers="Deconvolution Scale", mode="linear"),
     "linear, any size": resize(sizes=[1, 3, 9, 7], mode="linear"),
@@ -286,6 +287,8 @@ SAID: dict[str, Said] = {
     "min of rows": reduced("ReduceMin", [3]),
     "l1": reduced("ReduceL1", [1]),
     "l2": reduced("ReduceL2", [3], keep=0),
+    "squares of no axes": Said([node("ReduceSumSquare", "x", noop_with_empty_axes=1)], opset=18),
+    "a norm of nothing": Said([node("Relu", "x", "r"), node("LpNormalization", "r", axis=3, p=1)], {"x": (2, 4, 9, 2)}),
     "mean over all": one("ReduceMean", (2, 3), keepdims=0),
     "arg max": Said([node("ArgMax", "x", axis=1)], whole=["y"]),
     "arg max of equal values": Said([node("Relu", "x", "r"), node("ArgMax", "r", axis=3, keepdims=0)], whole=["y"]),
@@ -348,6 +351,15 @@ REFUSED: dict[str, tuple[Said, list[str]]] = {
     ),
     "a product of blobs": (two("MatMul", (2, 3), (3, 2)), ["the MatMul", "two blobs"]),
     "a window with gaps": (pooled("MaxPool", [2, 2], dilations=[2, 2]), ["gaps"]),
+    "a window behind the image": (
+        pooled("MaxPool", [1, 1], shape=(1, 2, 5, 4), strides=[2, 2], ceil_mode=1),
+        ["behind"],
+    ),
+    "a window larger than the image": (
+        pooled("AveragePool", [3, 3], shape=(1, 2, 1, 5), pads=[1, 1, 0, 1], count_include_pad=1),
+        ["larger"],
+    ),
+    "a slice of nothing": (one("Slice", opset=9, starts=[1], ends=[-(2**31)], axes=[1]), ["none"]),
     "an even norm": (one("LRN", size=2), ["odd"]),
     "whole numbers divided": (Said([node("Div", "x c")], {"x": (2,)}, {"c": ints(2, 3)}, whole=["x", "y"]), ["whole"]),
     "corners that lie between": (

@@ -48,8 +48,12 @@ def conv_transpose(node: Node, n: Draft) -> Made:
     more = node.attr("output_padding") or [0] * len(out)
     auto = node.attr("auto_pad", "NOTSET")
     if node.attr("output_shape") or auto in ("SAME_UPPER", "SAME_LOWER"):
-        if node.attr("output_shape"):
-            out = tuple(node.attr("output_shape"))[-len(out) :]
+        given = node.attr("output_shape")
+        out = (
+            tuple(given)[-len(out) :]
+            if given
+            else tuple(i * s for i, s in zip(x.shape[2:], window.stride, strict=True))
+        )
         whole = [
             s * (i - 1) + p + e for s, i, p, e in zip(window.stride, x.shape[2:], more, window.extent, strict=True)
         ]

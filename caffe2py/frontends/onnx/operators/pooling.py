@@ -28,6 +28,7 @@ def pooled(node: Node, n: Draft) -> Made:
     out, flat = node.shape[2:], len(x.shape) == 3
     if len(x.shape) not in (3, 4):
         raise Unsayable(f"a pooling over {len(x.shape) - 2} axes; Caffe pools images")
+    _check_inside(window, x.shape[2:], out, bool(node.attr("ceil_mode", 0)))
     if flat:  # one axis: images of one row
         x, out = reshape(n, x, (*x.shape[:2], 1, x.shape[2])), (1, *out)
         window = Window((1, *window.kernel), (1, *window.stride), (0, *window.before), (0, *window.after))
@@ -40,6 +41,15 @@ def pooled(node: Node, n: Draft) -> Made:
         average = Average(window.kernel, window.stride, window.before, window.after, border_counts=counts)
         (made,) = pool(n, x, "AVE", average, out)
     return reshape(n, made, node.shape)
+
+
+def _check_inside(window: Window, sizes: Sequence[int], out: Sequence[int], rounded_up: bool) -> None:
+    """Raise `Unsayable` for windows that one runtime has and another leaves out, or cuts."""
+    axes = zip(sizes, window.extent, window.stride, window.before, window.after, out, strict=True)
+    for size, extent, stride, before, after, count in axes:
+        start = (count - 1) * stride
+        if start >= size + before or (start + extent > size + before + after and not rounded_up):
+            raise Unsayable("a window that lies behind the image, or is larger, which the runtimes take differently")
 
 
 def _numbered(node: Node, n: Draft, places: Blob, x: Sequence[int]) -> Blob:

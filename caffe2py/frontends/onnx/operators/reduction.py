@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from caffe2py.frontends.caffe.arithmetic import multiply, power
+import math
+
+import numpy as np
+
+from caffe2py.frontends.caffe.arithmetic import clip, multiply, power
 from caffe2py.frontends.caffe.draft import Blob, Draft, Unsayable
 from caffe2py.frontends.caffe.moves import reshape, take
 from caffe2py.frontends.caffe.reductions import reduce
@@ -15,11 +19,7 @@ KINDS |= dict.fromkeys(("ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSum
 @operator(*KINDS)
 def reductions(node: Node, n: Draft) -> Made:
     x = node.blob()
-    axes = node.given(1, "axes")
-    if not axes:
-        if node.attr("noop_with_empty_axes", 0):
-            return x
-        axes = range(len(x.shape))
+    axes = node.given(1, "axes") or ([] if node.attr("noop_with_empty_axes", 0) else range(len(x.shape)))
     axes = [axis_of(int(a), len(x.shape)) for a in axes]
     if node.op == "ReduceL1":
         x = n.layer("AbsVal", x)
@@ -85,4 +85,5 @@ def lp_normalization(node: Node, n: Draft) -> Made:
         raise Unsayable(f"a norm of p {p}")
     size = n.layer("AbsVal", x) if p == 1 else power(n, x, power=2)
     total = reduce(n, size, "SUM", [axis_of(node.attr("axis", -1), len(x.shape))], keep=True)
-    return multiply(n, x, power(n, total, power=-1.0 if p == 1 else -0.5))
+    above = clip(n, total, float(np.finfo(np.float32).tiny), math.inf)  # what is 0 everywhere stays 0
+    return multiply(n, x, power(n, above, power=-1.0 if p == 1 else -0.5))

@@ -42,7 +42,8 @@ def _matrix(node: Node, coordinates: str, size: int, out: int, scale: np.float32
     matrix = np.zeros((out, size), f32)
     rows = np.arange(out)
     if mode == "nearest":
-        rounding = "floor" if early else node.attr("nearest_mode", "round_prefer_floor")
+        plain = "ceil" if scale < 1 else "floor"  # where the operator does not say it, as onnxruntime takes it
+        rounding = plain if early else node.attr("nearest_mode", "round_prefer_floor")
         matrix[rows, np.clip(_rounded(at, rounding), 0, size - 1)] = 1
         return matrix
     if mode not in ("linear", "cubic"):

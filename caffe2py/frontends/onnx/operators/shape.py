@@ -75,7 +75,7 @@ def slice_(node: Node, n: Draft) -> Made:
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         axis = axis_of(axis, len(x.shape))
         size = x.shape[axis]
-        indices = range(size)[slice(start, end if end > -(2**31) else None, step)]
+        indices = range(size)[slice(start, end, step)]
         if indices != range(size):
             x = take(n, x, axis, indices)
     return x
