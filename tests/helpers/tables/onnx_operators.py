@@ -356,7 +356,9 @@ REFUSED: dict[str, tuple[Said, list[str]]] = {
         ["behind"],
     ),
     "a window larger than the image": (
-        pooled("AveragePool", [3, 3], shape=(1, 2, 1, 5), pads=[1, 1, 0, 1], count_include_pad=1),
+        pooled(
+            "AveragePool", [3, 3], shape=(1, 2, 1, 5), opset=7, strides=[2, 1], pads=[1, 1, 0, 1], count_include_pad=1
+        ),
         ["larger"],
     ),
     "a slice of nothing": (one("Slice", opset=9, starts=[1], ends=[-(2**31)], axes=[1]), ["none"]),
