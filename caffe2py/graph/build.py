@@ -18,7 +18,7 @@ from caffe2py.graph.unread import unread_notes
 from caffe2py.graph.weights import WeightSource
 from caffe2py.layers.base import Layer, Misfit, Params, Shape, find_layer, text
 from caffe2py.layers.base.opaque import Opaque
-from caffe2py.proto.filter import what_lets_in
+from caffe2py.proto.filter import PHASES, what_lets_in
 from caffe2py.proto.names import unique
 from caffe2py.proto.net import listed
 from caffe2py.proto.text.prototxt import LayerText, NetText, Unknown
@@ -119,6 +119,7 @@ class _Builder:
         except Misfit as misfit:
             raise error(str(misfit)) from None
         self.shapes.update(zip(tops, top_shapes, strict=True))
+        own = PHASES[message.phase]
         self.nodes.append(
             Node(
                 name=message.name,
@@ -128,17 +129,13 @@ class _Builder:
                 weights=weights,
                 loss_weights=losses,
                 stopped=tuple(not p for p in message.propagate_down),
-                own_phase=self._own_phase(message),
+                own_phase=own if message.HasField("phase") and own != self.phase else "",
                 key=key,
                 place=spec.place,
                 message=message,
                 unread=self._unread(layer, params),
             )
         )
-
-    def _own_phase(self, message: Any) -> str:
-        said = message.DESCRIPTOR.fields_by_name["phase"].enum_type.values_by_number[message.phase].name
-        return said if message.HasField("phase") and said != self.phase else ""
 
     def _unread(self, layer: Layer, params: Params) -> tuple[Unknown, ...]:
         """What nobody reads and the layer may need."""

@@ -77,10 +77,10 @@ def _walk(top: T, below: Callable[[T], tuple[Map, Sequence[T]] | None]) -> Itera
     while todo:
         here = todo.pop()
         yield here, maps[here]
-        step = below(here)
-        for bottom in step[1] if step is not None else ():
-            if step is not None and bottom not in maps:
-                maps[bottom] = compose(maps[here], step[0])
+        step, bottoms = below(here) or (UNTOUCHED, ())
+        for bottom in bottoms:
+            if bottom not in maps:
+                maps[bottom] = compose(maps[here], step)
                 todo.append(bottom)
 
 

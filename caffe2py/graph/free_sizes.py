@@ -168,16 +168,15 @@ def with_batch(graph: Graph, batch: int) -> Graph:
     """The same graph for inputs of another batch size. `NetError` where the net does not take it."""
     error = None
     for axes in filter(None, _batches(graph)):
+        inputs = dict(graph.inputs)
+        for v, (axis, symbol) in axes.items():
+            shape = inputs[v.blob]
+            if shape and symbol == "N":
+                inputs[v.blob] = (*shape[:axis], batch, *shape[axis + 1 :])
         try:
-            shapes = shapes_for(graph, graph.inputs, axes, {"N": batch})
+            return with_inputs(graph, inputs)
         except NetError as failure:
             error = error or failure
-        else:
-            return replace(
-                graph,
-                shapes=shapes,
-                inputs={v.blob: shapes[v] for n in graph.nodes if n.layer.is_input for v in n.tops},
-            )
     raise error or NetError(f'net "{graph.name}" has no input whose batch could be {batch}')
 
 

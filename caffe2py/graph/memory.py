@@ -29,8 +29,8 @@ def places(nodes: Sequence[Node]) -> dict[Value, Value]:
     """For each value the first one in the same memory."""
     place: dict[Value, Value] = {}
     for node in nodes:
+        shared = shares_memory(node)
         for i, v in enumerate(node.tops):
-            shared = shares_memory(node)
             place[v] = place[node.bottoms[0 if shared else i]] if shared or v.version > 1 else v
     return place
 

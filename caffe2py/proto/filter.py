@@ -10,7 +10,7 @@ from caffe2py.errors import CaffeError, NetError
 from caffe2py.proto.schema import LayerParameter, NetParameter, NetState
 from caffe2py.proto.text.prototxt import LayerText, NetText
 
-PHASES = {"TRAIN": 0, "TEST": 1}
+PHASES = ("TRAIN", "TEST")  # by the numbers that the schema gives them
 
 
 def filter_net(net: NetText, phase: str | None = "TEST", level: int | None = 0, stages: Iterable[str] = ()) -> NetText:
@@ -36,7 +36,7 @@ def state_of(net: NetText, phase: str | None = "TEST", level: int | None = 0, st
         raise CaffeError(f'there is no phase "{phase}"; want TRAIN or TEST')
     state = NetState()
     state.CopyFrom(net.message.state)
-    state.phase = state.phase if phase is None else PHASES[phase]
+    state.phase = state.phase if phase is None else PHASES.index(phase)
     if level is not None:
         state.level = level
     state.stage.extend(stages)
@@ -84,7 +84,7 @@ def _to_meet(rule: Any, state: Any) -> str:
     words = [f"--stage {stage}" for stage in rule.stage if stage not in state.stage]
     words += [f"no --stage {stage}" for stage in rule.not_stage if stage in state.stage]
     if rule.HasField("phase") and rule.phase != state.phase:
-        words.append(f"--phase {_phase(rule.phase)}")
+        words.append(f"--phase {PHASES[rule.phase]}")
     if rule.HasField("min_level") and state.level < rule.min_level:
         words.append(f"--level {rule.min_level}")
     if rule.HasField("max_level") and state.level > rule.max_level:
@@ -94,7 +94,7 @@ def _to_meet(rule: Any, state: Any) -> str:
 
 def _to_break(rule: Any) -> str:
     if rule.HasField("phase"):
-        return f"--phase {_phase(1 - rule.phase)}"
+        return f"--phase {PHASES[1 - rule.phase]}"
     if rule.stage:
         return f"no --stage {rule.stage[0]}"
     if rule.not_stage:
@@ -102,10 +102,6 @@ def _to_break(rule: Any) -> str:
     if rule.HasField("min_level"):
         return f"--level {rule.min_level - 1}"
     return f"--level {rule.max_level + 1}" if rule.HasField("max_level") else "nothing"
-
-
-def _phase(number: int) -> str:
-    return next(name for name, value in PHASES.items() if value == number)
 
 
 def without_rules(net: NetText) -> NetText:

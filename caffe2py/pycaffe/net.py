@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from caffe2py.proto.filter import PHASES
 from caffe2py.proto.net import read_net
 from caffe2py.runtime.blobs.blob import Blob
 from caffe2py.runtime.data.memory_data import MemoryFeed
@@ -19,7 +20,6 @@ from caffe2py.runtime.layers.operator import Operator
 from caffe2py.runtime.layers.python import BlobVec, Hosted, PythonLayer
 from caffe2py.runtime.nets.net import RunningNet
 
-PHASES = ("TRAIN", "TEST")
 Path = str | os.PathLike[str]
 Arrays = dict[str, np.ndarray]
 

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from caffe2py.backends.torch.device import CPU, allow_tf32
 from caffe2py.errors import CaffeError
-
-CPU = torch.device("cpu")
 
 
 @dataclass
@@ -46,7 +45,7 @@ def use_gpu() -> None:
     if not torch.cuda.is_available():
         raise CaffeError("torch finds no GPU here; want a torch with CUDA and a GPU, or the CPU mode")
     _mode.device = torch.device("cuda", _mode.gpu)
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False  # Caffe's floats are floats
+    allow_tf32(False, False)
 
 
 def choose_gpu(number: int) -> None:

@@ -22,16 +22,21 @@ def find_device(name: str) -> torch.device:
     return found
 
 
+def allow_tf32(convolutions: bool, products: bool) -> tuple[bool, bool]:
+    """May cuDNN and cuBLAS cut the factors of products to the 10 bits of TF32? Returns what was so before."""
+    before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = convolutions, products
+    return before
+
+
 @contextmanager
 def full_float32() -> Iterator[None]:
-    """float32 means float32: cuDNN and cuBLAS would cut the factors of products to the 10 bits of TF32."""
-    convolutions, products = torch.backends.cudnn, torch.backends.cuda.matmul
-    before = convolutions.allow_tf32, products.allow_tf32
-    convolutions.allow_tf32 = products.allow_tf32 = False
+    """float32 means float32, as in Caffe."""
+    before = allow_tf32(False, False)
     try:
         yield
     finally:
-        convolutions.allow_tf32, products.allow_tf32 = before
+        allow_tf32(*before)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Misfit, Params
 class Clip(Layer):
     """top = max(min, min(x, max)): `min` everywhere where it is above `max`; a `max` that is NaN is none.
 
-    The gradient passes where min <= x <= max. Source: clip_layer.cpp.
+    NaN in x stays NaN, of which Caffe makes `min`. The gradient passes where min <= x <= max. Source: clip_layer.cpp.
     """
 
     reads_back = "x"

@@ -57,7 +57,7 @@ class Params:
         """The values that the message has, then those that only a fork's schema allows: another word, more of them."""
         self.asked.add(path)
         own = self._own(path)
-        return own + [_number(u.value) for u in self.unknown if u.path == path] if self.unknown else own
+        return own + [_shortest(u.value) for u in self.unknown if u.path == path] if self.unknown else own
 
     def _own(self, path: str) -> list[Any]:
         message = self.message
@@ -75,11 +75,7 @@ class Params:
             values = [getattr(message, last)] if message.HasField(last) else []
         if known.enum_type is not None:
             values = [known.enum_type.values_by_number[v].name for v in values]
-        return [_float32(v) if isinstance(v, float) else v for v in values]
-
-
-def _number(value: object) -> object:
-    return _float32(value) if isinstance(value, float) else value
+        return [_shortest(v) for v in values]
 
 
 def is_single(path: str) -> bool:
@@ -105,12 +101,13 @@ def schema_default(path: str) -> Any:
         message = field.message_type
     if last not in message.fields_by_name:
         return None
-    value = field_default(path)
-    return _float32(value) if isinstance(value, float) else value
+    return _shortest(field_default(path))
 
 
-def _float32(value: float) -> float:
-    """The shortest decimal that means the same float32: a prototxt's 0.1 stays 0.1 in what is emitted, 1e39 is inf."""
+def _shortest(value: Any) -> Any:
+    """Of a float the shortest decimal that means the same float32: 0.1 stays 0.1 in what is emitted, 1e39 is inf."""
+    if not isinstance(value, float):
+        return value
     value = float32(value)
     for digits in range(6, 10):
         text = f"{value:.{digits}g}"
@@ -167,7 +164,7 @@ def _like(kind: type, value: Any, path: str) -> Any:
     if value is None or isinstance(value, kind):
         return value
     if kind is float and (type(value) is int or (isinstance(value, Word) and value.lstrip("-").lower() in INFINITE)):
-        return _float32(float(value))
+        return _shortest(float(value))
     if kind is bool and type(value) is int and value in (0, 1):
         return bool(value)
     raise Misfit(f"{path} is {value!r}; want {_KINDS.get(kind, kind.__name__)}")

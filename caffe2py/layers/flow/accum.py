@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Misfit, Shape, Term, count, layer, param, text
 from caffe2py.layers.vision.resizing.interp import onnx_bilinear
+
+T = TypeVar("T")
 
 
 @layer("Accum", bottoms=(1, None), fork="FlowNet", formula=True)
@@ -28,6 +31,8 @@ class Accum(Layer):
             raise Misfit(
                 f"has size_divisible_by {self.size_divisible_by}, whose meaning is not known; want the size itself"
             )
+        if self.have_reference and len(bottoms) < 2:
+            raise Misfit("has one bottom, and a reference among them; want two at least")
         kept = self.kept(bottoms)
         if self.have_reference:
             size = bottoms[-1][2:]
@@ -35,21 +40,17 @@ class Accum(Layer):
             size = (self.top_height or max(x[2] for x in kept), self.top_width or max(x[3] for x in kept))
         return [(kept[0][0], sum(x[1] for x in kept), *size)]
 
-    def kept(self, bottoms: Sequence[Shape]) -> Sequence[Shape]:
+    def kept(self, bottoms: Sequence[T]) -> Sequence[T]:
         """The bottoms without the reference."""
-        if self.have_reference and len(bottoms) < 2:
-            raise Misfit("has one bottom, and a reference among them; want two at least")
         return bottoms[:-1] if self.have_reference else bottoms
 
     def torch(self, em: Emitter, *bottoms: Term) -> str:
         size = tuple(em.tops[0][2:])
-        kept = bottoms[:-1] if self.have_reference else bottoms
-        parts = [f'F.interpolate({x}, {size}, mode="bilinear", align_corners=True)' for x in kept]
+        parts = [f'F.interpolate({x}, {size}, mode="bilinear", align_corners=True)' for x in self.kept(bottoms)]
         return f"torch.cat([{', '.join(parts)}], 1)"
 
     def onnx(self, g: Builder, *bottoms: Handle) -> Handle:
-        kept = bottoms[:-1] if self.have_reference else bottoms
-        return g.concat([onnx_bilinear(g, x, (*x.shape[:2], *g.tops[0][2:])) for x in kept], 1)
+        return g.concat([onnx_bilinear(g, x, (*x.shape[:2], *g.tops[0][2:])) for x in self.kept(bottoms)], 1)
 
     def multiply_adds(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> int:
         return 4 * count(tops[0])

@@ -56,14 +56,6 @@ def cubic(x: Any) -> Any:
     return np.where(x <= 1, near, np.where(x < 2, far, 0.0))
 
 
-def corners(size: int, top: int) -> Any:
-    """Bilinear weights by which corners stay corners: place i of the top is place i (size - 1) / (top - 1)."""
-    import numpy as np
-
-    step = (size - 1) / (top - 1) if top > 1 else 0.0
-    return np.array([triangle(np.abs(i * step - np.arange(size))) for i in range(top)], np.float32)
-
-
 def radius(width: float, scale: float, antialias: bool) -> int:
     """How far a kernel reaches in the image that is read: `width`, or what covers it where it is stretched."""
     return 2 if scale < 1 else math.ceil(width * (scale if antialias else 1.0))

@@ -58,6 +58,11 @@ class BatchNorm(Normalizing):
         sums = [em.parameter(i) for i in range(3)]
         return em.call("batch_norm", x, *sums, self.batch(em), moving=self.moving, eps=self.eps)
 
+    def in_one(self, em: Emitter, x: Term) -> str:
+        """The text for blobs that torch takes as they are: mean, variance, weight and bias."""
+        blobs = (em.parameter(self.order.index(name)) for name in ("mean", "variance", *LEARNED))
+        return f"F.batch_norm({x}, {', '.join(blobs)}, {self.batch(em)}, {round(1 - self.moving, 9)}, {self.eps})"
+
     def onnx(self, g: Builder, x: Handle) -> Handle:
         if stored := BatchNorm.affine(self, g.phase):
             return stored.onnx(g, x)
@@ -152,11 +157,7 @@ class ScaledBatchNorm(BatchNorm):
         return cls(**fields | {"order": order if scaled else CAFFE})
 
     def torch(self, em: Emitter, x: Term) -> str:
-        if self.order == CAFFE:
-            return super().torch(em, x)
-        blobs = {name: em.parameter(i) for i, name in enumerate(self.order) if name != "unused"}
-        names = (blobs[name] for name in ("mean", "variance", *LEARNED))
-        return f"F.batch_norm({x}, {', '.join(names)}, {self.batch(em)}, {round(1 - self.moving, 9)}, {self.eps})"
+        return super().torch(em, x) if self.order == CAFFE else self.in_one(em, x)
 
 
 @meaning(

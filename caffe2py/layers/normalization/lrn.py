@@ -66,17 +66,19 @@ class LRN(Layer):
         n, across = self.local_size, self.norm_region == "ACROSS_CHANNELS"
         if across and 0 < self.alpha < math.inf and self.beta > 0 and not self.overwritten:
             return g.op("LRN", x, alpha=self.alpha, beta=self.beta, bias=self.k, size=n)
-        square, shape = g.op("Mul", x, x), x.shape
-        kernel, pads = ([n, 1], [n // 2, 0] * 2) if across else ([n, n], [n // 2] * 4)
+        square = g.op("Mul", x, x)
         if across:
-            square = g.reshape(square, (shape[0], 1, shape[1], -1))
-        mean = g.op("AveragePool", square, kernel_shape=kernel, pads=pads, count_include_pad=1, shape=square.shape)
-        if across:
-            scale = g.op("Add", g.op("Mul", mean, self.alpha), self.k)
+            square = g.reshape(square, (x.shape[0], 1, x.shape[1], -1))
+            scale = g.op("Add", g.op("Mul", _mean(g, square, [n, 1], [n // 2, 0]), self.alpha), self.k)
         else:
-            scale = affine_nodes(g, mean, self.alpha, 1)
-        power = g.reshape(g.op("Pow", scale, -self.beta * (2 if self.overwritten else 1)), shape)
+            scale = affine_nodes(g, _mean(g, square, [n, n], [n // 2] * 2), self.alpha, 1)
+        power = g.reshape(g.op("Pow", scale, -self.beta * (2 if self.overwritten else 1)), x.shape)
         return power if self.overwritten else g.op("Mul", x, power)
 
     def multiply_adds(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> int:
         return count(tops[0]) * self.local_size ** (1 if self.norm_region == "ACROSS_CHANNELS" else 2)
+
+
+def _mean(g: Builder, x: Handle, kernel: list[int], pad: list[int]) -> Handle:
+    """The mean of each window, one for each value; outside of x is 0."""
+    return g.op("AveragePool", x, kernel_shape=kernel, pads=pad * 2, count_include_pad=1, shape=x.shape)

@@ -20,5 +20,4 @@ class ConvolutionDepthwise(Convolution):
         assert isinstance(made, Convolution)
         if params.has("convolution_param.group") and made.group != made.num_output:
             raise Misfit(f"gives group {made.group} for {made.num_output} outputs; it has a group for each")
-        object.__setattr__(made, "group", made.num_output)
-        return made
+        return made.changed(group=made.num_output)

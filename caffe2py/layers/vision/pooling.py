@@ -17,7 +17,6 @@ from caffe2py.layers.base import (
     Shape,
     Term,
     count,
-    float32,
     layer,
     param,
     plain,
@@ -25,6 +24,7 @@ from caffe2py.layers.base import (
     text,
     unsaid,
 )
+from caffe2py.layers.vision.pooling_nd import Windows
 from caffe2py.layers.vision.spatial import at_least, window_words
 from caffe2py.layers.vision.vnet_pooling import VNetPooling
 
@@ -125,15 +125,7 @@ class Pooling(Layer):
     def sized(self, x: Shape) -> list[int]:
         """Rows and columns of the top. Caffe divides in float32."""
         kernel, stride, pad = self.window(x)
-        rounded = math.floor if self.round_mode == "FLOOR" else math.ceil
-        sizes = []
-        for n, k, s, p in zip(x[2:], kernel, stride, pad, strict=True):
-            size = int(rounded(float32((n + 2 * p - k) / s))) + 1
-            size -= any(pad) and (size - 1) * s >= n + p
-            if size < 1:
-                raise Misfit(f"has a bottom of shape {text(x)}, too small for a kernel of {k}; want a smaller kernel")
-            sizes.append(size)
-        return sizes
+        return Windows(x[2:], kernel, stride, pad).sized(math.floor if self.round_mode == "FLOOR" else math.ceil)
 
     def torch_agrees(self) -> bool:
         """Does torch's own pooling give Caffe's windows, whatever the image's size?
@@ -188,39 +180,10 @@ class Pooling(Layer):
             return [g.full(top, each) for top, each in zip(g.tops, fills, strict=False)]
         if self.global_pooling and not mask:
             return [g.op("GlobalAveragePool" if self.pool == "AVE" else "GlobalMaxPool", x)]
-        kernel, stride, pad = self.window(x.shape)
-        size, sized = x.shape[2:], self.sized(x.shape)
-        # A window that starts behind the image and its padding has nothing in it: its value is put on at the end.
-        filled = [min(o, -(-(n + p) // s)) for o, n, p, s in zip(sized, size, pad, stride, strict=True)]
-        empty = [0, 0, *(o - f for o, f in zip(sized, filled, strict=True))]
-        ends = [(f - 1) * s + k - p for f, s, k, p in zip(filled, stride, kernel, pad, strict=True)]
-        over = [max(e - n, 0) for e, n in zip(ends, size, strict=True)]
-        words = {"kernel_shape": kernel, "strides": stride, "shape": (*x.shape[:2], *filled)}
+        windows, sizes = Windows(x.shape[2:], *self.window(x.shape)), self.sized(x.shape)
         if self.pool == "AVE":
-            top = self._onnx_average(g, x, pad, over, words)
-            # Caffe divides no sum by its number of places: 0 / 0 where the window starts at the edge, else 0 / -n.
-            edge = [False, False, *((o - 1) * s == n for o, s, n in zip(sized, stride, size, strict=True))]
-            top = g.pad(top, [0] * 4, [0 if at else e for e, at in zip(empty, edge, strict=True)])
-            return [g.pad(top, [0] * 4, [e if at else 0 for e, at in zip(empty, edge, strict=True)], math.nan)]
-        if not mask:
-            return [g.pad(g.op("MaxPool", x, pads=(*pad, *over), **words), [0] * 4, empty, g.lowest)]
-        top, index = g.ops("MaxPool", 2, x, pads=(*pad, *over), **words)
-        index = g.cast(g.op("Mod", index, count(size)), "float")  # ONNX counts over the whole blob
-        return [g.pad(top, [0] * 4, empty, g.lowest), g.pad(index, [0] * 4, empty, -1.0)]
-
-    def _onnx_average(self, g: Builder, x: Handle, pad: Pair, over: Sequence[int], words: dict[str, Any]) -> Handle:
-        """Caffe counts padding and not what hangs over beyond it; ONNX counts all pads, or none.
-
-        What both kinds are in is padded with zeros first, so that no pad that is left may count.
-        """
-        if not self.include_pad:
-            return g.op("AveragePool", x, pads=(*pad, *over), count_include_pad=0, **words)
-        if any(pad) and all(o <= p for o, p in zip(over, pad, strict=True)):
-            return g.op("AveragePool", x, pads=(*pad, *over), count_include_pad=1, **words)
-        counted = [min(o, p) for o, p in zip(over, pad, strict=True)]
-        left = [o - c for o, c in zip(over, counted, strict=True)]
-        padded = g.pad(x, (0, 0, *pad), (0, 0, *counted))
-        return g.op("AveragePool", padded, pads=(0, 0, *left), **words)
+            return [windows.onnx_average(g, x, sizes, self.include_pad)]
+        return windows.onnx_largest(g, x, sizes, mask=mask)
 
     def multiply_adds(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> int:
         return count(tops[0]) * count(self.window(bottoms[0])[0]) if self.pool == "AVE" else 0

@@ -18,7 +18,7 @@ from caffe2py.graph.splits import insert_splits
 from caffe2py.graph.unread import CORRECT, check_all_read
 from caffe2py.layers.base import Layer, find_layer
 from caffe2py.layers.recurrent.recurrent import Recurrent
-from caffe2py.proto.filter import filter_net
+from caffe2py.proto.filter import PHASES, filter_net
 from caffe2py.proto.text.prototxt import NetText
 from caffe2py.runtime.blobs.blob import Blob
 from caffe2py.runtime.blobs.memory import Fixed
@@ -29,8 +29,6 @@ from caffe2py.runtime.layers.python import Hosted, Python
 from caffe2py.runtime.layers.text import RecurrentText, Text
 from caffe2py.runtime.mode import rng
 from caffe2py.runtime.nets.telling import tell_end, tell_layer, tell_net, tell_setup
-
-PHASES = ("TRAIN", "TEST")
 
 
 @dataclass(frozen=True)

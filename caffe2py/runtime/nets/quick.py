@@ -10,11 +10,11 @@ import torch.nn.functional as F
 from caffe2py.layers.activation.relu import ReLU
 from caffe2py.layers.activation.scale import Scale
 from caffe2py.layers.normalization.batch_norm import BatchNorm
+from caffe2py.proto.filter import PHASES
 from caffe2py.runtime.blobs.memory import Memory
 from caffe2py.runtime.layers.operator import Operator
 from caffe2py.runtime.layers.text import Text
 
-PHASES = ("TRAIN", "TEST")
 Step = Callable[[], None]
 
 

@@ -2,8 +2,10 @@
 
 # Caffe runs them, and no number can be held against its own.
 NUMBERS = {
-    "backward-r10122": "a Clip of NaN: it stays NaN, of which Caffe's makes the lower limit",
-    "forward-r191": "an ArgMax over NaN: it counts as the largest, where Caffe's order of the others is by chance",
+    "backward-r10122": "a Clip of NaN: it stays NaN, of which Caffe's std::max makes the lower limit; torch has no "
+    "call that does so, and a second pass over the blob is not worth it",
+    "forward-r191": "an ArgMax over NaN: it counts as the largest; to Caffe's std::partial_sort it is equal to every "
+    "number, so that the steps of a heap decide, which only a loop over each row could follow",
     "runs-phase_dropout_train": "a Dropout in phase TRAIN draws at random",
     "backward-r10240": "its gradient is 0, and in Caffe the rounding of it times 1e20",
 }

@@ -50,16 +50,19 @@ def at(image: Array, y: float, x: float) -> float:
 def roi_align() -> list[Table]:
     found = []
     x = values(2, 2, 7, 9)
-    for block, (high, wide), scale in [("roi_align", (2, 3), 0.5), ("roi_pooling", (3, 2), 1.0)]:
+    blocks = [("roi_align", (2, 3), 0.5, 0), ("roi_pooling", (3, 2), 1.0, 0), ("roi_pooling", (2, 2), 0.5, 0.25)]
+    for block, (high, wide), scale, pad in blocks:
         top = np.zeros((len(ROIS), 2, high, wide))
-        for r, (image, left, up, right, down) in enumerate(ROIS * [1, scale, scale, scale, scale]):
+        wider = (ROIS[:, 3:] - ROIS[:, 1:3] + 1) * pad
+        rois = np.concatenate([ROIS[:, :1], (ROIS[:, 1:3] - wider) * scale, (ROIS[:, 3:] + wider) * scale], 1)
+        for r, (image, left, up, right, down) in enumerate(rois):
             sides = max(down - up, 1) / high, max(right - left, 1) / wide
             for c, i, j in itertools.product(range(2), range(high), range(wide)):
                 places = itertools.product((0.25, 0.75), repeat=2)
                 samples = [at(x[int(image), c], up + (i + a) * sides[0], left + (j + b) * sides[1]) for a, b in places]
                 top[r, c, i, j] = np.mean(samples)
-        params = f"{block}_param {{ pooled_h: {high} pooled_w: {wide} spatial_scale: {scale} }}"
-        found.append(Table(block, "ROIAlign", params, [x, ROIS], [top]))
+        words = f"pooled_h: {high} pooled_w: {wide} spatial_scale: {scale} pad_ratio: {pad}"
+        found.append(Table(f"{block} {pad}", "ROIAlign", f"{block}_param {{ {words} }}", [x, ROIS], [top]))
     return found
 
 

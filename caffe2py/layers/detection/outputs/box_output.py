@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Misfit, Shape, Term, layer, param, text, top_count
+from caffe2py.layers.base import Builder, Emitter, Handle, Misfit, Shape, Term, layer, param, text, top_count
 from caffe2py.layers.detection.boxes import best, found_rows, kept_apart, picked
+from caffe2py.layers.detection.regressing import Regressing
 
 
 @layer("BoxOutput", bottoms=(1, None), tops=(1, 2), fork="MS-CNN", formula=True)
-class BoxOutput(Layer):
+class BoxOutput(Regressing):
     """tops = rows (image, left, top, right, bottom), and the same with the score, of the regions found, best first.
 
     Each bottom (N, classes + 4, H, W): scores, the background's first, and four numbers d, times bbox_std plus
@@ -36,8 +37,6 @@ class BoxOutput(Layer):
     max_nms_num: int = param("box_output_param.max_nms_num", 0)
     max_post_nms_num: int = param("box_output_param.max_post_nms_num", 0)
     min_size: float = param("box_output_param.min_size", 15.0)
-    mean: tuple[float, ...] = param("bbox_reg_param.bbox_mean", ())
-    std: tuple[float, ...] = param("bbox_reg_param.bbox_std", ())
     outputs: int = top_count()
 
     def shapes(self, *bottoms: Shape) -> Sequence[Shape]:
@@ -53,8 +52,7 @@ class BoxOutput(Layer):
                 raise Misfit(
                     f"has a bottom of shape {text(x)}; want (N, classes + 4, H, W), N and classes as the first"
                 )
-        if {len(self.mean), len(self.std)} not in ({0}, {4}):
-            raise Misfit(f"has {len(self.mean)} bbox_mean and {len(self.std)} bbox_std; want 4 of each, or none")
+        self.check_units()
         if not self.field_whr > 0:
             raise Misfit(f"field_whr is {self.field_whr:g}; want it above 0")
         if self.nms_type not in ("IOU", "IOMU"):
@@ -71,8 +69,7 @@ class BoxOutput(Layer):
         words = {"fields": fields, "least": self.fg_thr, "most": self.iou_thr, "smallest": self.min_size}
         bounds = {"growth": math.log(self.field_whr), "reach": 1 / self.field_xyr}
         limits = {"before": self.max_nms_num, "behind": self.max_post_nms_num, "of_smaller": self.nms_type == "IOMU"}
-        norm = {"mean": list(self.mean), "std": list(self.std)} if self.mean else {}
-        given = {**words, **bounds, **{k: v for k, v in limits.items() if v}, **norm}
+        given = {**words, **bounds, **{k: v for k, v in limits.items() if v}, **self.units()}
         called = em.call("box_output", f"[{', '.join(bottoms)}]", **given)
         return called if self.outputs == 2 else f"{called}[0]"
 
@@ -109,10 +106,7 @@ class BoxOutput(Layer):
         turned = Handle(turned, (n, channels, places))
         back, things, d = g.split(turned, [1, channels - 5, 4], 1)
         score = g.op("Sub", g.reduce("ReduceMax", things, [1], keepdims=False), g.squeeze(back, [1]))
-        if self.mean:
-            std, mean = (np.array(v, np.float32)[:, None] for v in (self.std, self.mean))
-            d = g.op("Add", g.op("Mul", d, g.constant(std, "std")), g.constant(mean, "mean"))
-        place, growth = g.split(d, [2, 2], 1)
+        place, growth = g.split(self.onnx_units(g, d, behind=1), [2, 2], 1)
         field = g.constant(np.array([[field_w], [field_h]], np.float32), "field")
         y, x_ = np.divmod(np.arange(places)[::-1], wide)
         middle = g.constant((np.stack([x_, y]) + 0.5) * rate, "places")

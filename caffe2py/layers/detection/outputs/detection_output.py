@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from caffe2py.layers.base import (
+    LOWEST,
     Builder,
     Emitter,
     Handle,
@@ -20,8 +21,6 @@ from caffe2py.layers.base import (
     text,
 )
 from caffe2py.layers.detection.boxes import best, decoded, kept_apart, marked, picked
-
-LOWEST = -3.4028234663852886e38  # float32's, Caffe's threshold where none is given
 
 
 @layer("DetectionOutput", bottoms=(3, 5), fork="SSD")
@@ -95,7 +94,7 @@ class DetectionOutput(Layer):
 
     @property
     def least(self) -> float:
-        """What a score must be above."""
+        """What a score must be above; by Caffe's default any number is."""
         return LOWEST if self.threshold is None else self.threshold
 
     def torch(self, em: Emitter, *bottoms: Term) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Misfit, Shape, Term, count, layer, param, text
+from caffe2py.layers.base import Builder, Emitter, Handle, Misfit, Shape, Term, count, layer, text
+from caffe2py.layers.detection.regressing import Regressing
 
 
 @layer("DecodeBBox", bottoms=(2, 3), fork="MS-CNN", formula=True)
-class DecodeBBox(Layer):
+class DecodeBBox(Regressing):
     """top[r] = image, and the box that said[r] makes of rois[r].
 
     said (R, 8): for the background and the thing four numbers each, of which the thing's count; rois and top (R, 5):
@@ -17,25 +18,19 @@ class DecodeBBox(Layer):
     training. Source: decode_bbox_layer.cpp of zhaoweicai/cascade-rcnn; Cai and Vasconcelos 2018.
     """
 
-    mean: tuple[float, ...] = param("bbox_reg_param.bbox_mean", ())
-    std: tuple[float, ...] = param("bbox_reg_param.bbox_std", ())
-
     def shapes(self, said: Shape, rois: Shape, *matched: Shape) -> Sequence[Shape]:
         if not rois or count(rois, 1) != 5 or said[:1] != rois[:1] or count(said, 1) != 8:
             raise Misfit(f"has bottoms of shape {text(said)} and {text(rois)}; want (R, 8) and (R, 5)")
-        if {len(self.mean), len(self.std)} not in ({0}, {4}):
-            raise Misfit(f"has {len(self.mean)} bbox_mean and {len(self.std)} bbox_std; want 4 of each, or none")
+        self.check_units()
         return [rois]
 
     def torch(self, em: Emitter, said: Term, rois: Term, *matched: Term) -> str:
-        words = {"mean": list(self.mean), "std": list(self.std)} if self.mean else {}
-        return em.call("decode_regions", said, rois, **words)
+        return em.call("decode_regions", said, rois, **self.units())
 
     def onnx(self, g: Builder, said: Handle, rois: Handle, *matched: Handle) -> Handle:
         number = rois.shape[0]
         _, d = g.split(g.reshape(said, (number, 8)), [4, 4], 1)
-        if self.mean:
-            d = g.op("Add", g.op("Mul", d, g.constant(list(self.std), "std")), g.constant(list(self.mean), "mean"))
+        d = self.onnx_units(g, d)
         image, low, high = g.split(g.reshape(rois, (number, 5)), [1, 2, 2], 1)
         place, growth = g.split(d, [2, 2], 1)
         size = g.op("Add", g.op("Sub", high, low), 1.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from caffe2py.layers.base import Misfit, Shape, count, text
+from caffe2py.layers.base import Builder, Handle, Misfit, Shape, count, text
 
 
 def regions(x: Shape, rois: Shape) -> int:
@@ -27,3 +27,12 @@ def bins(*sizes: int) -> None:
     """`Misfit` unless a region is cut into one bin at least."""
     if min(sizes) < 1:
         raise Misfit(f"cuts regions into {' x '.join(map(str, sizes))} bins; want 1 at least")
+
+
+def padded(g: Builder, rois: Handle, ratio: float) -> Handle:
+    """Regions (R, 5), larger on each side by `ratio` times their size."""
+    if not ratio:
+        return rois
+    image, low, high = g.split(rois, [1, 2, 2], 1)
+    pad = g.op("Mul", g.op("Add", g.op("Sub", high, low), 1.0), ratio)
+    return g.concat([image, g.op("Sub", low, pad), g.op("Add", high, pad)], 1)

@@ -19,7 +19,7 @@ from caffe2py.layers.base import (
     param,
     read_fields,
 )
-from caffe2py.layers.detection.regions.regions import bins, positive, regions
+from caffe2py.layers.detection.regions.regions import bins, padded, positive, regions
 
 SAMPLES = 2  # a side of a bin
 
@@ -44,7 +44,7 @@ class ROIAlign(Layer):
     @classmethod
     def read(cls, params: Params) -> Layer:
         fields = read_fields(cls, params)
-        for word in ("pooled_h", "pooled_w", "spatial_scale"):
+        for word in ("pooled_h", "pooled_w", "spatial_scale", "pad_ratio"):
             if params.has(f"roi_pooling_param.{word}"):
                 fields[word] = params.get(f"roi_pooling_param.{word}")
         return cls(**fields)
@@ -63,11 +63,8 @@ class ROIAlign(Layer):
 
     def onnx(self, g: Builder, x: Handle, rois: Handle) -> Handle:
         number = rois.shape[0]
-        image, low, high = g.split(g.reshape(rois, (number, 5)), [1, 2, 2], 1)
-        if self.pad_ratio:
-            pad = g.op("Mul", g.op("Add", g.op("Sub", high, low), 1.0), self.pad_ratio)
-            low, high = g.op("Sub", low, pad), g.op("Add", high, pad)
-        boxes, images = g.concat([low, high], 1), g.reshape(g.cast(image, "int64"), (number,))
+        image, boxes = g.split(padded(g, g.reshape(rois, (number, 5)), self.pad_ratio), [1, 4], 1)
+        images = g.reshape(g.cast(image, "int64"), (number,))
         words = {"output_height": self.pooled_h, "output_width": self.pooled_w, "sampling_ratio": SAMPLES}
         later = {"coordinate_transformation_mode": "output_half_pixel"} if g.opset >= 16 else {}
         return g.op("RoiAlign", x, boxes, images, spatial_scale=self.spatial_scale, **words, **later, shape=g.tops[0])

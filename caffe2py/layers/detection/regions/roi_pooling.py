@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Shape, Term, layer, param
-from caffe2py.layers.detection.regions.regions import bins, positive, regions
+from caffe2py.layers.detection.regions.regions import bins, padded, positive, regions
 
 
 @layer("ROIPooling", bottoms=2, fork="Fast R-CNN")
@@ -35,11 +35,6 @@ class ROIPooling(Layer):
         return em.call("roi_max_pool", x, rois, bins=bins, scale=self.spatial_scale, **pad)
 
     def onnx(self, g: Builder, x: Handle, rois: Handle) -> Handle:
-        r = rois.shape[0]
-        rois = g.reshape(rois, (r, 5))
-        if self.pad_ratio:
-            image, low, high = g.split(rois, [1, 2, 2], 1)
-            pad = g.op("Mul", g.op("Add", g.op("Sub", high, low), 1.0), self.pad_ratio)
-            rois = g.concat([image, g.op("Sub", low, pad), g.op("Add", high, pad)], 1)
+        rois = padded(g, g.reshape(rois, (rois.shape[0], 5)), self.pad_ratio)
         words = {"pooled_shape": (self.pooled_h, self.pooled_w), "spatial_scale": positive(self.spatial_scale)}
         return g.op("MaxRoiPool", x, rois, **words, shape=g.tops[0])

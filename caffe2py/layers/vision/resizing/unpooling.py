@@ -76,6 +76,6 @@ class Unpooling(Layer):
 
     def onnx(self, g: Builder, x: Handle, *mask: Handle) -> Handle:
         if mask:
-            return onnx_unpool(g, x, mask[0], g.tops[0])
+            return onnx_unpool(g, x, mask[0])
         firsts = g.reshape(g.constant(self.firsts(x.shape, g.tops[0]), "places"), (1, 1, *x.shape[2:]))
-        return onnx_unpool(g, x, g.op("Expand", firsts, g.shape(x.shape), shape=x.shape), g.tops[0])
+        return onnx_unpool(g, x, g.op("Expand", firsts, g.shape(x.shape), shape=x.shape))

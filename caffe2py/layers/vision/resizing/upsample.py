@@ -57,7 +57,7 @@ class Unpool(Layer):
         return em.call("unpool", x, mask, size=tuple(em.tops[0][2:]))
 
     def onnx(self, g: Builder, x: Handle, mask: Handle) -> Handle:
-        return onnx_unpool(g, x, mask, g.tops[0])
+        return onnx_unpool(g, x, mask)
 
 
 @meaning("Upsample", fork="YOLO", formula=True)
@@ -91,11 +91,11 @@ class Upsample(Several):
     meanings = (Unpool, Repeat)
 
 
-def onnx_unpool(g: Builder, x: Handle, mask: Handle, shape: Sequence[object]) -> Handle:
-    """Zeros in a shape (N, C, H', W'), with the values of x at the places that the mask counts."""
+def onnx_unpool(g: Builder, x: Handle, mask: Handle) -> Handle:
+    """Zeros in the shape of the top (N, C, H', W'), with the values of x at the places that the mask counts."""
     batch, channels, height, width = x.shape
     flat = (batch, channels, height * width)
     rows, columns = g.tops[0][2:]
     zeros = g.full((batch, channels, rows * columns), 0.0)
     values, places = g.reshape(x, flat), g.cast(g.reshape(mask, flat), "int64")
-    return g.reshape(g.op("ScatterElements", zeros, places, values, axis=2, shape=zeros.shape), shape)
+    return g.reshape(g.op("ScatterElements", zeros, places, values, axis=2, shape=zeros.shape), g.tops[0])

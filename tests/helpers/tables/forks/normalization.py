@@ -62,6 +62,8 @@ def batch_norms() -> list[Formula]:
         found.append(Formula("CuDNNBatchNorm", words, [x], [scaled], [weight, bias, mean, variance]))
     vector = some(4, C)
     blobs = [weight, bias, mean, variance]
+    own_batch = "cudnn_batch_norm_param { eps: 0.001 use_global_stats: false }"
+    found.append(Formula("CuDNNBatchNorm", own_batch, [x], [batch], blobs))
     for given in (x, vector):
         y = normalized(given, mean, variance, 1e-5, weight, bias)
         found.append(Formula("CuDNNBatchNorm", "", [given], [y], blobs))

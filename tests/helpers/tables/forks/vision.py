@@ -120,7 +120,8 @@ def pooled(x: Array, kernel: Sizes, stride: Sizes, pad: Sizes, kind: str, paddin
         part = x[(slice(None), slice(None), *inside)].reshape(*x.shape[:2], -1)
         whole = math.prod(b - a for a, b in zip(starts, ends, strict=True))
         divisor = whole if padding_counts else part.shape[2]
-        top[(slice(None), slice(None), *place)] = part.max(2) if kind == "MAX" else part.sum(2) / divisor
+        with np.errstate(invalid="ignore"):
+            top[(slice(None), slice(None), *place)] = part.max(2) if kind == "MAX" else part.sum(2) / divisor
     return top
 
 
@@ -141,6 +142,11 @@ def poolings() -> list[Formula]:
         words = f"pool: {kind} kernel_size: [2, 2, 3] stride: [2, 2, 3]"
         top = pooled(volume, (2, 2, 3), (2, 2, 3), (0, 0, 0), kind)
         found.append(Formula("Pooling", f"pooling_param {{ {words} }}", [volume], [top]))
+    # The second window of the length starts at its end, that of the width behind it.
+    short = volume[:, :, :3]
+    top = pooled(short, (1, 2, 1), (3, 2, 8), (0, 0, 0), "AVE")
+    words = "kernel_shape { dim: [1, 2, 1] } stride_shape { dim: [3, 2, 8] }"
+    found.append(Formula("NdPooling", f"pooling_param {{ pool: AVE {words} }}", [short], [top]))
     top = pooled(image, (2, 3), (2, 2), (0, 0), "AVE")
     words = "kernel_shape { dim: [2, 3] } stride_shape { dim: 2 }"
     found.append(Formula("NdPooling", f"pooling_param {{ pool: AVE {words} }}", [image], [top]))
