@@ -41,6 +41,7 @@ V1_TYPES = {
     "HDF5_DATA": "HDF5Data",
     "HDF5_OUTPUT": "HDF5Output",
     "LRN": "LRN",
+    "MULTI_STAGE_MEANFIELD": "MultiStageMeanfield",  # its number was never published
     "MVN": "MVN",
     "POOLING3D": "Pooling3D",
     "PRELU": "PReLU",

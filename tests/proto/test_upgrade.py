@@ -141,6 +141,11 @@ def test_every_v1_type_has_its_name() -> None:
     assert len(words) == len(V1_NAMES) + 1
 
 
+def test_a_type_of_2014_whose_number_nobody_knows() -> None:
+    net = parse_net('layers { name: "crf" type: MULTI_STAGE_MEANFIELD multi_stage_meanfield_param { threshold: 2 } }')
+    assert [layer.message.type for layer in net.layers] == ["MultiStageMeanfield"]
+
+
 PADDED = """input: "data" input_dim: 1 input_dim: 3 input_dim: 8 input_dim: 9
 layers { layer { name: "pad1" type: "padding" pad: 2 } bottom: "data" top: "padded" }
 layers { layer { name: "conv1" type: "conv" num_output: 4 kernelsize: 5 } bottom: "padded" top: "conv1" }

@@ -11,8 +11,9 @@ from google.protobuf.descriptor import Descriptor
 
 from caffe2py.errors import Place, PrototxtError
 from caffe2py.proto.forks import OWN, fields_of
+from caffe2py.proto.names import V1_TYPES
 from caffe2py.proto.schema import message_class
-from caffe2py.proto.text.tokens import BLOCK, Field, Source, decode_text, read_fields
+from caffe2py.proto.text.tokens import BLOCK, WORD, Field, Source, decode_text, read_fields
 from caffe2py.proto.text.values import Convert, Misfit, Word, converter, plain_value, said
 
 
@@ -156,7 +157,7 @@ def _fill(message: Any, fields: list[Field], source: Source, place: Place, prefi
             try:
                 value = slot.convert(f)
             except Misfit as error:
-                if _forks_value({message.DESCRIPTOR.name}, f) is not None:
+                if _forks_value({message.DESCRIPTOR.name}, f) is not None or _is_old_type(message.DESCRIPTOR.name, f):
                     strangers.append(f)
                     continue
                 raise PrototxtError(str(error), source.place(f.value_at)) from None
@@ -230,6 +231,11 @@ def _forks_value(messages: Set[str], f: Field) -> object:
 def _is_list_of_a_fork(message: str, f: Field) -> bool:
     """Does a fork take several values where Caffe takes one, as V-Net's poolings do?"""
     return any(known.is_repeated for _, known in fields_of(message, f.name))
+
+
+def _is_old_type(message: str, f: Field) -> bool:
+    """Is it the word for a layer type in the format of 2014, of which nobody knows the number?"""
+    return message == "V1LayerParameter" and f.name == "type" and f.kind == WORD and f.text in V1_TYPES
 
 
 @cache
