@@ -43,6 +43,12 @@ def test_onnxruntime(formula: Formula, tmp_path: Path) -> None:
         np.testing.assert_allclose(top, want, rtol=FORWARD, atol=FORWARD * np.abs(want[np.isfinite(want)]).max())
 
 
+def test_a_lattice_is_not_counted_in_float16() -> None:
+    field = next(f for f in FORMULA_CASES if f.type == "MultiStageMeanfield")
+    with pytest.raises(caffe2py.CaffeError, match=r'layer "y" .*lattice, which float16 cannot; want float32'):
+        caffe2py.to_onnx(field.graph(), float16=True)
+
+
 def test_what_a_training_step_leaves_of_bn() -> None:
     """The stored statistics take in a share of the batch's; the variance is that of the batch alone, not of what it is
     drawn from."""

@@ -23,6 +23,7 @@ from caffe2py.layers.base import (
 )
 from caffe2py.layers.vision.crf.lattice import Lattice
 
+FLOAT16 = 65536.0  # no number of float16 is as large
 BLOBS = ("spatial", "bilateral", "compatibility")
 
 # What the blobs of a net without weights are made of, which code runs, and a word that is not used.
@@ -80,6 +81,8 @@ class MultiStageMeanfield(Layer):
 
     def onnx(self, g: Builder, unary: Handle, start: Handle, image: Handle) -> Handle:
         g.need(16, "a sum at places that are computed")
+        if g.lowest > -FLOAT16:
+            raise Misfit("counts the points of a lattice, which float16 cannot; want float32")
         n, c, high, wide = unary.shape
         y, x = np.divmod(np.arange(high * wide), wide)
         place = np.stack([x, y], 1).astype(np.float32)
