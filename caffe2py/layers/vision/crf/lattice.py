@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
-from caffe2py.layers.base import Builder, Handle
+from caffe2py.layers.base import Builder, Handle, float32
 
 
 class Lattice:
@@ -43,7 +41,7 @@ class Lattice:
         falling = self._best(rank, d, largest=1)
         ranked = g.op("GatherElements", rest, falling, axis=1, shape=wide)
         before = g.concat([g.slice(ranked, 1, d, d + 1), g.slice(ranked, 1, 0, d)], 1)
-        first = g.constant(np.eye(1, d + 1, dtype=np.float32), "first")
+        first = g.constant([1.0, *[0.0] * d], "first")
         return low, rank, g.op("Add", g.op("Sub", ranked, before), first)
 
     def _raised(self, points: Handle, d: int) -> Handle:
@@ -53,9 +51,9 @@ class Lattice:
         """
         g, parts = self.g, []
         total = g.full((self.rows, 1), 0.0)
-        deviation = np.float32((d + 1) * math.sqrt(2 / 3))
+        deviation = float32((d + 1) * math.sqrt(2 / 3))
         for i in range(d, 0, -1):
-            part = g.op("Mul", g.slice(points, 1, i - 1, i), float(deviation / math.sqrt(i * (i + 1))))
+            part = g.op("Mul", g.slice(points, 1, i - 1, i), deviation / math.sqrt(i * (i + 1)))
             parts.append(g.op("Sub", total, g.op("Mul", part, float(i))))
             total = g.op("Add", total, part)
         return g.concat([total, *reversed(parts)], 1)
@@ -77,6 +75,8 @@ class Lattice:
         (d + 1, 2, M + 1); the last number, M, is that of no point. A point's coordinates are counted as the digits of
         one whole number, which Unique then sorts; the sum of such numbers is that of their digits.
         """
+        import numpy as np  # here, so that a net can be shown without it
+
         g, remainders = self.g, np.arange(d + 1, dtype=np.float32)[:, None]
         shape = (self.rows, d + 1, d)
         low, rank = (g.unsqueeze(g.slice(x, 1, 0, d), [1]) for x in (low, rank))
@@ -94,7 +94,7 @@ class Lattice:
             code = g.op("Add", g.op("Mul", code, base), digit)
             step = g.op("Add", g.op("Mul", step, base), g.unsqueeze(turn, [2]))
         points, corners = self._unique(g.reshape(code, (self.rows * (d + 1),)))
-        both = g.op("Mul", g.reshape(step, (d + 1, 1, 1)), g.constant(np.array([[[1], [-1]]]), "ways"))
+        both = g.op("Mul", g.reshape(step, (d + 1, 1, 1)), g.constant([[[1], [-1]]], "ways"))
         beside = g.op("Reshape", g.op("Add", both, points), g.constant([-1], "flat"))
         known = g.op("Shape", points)
         place = self._unique(g.op("Concat", points, beside, axis=0))[1]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from caffe2py.layers.base import (
     Builder,
     Emitter,
@@ -80,6 +78,8 @@ class MultiStageMeanfield(Layer):
         return em.call("mean_field", *bottoms, *blobs, steps=self.num_iterations, **thetas)
 
     def onnx(self, g: Builder, unary: Handle, start: Handle, image: Handle) -> Handle:
+        import numpy as np  # here, so that a net can be shown without it
+
         g.need(16, "a sum at places that are computed")
         if g.lowest > -FLOAT16:
             raise Misfit("counts the points of a lattice, which float16 cannot; want float32")
@@ -88,8 +88,13 @@ class MultiStageMeanfield(Layer):
         place = np.stack([x, y], 1).astype(np.float32)
         colour = g.transpose(g.slice(image, 1, 0, 3), (0, 2, 3, 1))
         colour = g.op("Div", g.reshape(colour, (n, high * wide, 3)), self.theta_beta)
-        places = self._each(g, place / np.float32(self.theta_alpha), n)
-        near = Lattice(g, self._each(g, place / np.float32(self.theta_gamma), n))
+
+        def each(theta: float) -> Handle:
+            """The places of an image's pixels, the same for every image."""
+            shape = (n, high * wide, 2)
+            return g.op("Expand", g.constant(place[None] / np.float32(theta), "places"), g.shape(shape), shape=shape)
+
+        places, near = each(self.theta_alpha), Lattice(g, each(self.theta_gamma))
         alike = Lattice(g, g.concat([places, colour], 2))
         across, back = (n * (high * wide), c), (n, high, wide, c)
         q = start
@@ -102,11 +107,6 @@ class MultiStageMeanfield(Layer):
             pairs = g.op("MatMul", g.op("Add", *parts), g.transpose(g.weight(2, (c, c)), (1, 0)), shape=across)
             q = g.op("Sub", unary, g.transpose(g.reshape(pairs, back), (0, 3, 1, 2)))
         return q
-
-    def _each(self, g: Builder, values: np.ndarray, images: object) -> Handle:
-        """The same for every image."""
-        shape = (images, *values.shape)
-        return g.op("Expand", g.constant(values[None], "places"), g.shape(shape), shape=shape)
 
     def multiply_adds(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> int:
         classes = bottoms[0][1]
