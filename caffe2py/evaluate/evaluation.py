@@ -304,6 +304,7 @@ def write_rows(path: Path, found: Sequence[Evaluation]) -> None:
     text.write(HEADER)
     writer = csv.DictWriter(text, TIMM, lineterminator="\n")
     writer.writerows(result.row() for result in found)
+    path.parent.mkdir(parents=True, exist_ok=True)
     with written_whole(path) as temporary:
         temporary.write_text(text.getvalue(), encoding="utf-8")
 

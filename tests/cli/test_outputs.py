@@ -5,17 +5,16 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import numpy as np
 import pytest
 
-from caffe2py.cli import cli
 from caffe2py.cli.files import Input, Output
 from caffe2py.errors import FileError
 from caffe2py.evaluate.results.predictions import Folder
+from tests.helpers.commands import COMMANDS
 from tests.helpers.nets import command, write_net
 
 # A line for each command; the words in capitals are inputs, and `=` stands before the one output that is tried.
@@ -44,19 +43,6 @@ LINES = {
     ],
     "table": ["--weights MODELS --images IMAGES --labels LABELS --mean MEAN --transform NET --registry CARD -o =.d"],
 }
-
-
-def commands(group: click.Group, name: str = "") -> Iterator[tuple[str, click.Command]]:
-    for word in group.list_commands(click.Context(group)):
-        found = group.get_command(click.Context(group), word)
-        assert found is not None
-        if isinstance(found, click.Group):
-            yield from commands(found, f"{name}{word} ")
-        else:
-            yield f"{name}{word}", found
-
-
-COMMANDS = dict(commands(cli))
 
 
 @pytest.fixture(scope="module")

@@ -11,16 +11,15 @@ import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import numpy as np
 import pytest
 
-from caffe2py.cli import cli
 from caffe2py.cli.files import SHARED, Command
 from caffe2py.graph.columns import aligned, cells, middle_cut
+from tests.helpers.commands import COMMANDS
 from tests.helpers.nets import command, write_net
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -80,7 +79,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-COMMANDS = [
+LINES = [
     "show net.prototxt",
     "verify net.prototxt net.caffemodel --against ours.npz --all",
     "compare ours.npz ours.npz --all",
@@ -91,7 +90,7 @@ COMMANDS = [
 ]
 
 
-@pytest.mark.parametrize("words", COMMANDS)
+@pytest.mark.parametrize("words", LINES)
 def test_a_table_is_as_wide_as_the_terminal(words: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     whole = command(*words.split()).out
@@ -133,19 +132,7 @@ def test_colours_are_for_terminals_and_say_nothing_alone(folder: Path) -> None:
     assert max(cells(line) for line in plain.splitlines() if "  " in line) <= 80
 
 
-def commands(group: click.Command = cli, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
-    """Every command, with its name as it is typed."""
-    if isinstance(group, click.Group):
-        context = click.Context(group)
-        for name in group.list_commands(context):
-            found = group.get_command(context, name)
-            assert found is not None
-            yield from commands(found, (*path, name))
-    else:
-        yield " ".join(path), group
-
-
-@pytest.mark.parametrize(("name", "found"), list(commands()), ids=[name for name, _ in commands()])
+@pytest.mark.parametrize(("name", "found"), COMMANDS.items(), ids=COMMANDS)
 def test_help_texts_have_one_voice_and_options_one_order(name: str, found: click.Command) -> None:
     """A sentence of what the command does; of each option what it is, as a sentence too. Shared ones stand last."""
     assert isinstance(found, Command)

@@ -179,9 +179,10 @@ def test_a_table_is_kept_and_resumed(zoo: Path, tmp_path: Path) -> None:
 
 
 def test_all_released_nets_are_in_the_table(zoo: Path, tmp_path: Path) -> None:
-    made = table(tmp_path, zoo / "images", zoo / "val.txt")
+    made = table(tmp_path, zoo / "images", zoo / "val.txt", out=tmp_path / "out")
     assert [row.release.name for row in made.rows] == [r.name for r in releases() if r.prototxt]
     assert len(made.rows) == 7 and all(row.notes[0].startswith("missing: ") for row in made.rows)
+    assert (tmp_path / "out" / "results.csv").read_text().count("\n") == 1  # the names of the columns
 
 
 def test_an_unknown_model_is_refused(zoo: Path) -> None:

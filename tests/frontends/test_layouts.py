@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from safetensors.numpy import load_file, save_file
@@ -21,8 +22,10 @@ from caffe2py.frontends.senets.layouts import ALIASES, COUNTED, LAYOUTS, blobs_o
 from caffe2py.frontends.senets.load import built, load_layout
 from caffe2py.frontends.senets.recognise import timm_weights
 from tests.helpers.absent import absent
+from tests.helpers.handbook import walk
 from tests.helpers.layer_cases import relative
-from tests.helpers.nets import command
+from tests.helpers.nets import SMALL as CONV
+from tests.helpers.nets import command, graph_of
 from tests.helpers.reference import reference
 
 ROUNDING = 2e-6
@@ -168,6 +171,17 @@ def test_the_commands_write_and_check_both_ways(tmp_path: Path) -> None:
     alone = tmp_path / "alone.safetensors"
     assert command("convert", out, tmp_path / "n.caffemodel", "-o", alone, "--layout", "timm", "--no-check").status == 0
     assert load_file(alone).keys() == load_file(folder / "model.safetensors").keys()
+
+
+def test_the_page(mindcv: Path, tmp_path: Path) -> None:
+    """docs/into-caffe.md, with an ONNX of a small net."""
+    onnx.save(caffe2py.to_onnx(graph_of(CONV, weights=True)), tmp_path / "model.onnx")
+    (tmp_path / "seresnet18.npz").symlink_to(mindcv)
+    saved(module_of("seresnet18"), tmp_path).rename(tmp_path / "seresnet18.safetensors")
+    weights = saved(module_of("legacy_seresnet18"), tmp_path)
+    words = ("--as", "timm/legacy_seresnet18", "--no-check", *SMALL)
+    assert command("convert", weights, *words, "-o", tmp_path / "net.prototxt").status == 0
+    walk("into-caffe.md", tmp_path)
 
 
 def test_the_release_is_fed_bgr(tmp_path: Path) -> None:

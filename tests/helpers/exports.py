@@ -91,8 +91,13 @@ def export(module: nn.Module, shape: tuple[int, ...], path: Path, dynamo: bool) 
         if isinstance(part, nn.BatchNorm2d):
             nn.init.uniform_(part.running_mean, -0.1, 0.1)
             nn.init.uniform_(part.running_var, 0.8, 1.2)
+    return write(module.eval(), torch.randn(shape), path, dynamo)
+
+
+def write(module: nn.Module, x: Tensor, path: Path, dynamo: bool) -> Path:
+    """Write a module as ONNX by one of the two exporters."""
     words = {"verbose": False} if dynamo else {"opset_version": 17}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporters' own
-        torch.onnx.export(module.eval(), (torch.randn(shape),), str(path), dynamo=dynamo, **words)
+        torch.onnx.export(module, (x,), str(path), dynamo=dynamo, **words)
     return path

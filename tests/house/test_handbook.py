@@ -2,73 +2,85 @@
 
 from __future__ import annotations
 
-import io
 import re
-import shlex
+import shutil
 import subprocess
 import sys
-from contextlib import redirect_stdout
-from fractions import Fraction
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
+import torch
 
 import caffe2py
+from caffe2py.cli import cli
 from tests.helpers.absent import needs_module
-from tests.helpers.nets import command
+from tests.helpers.commands import COMMANDS
+from tests.helpers.exports import write
+from tests.helpers.handbook import FENCE, HANDBOOK, NOT_RUN, PAGES, PATHS, ROOT, blocks, every_block, not_run, walk
 from tools.handbook import MARK, REST, family_of, marked, on_page_markdown, raises
-from tools.make_caffemodel import make_caffemodel
-from tools.make_manifest import make_manifest
-from tools.make_prototxt import build
 
-ROOT = Path(__file__).resolve().parents[2]
-PAGES = {path.name: path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md"))}
-BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-RUN_HERE = ["translate.md", "index.md", "onnx.md", "from-other-tools.md", "speed.md"]  # in this order
-RUN_ELSEWHERE = {
-    "verify.md": "tests/tools/test_recorder.py",
-    "open-nsfw.md": "tests/backends/test_trained.py",
-    "pycaffe.md": "tests/house/test_walks.py",
-    "custom-layers.md": "tests/layers/test_custom_layers.py",
-    "into-caffe.md": "tests/frontends",
-    "architecture.md": "a sketch of a class, of which tests/layers has the whole",
+FURNISHED = [  # pages whose code runs among the files that the README speaks of
+    "README.md", "archive.md", "dialects.md", "evaluate.md", "from-other-tools.md", "index.md", "onnx.md", "speed.md",
+    "translate.md",
+]  # fmt: skip
+RUN_BY = {  # pages that speak of other files, and the tests that run them
+    "custom-layers.md": "layers/test_custom_layers.py",
+    "into-caffe.md": "frontends/test_layouts.py",
+    "open-nsfw.md": "backends/test_trained.py",
+    "pycaffe.md": "house/test_walks.py",
+    "verify.md": "tools/test_recorder.py",
 }
-NEEDS = {"import onnxruntime": "onnxruntime", "import openvino": "openvino", "import cv2": "cv2"}
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small SENet-154 with its activations, under the names that the handbook uses."""
-    folder = tmp_path_factory.mktemp("handbook")
-    prototxt, caffemodel = folder / "senet154.prototxt", folder / "senet154.caffemodel"
-    prototxt.write_text(build("SENet-154", width=Fraction(1, 16), input_size=64))
-    make_caffemodel(make_manifest(caffe2py.load(prototxt)), caffemodel)
-    assert command("record", prototxt, caffemodel, "-o", folder / "activations.h5").status == 0
-    return folder
+@pytest.mark.parametrize("page", FURNISHED)
+def test_its_code_runs(page: str, furnished: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(furnished, tmp_path / "net")
+    if page == "from-other-tools.md":
+        others_translation(folder)
+    walk(page, folder)
 
 
-@pytest.mark.parametrize("page", RUN_HERE)
-def test_its_code_runs(page: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(folder)
-    for language, text in BLOCK.findall(PAGES[page]):
-        if language == "sh":
-            for line in text.splitlines():
-                words = shlex.split(line)
-                assert words[0] == "caffe2py"
-                done = command(*words[1:])
-                assert done.status == 0, (line, done)
-        elif language == "python":
-            for line, module in NEEDS.items():
-                if line in text:
-                    needs_module(module, module)
-            with redirect_stdout(io.StringIO()) as said:
-                exec(compile(text, page, "exec"), {"__name__": "__main__"})
-            assert said.getvalue().strip(), text
+def others_translation(folder: Path) -> None:
+    """An ONNX of another program: numbers for names; and what it made of the recorded input, under Caffe's name."""
+    graph = caffe2py.load(folder / "senet154.prototxt", folder / "senet154.caffemodel")
+    with h5py.File(folder / "activations.h5") as file:
+        x = {"data": file["input/data"][()]}
+    write(caffe2py.to_torch(graph), torch.from_numpy(x["data"]), folder / "theirs.onnx", dynamo=False)
+    np.savez(folder / "theirs.npz", **caffe2py.run(graph, x, style="flat"))
 
 
-def test_all_code_is_run_by_a_test() -> None:
-    with_code = {name for name, text in PAGES.items() if {"sh", "python"} & {lang for lang, _ in BLOCK.findall(text)}}
-    assert with_code == {*RUN_HERE, *RUN_ELSEWHERE}
+def test_all_code_is_run_by_a_test_or_listed() -> None:
+    assert {page for page in PAGES if blocks(page)} == {*FURNISHED, *RUN_BY}
+    for page, test in RUN_BY.items():
+        text = (ROOT / "tests" / test).read_text(encoding="utf-8")
+        assert f'blocks("{page}")' in text or f'walk("{page}", ' in text, f"{test} does not run {page}"
+    for where, start in NOT_RUN:
+        assert sum(not_run(where, b) for b in every_block(where) if b.text.startswith(start)) == 1, (where, start)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_what_is_no_code_has_no_commands(page: str) -> None:
+    text = "".join(text for language, text in FENCE.findall(PAGES[page]) if language == "text")
+    assert not re.search(r"^(\$ |caffe2py |python |pip |make )", text, re.MULTILINE)
+
+
+OPTIONS = {word for found in (cli, *COMMANDS.values()) for option in found.params for word in option.opts}
+OTHERS = {"--noTF32": "trtexec", "--input_model": "OpenVINO", "--against-caffe": "tools/random_nets"}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_options_it_names_are_there(page: str) -> None:
+    named = {word for said in re.findall(r"`([^`\n]+)`", FENCE.sub("", PAGES[page])) for word in said.split()}
+    assert {w.rstrip(",.") for w in named if w.startswith("--")} - OPTIONS - OTHERS.keys() == set()
+
+
+def test_the_first_two_commands_of_the_readme_are_what_ci_runs() -> None:
+    ci = (ROOT / ".ci" / "run").read_text()
+    commands = re.findall(r"^make \w+", PAGES["README.md"], re.MULTILINE)
+    assert commands[:2] == ["make demo", "make test"]
+    assert all(re.search(rf"\b{command}\b", ci) for command in commands)
 
 
 def anchor(heading: str) -> str:
@@ -78,18 +90,19 @@ def anchor(heading: str) -> str:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_its_links_lead_somewhere(page: str) -> None:
-    text = BLOCK.sub("", PAGES[page])
+    text = FENCE.sub("", PAGES[page])
     for file, place in re.findall(r"\]\(([^)#\s]*)#?([^)\s]*)\)", text):
         if not file.startswith(("http:", "https:", "pictures/")):
-            assert not file or file in PAGES, f"{page} links to {file}"
-            target = PAGES[file or page]
-            heads = {anchor(head) for head in re.findall(r"^#+ (.*)$", target, re.MULTILINE)}
-            assert not place or place in heads, f"{page} links to {file}#{place}"
+            path = PATHS[page].parent / file if file else PATHS[page]
+            assert path.exists(), f"{page} links to {file}"
+            if place:
+                heads = re.findall(r"^#+ (.*)$", PAGES[path.name], re.MULTILINE)
+                assert place in map(anchor, heads), f"{page} links to {file}#{place}"
 
 
 def test_every_page_is_in_the_navigation() -> None:
     listed = re.findall(r": ([\w-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
-    assert sorted(listed) == sorted(PAGES)
+    assert sorted(listed) == [path.name for path in HANDBOOK]
 
 
 def test_every_error_has_a_family_with_a_cure() -> None:

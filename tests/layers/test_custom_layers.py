@@ -7,6 +7,7 @@ import re
 import runpy
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,13 +22,14 @@ from caffe2py.backends.torch.run import runner
 from caffe2py.errors import FileError, NetError, UnsupportedError
 from caffe2py.layers.base import plugins, registry
 from tests.helpers.absent import each
+from tests.helpers.handbook import blocks
 from tests.helpers.layer_cases import Case, cases, relative
 from tests.helpers.layer_runs import BACKWARD, FORWARD, forward
 from tests.helpers.nets import command, graph_of
 
-PAGE = Path(__file__).parents[2] / "docs" / "custom-layers.md"
-BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-FILES = {m[1]: text for _, text in BLOCKS if (m := re.match(r"# ([\w.]+)\n", text))}
+BLOCKS = blocks("custom-layers.md")
+FILES = {block.file: block.text for block in BLOCKS if block.file}
+COMMANDS = [line for block in BLOCKS if block.language == "sh" and not block.said for line in block.commands]
 
 
 @pytest.fixture
@@ -44,12 +46,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def test_before_the_plugin_the_layer_is_named_as_the_page_says(folder: Path) -> None:
     assert "mirror" in command("show", "net.prototxt").out
-    done = command("convert", "net.prototxt", "-o", "net.py")
-    (said,) = [text for _, text in BLOCKS if text.startswith("caffe2py: ")]
-    assert done.status == 1 and done.err == said
+    (block,) = [block for block in BLOCKS if block.said]
+    done = command(*block.text.split()[1:])
+    assert done.status == 1 and done.err == block.said
 
 
-@pytest.mark.parametrize("line", [line for kind, text in BLOCKS if kind == "shell" for line in text.splitlines()])
+@pytest.mark.parametrize("line", COMMANDS)
 def test_commands_of_the_page(folder: Path, line: str) -> None:
     done = command(*line.split()[1:])
     assert done.status == 0, done.err
@@ -177,12 +179,17 @@ def test_a_function_that_cannot_be_copied(folder: Path) -> None:
 
 
 def test_layers_of_an_installed_package(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    entry = importlib.metadata.EntryPoint("mine", "mirror", "caffe2py.layers")
-    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [entry] if group == "caffe2py.layers" else [])
+    (text,) = [block.text for block in BLOCKS if block.language == "toml"]
+    ((group, named),) = tomllib.loads(text)["project"]["entry-points"].items()
+    entries = importlib.metadata.EntryPoints(importlib.metadata.EntryPoint(*item, group) for item in named.items())
+    monkeypatch.setattr(importlib.metadata, "entry_points", entries.select)
+    (folder / "my_layers").mkdir()
+    (folder / "mirror.py").rename(folder / "my_layers" / "mirror.py")
     monkeypatch.syspath_prepend(folder)
     registry._discover_installed.cache_clear()
     try:
         assert caffe2py.load("net.prototxt").node("mirror").layer.summary() == ""
     finally:
         registry._discover_installed.cache_clear()
-        sys.modules.pop("mirror", None)
+        for name in ("my_layers", "my_layers.mirror"):
+            sys.modules.pop(name, None)

@@ -20,6 +20,7 @@ from caffe2py.proof.dumps.reading import LayerDump, open_dump
 from caffe2py.proof.dumps.sample import Sample
 from caffe2py.proto.schema import NetParameter
 from tests.helpers.absent import absent, needs_module
+from tests.helpers.handbook import blocks
 from tests.helpers.hdf5_layout import versions
 from tests.helpers.nets import SMALL, write_net
 from tests.helpers.reference import reference
@@ -88,6 +89,21 @@ def test_inputs_from_a_file(files: list[str], tmp_path: Path, monkeypatch: pytes
         assert isinstance(dump, LayerDump)
         np.testing.assert_array_equal(dump.inputs["data"](), x)
     assert caffe2py.verify(caffe2py.load(*files, inputs={"data": x.shape}), out).ok
+
+
+def test_the_commands_of_the_handbook(files: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = needs_module("PIL.Image", "Pillow")
+    image.new("RGB", (70, 90), (10, 20, 30)).save(tmp_path / "cat.jpg")
+    np.save(tmp_path / "x.npy", np.ones((4, 3, 9, 7), "f"))
+    monkeypatch.chdir(tmp_path)
+    (recording,) = blocks("verify.md")
+    for line in recording.commands:
+        python, tool, *words = line.split()
+        assert (python, tool) == ("python", TOOL.name)
+        assert record(monkeypatch, words) == 0
+        with open_dump(tmp_path / "dump.h5") as dump:
+            shapes = {blob: read().shape for blob, read in dump.inputs.items()}
+        assert caffe2py.verify(caffe2py.load(*files, inputs=shapes), tmp_path / "dump.h5").ok
 
 
 READERS = {"Pillow": (), "OpenCV": ("PIL",), "scikit-image": ("PIL", "cv2")}
