@@ -19,7 +19,8 @@ from tests.helpers.absent import needs_module
 from tests.helpers.commands import COMMANDS
 from tests.helpers.exports import write
 from tests.helpers.handbook import FENCE, HANDBOOK, NOT_RUN, PAGES, PATHS, ROOT, blocks, every_block, not_run, walk
-from tools.handbook import MARK, REST, family_of, marked, on_page_markdown, raises
+from tools.handbook.hook import on_page_markdown
+from tools.handbook.messages import MARK, REST, family_of, marked, raises
 
 FURNISHED = [  # pages whose code runs among the files that the README speaks of
     "README.md", "archive.md", "dialects.md", "evaluate.md", "from-other-tools.md", "index.md", "onnx.md", "speed.md",
@@ -120,7 +121,7 @@ def test_every_error_has_a_family_with_a_cure() -> None:
 def test_a_raise_is_found_however_it_is_said() -> None:
     import ast
 
-    from tools.handbook import _messages
+    from tools.handbook.messages import _messages
 
     text = """
 fact = f"ends {left} bytes early"

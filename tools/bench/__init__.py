@@ -1,1 +1,1 @@
-"""Benchmarks: each file with a `main()` is one, and prints ratios taken in one run. `make bench` runs them all."""
+"""Measure on this machine, as ratios taken in one run, and put the tables into the handbook. See `make bench`."""

@@ -1,26 +1,26 @@
-"""Run the benchmarks named, or all: `python -m tools.bench [NAME ...]`."""
+"""Run the benchmarks named, or all, and put their tables into the handbook: `python -m tools.bench [NAME ...]`."""
 
 from __future__ import annotations
 
 import argparse
-import importlib
 import pkgutil
 import sys
 
 import tools.bench
-
-NO_BENCHMARK = {"__main__", "measure", "nets"}
+from tools.bench import figures, tables
 
 
 def main() -> int:
-    names = sorted(m.name for m in pkgutil.iter_modules(tools.bench.__path__) if m.name not in NO_BENCHMARK)
+    names = sorted(module.name for module in pkgutil.iter_modules(figures.__path__))
     parser = argparse.ArgumentParser(prog="python -m tools.bench", description=tools.bench.__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of: {', '.join(names)}")
-    for name in parser.parse_args().names or names:
-        if name not in names:
-            parser.error(f'no benchmark "{name}"; there are {", ".join(names)}')
-        print(f"\n{name}", flush=True)
-        importlib.import_module(f"tools.bench.{name}").main()
+    wanted = parser.parse_args().names or names
+    if unknown := [name for name in wanted if name not in names]:
+        parser.error(f'no benchmark "{unknown[0]}"; there are {", ".join(names)}')
+    for name in wanted:
+        tables.keep(name, tables.measured(name))
+    for page in tables.PAGES:
+        page.write_text(tables.filled(page.read_text(encoding="utf-8")), encoding="utf-8")
     return 0
 
 

@@ -1,9 +1,8 @@
-"""Timing whole commands against each other: several rounds, every command once a round, medians and ratios."""
+"""Timing whole commands against each other: several rounds, every command once a round."""
 
 from __future__ import annotations
 
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MIB = 1 << 20
+HEADS = ("command", "seconds", "limit", "of it", "MiB", "limit", "of it")
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,10 @@ def run(words: Sequence[str]) -> Cost:
 
 
 def rounds(commands: Mapping[str, Sequence[str]], count: int = 5) -> dict[str, Cost]:
-    """Medians over `count` rounds, in each of which every command runs once; one more round warms up."""
+    """The least time and the most memory of `count` rounds, in each of which every command runs once.
+
+    One more round warms up. The least, since other work on the machine can only make a round longer.
+    """
     costs: dict[str, list[Cost]] = {name: [] for name in commands}
     for number in range(count + 1):
         for name, words in commands.items():
@@ -44,12 +47,8 @@ def rounds(commands: Mapping[str, Sequence[str]], count: int = 5) -> dict[str, C
             if number:
                 costs[name].append(cost)
     return {
-        name: Cost(
-            statistics.median(c.seconds for c in list_),
-            max(c.memory for c in list_),
-            statistics.median(c.busy for c in list_),
-        )
-        for name, list_ in costs.items()
+        name: Cost(min(c.seconds for c in all_), max(c.memory for c in all_), min(c.busy for c in all_))
+        for name, all_ in costs.items()
     }
 
 
@@ -65,14 +64,20 @@ def senet154() -> Iterator[Path]:
         yield folder
 
 
-def report(what: str, cost: Cost, limit: float, limit_said: str, memory: float = 0, memory_said: str = "") -> None:
-    """One line: seconds against their limit, and memory against its own where there is one."""
-    line = f"  {what:<24} {cost.seconds:6.2f} s  limit {limit:6.2f} s = {limit_said}"
-    if memory:
-        line += f";  {cost.memory / MIB:5.0f} MiB  limit {memory / MIB:5.0f} MiB = {memory_said}"
-    print(f"{line}  {kept(cost.seconds <= limit and (not memory or cost.memory <= memory))}", flush=True)
+def plain(what: str, cost: Cost) -> Sequence[str]:
+    """A row of `HEADS` for a command that others are held against."""
+    return what, f"{cost.seconds:.2f}", "", "", f"{cost.memory / MIB:.0f}", "", ""
 
 
-def kept(limit: bool) -> str:
-    """How a limit that is kept, or not, is told."""
-    return "kept" if limit else "NOT KEPT"
+def held(what: str, cost: Cost, limit: float, said: str, memory: float = 0, memory_said: str = "") -> Sequence[str]:
+    """A row of `HEADS` for a command with a limit on its seconds, and on its bytes of memory where there is one."""
+    row = (
+        what,
+        f"{cost.seconds:.2f}",
+        f"{limit:.2f} = {said}",
+        f"{cost.seconds / limit:.2f}",
+        f"{cost.memory / MIB:.0f}",
+    )
+    if not memory:
+        return *row, "", ""
+    return *row, f"{memory / MIB:.0f} = {memory_said}", f"{cost.memory / memory:.2f}"

@@ -1,8 +1,4 @@
-"""What the handbook's pages are made of besides their text: a hook of mkdocs (mkdocs.yml).
-
-The page of errors lists every message that the package raises, read from its sources; the picture of a net is drawn by
-`caffe2py show`.
-"""
+"""The messages that the page of errors lists, in families: every one that the package raises, read from its sources."""
 
 from __future__ import annotations
 
@@ -11,14 +7,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-PACKAGE = ROOT / "caffe2py"
-PICTURES = ROOT / "docs" / "pictures"
+PACKAGE = Path(__file__).resolve().parents[2] / "caffe2py"
 MARK = re.compile(r"^<!-- messages: (.*?) -->$", re.MULTILINE)
-NAMES = "<!-- public names -->"
-ROOMS = {"graph": "Read", "proto": "Renew", "backends": "Translate and run", "proof": "Prove", "errors": "Errors"}
 KINDS = ("CaffeError", "Misfit", "WireError")  # and all that is called SOMETHINGError of ours
 REST = "..."
 
@@ -31,36 +22,10 @@ class Raise:
     message: str
 
 
-def on_pre_build(config: Any) -> None:
-    """Draw the pictures that the pages show, where they are not there yet."""
-    picture = PICTURES / "se-resnet-50.svg"
-    if not picture.exists():
-        import caffe2py
-        from caffe2py.picture.draw import to_svg
-
-        PICTURES.mkdir(exist_ok=True)
-        to_svg(caffe2py.load(ROOT / "models" / "prototxt" / "SE-ResNet-50.prototxt"), picture)
-
-
-def on_page_markdown(markdown: str, **others: Any) -> str:
-    """Put the messages of a family where its mark stands, and all public names where theirs stands."""
-    if NAMES in markdown:
-        return markdown.replace(NAMES, public_names())
-    found = raises()
-    families = marked(markdown)
-    return MARK.sub(lambda m: _list([r for r in found if family_of(r.module, families) == m[1]]), markdown)
-
-
-def public_names() -> str:
-    """What `caffe2py` offers, by the rooms that it comes from, each described by its docstring."""
-    import caffe2py
-
-    rooms: dict[str, list[str]] = {}
-    for name, home in sorted(caffe2py._HOMES.items()):
-        room = home.partition(".")[0]
-        rooms.setdefault(ROOMS.get(room, room.capitalize()), []).append(f"::: caffe2py.{home}.{name}")
-    titles = sorted(rooms, key=lambda title: [*ROOMS.values(), title].index(title))
-    return "\n\n".join("\n\n".join([f"## {title}", *rooms[title]]) for title in titles)
+def filled(page: str) -> str:
+    """A page with the messages of a family where its mark stands."""
+    found, families = raises(), marked(page)
+    return MARK.sub(lambda m: _list([r for r in found if family_of(r.module, families) == m[1]]), page)
 
 
 def marked(markdown: str) -> Mapping[str, Sequence[str]]:

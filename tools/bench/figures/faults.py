@@ -8,7 +8,7 @@ weight meets nothing but zeros cannot show it, and are left out.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,9 +21,10 @@ from caffe2py.proof.dumps.writing import take_sample
 from tools.make_caffemodel import make_caffemodel
 from tools.make_manifest import make_manifest
 
-NET = Path(__file__).resolve().parents[2] / "models" / "prototxt" / "SE-ResNet-50.prototxt"
+NET = Path(__file__).resolve().parents[3] / "models" / "prototxt" / "SE-ResNet-50.prototxt"
 TRIED = 0.01  # of each weight
 SAMPLES = 256
+HEADS = ("per cent of one weight", "whole dump, best", "median", f"{SAMPLES} values a layer, best", "median")
 
 # What is told, the layer, its blob
 KINDS = {
@@ -42,20 +43,18 @@ KINDS = {
 }
 
 
-def main() -> None:
-    print(f"  {'per cent of one weight':<46} {'whole dump':^19}   {f'{SAMPLES} values a layer':^19}")
-    print(f"  {'':<46}" + 2 * f" {'best':>9} {'median':>9}  ")
+def rows() -> Iterator[Sequence[str]]:
     with net() as graph:
         right = caffe2py.run(graph, picture(), record="layers")
         bars = bars_of(graph)
         for kind, (layer, blob) in KINDS.items():
             wrong = caffe2py.run(changed(graph, layer, blob), picture(), record="layers")[layer][0]
             top, bar = right[layer][0], bars[layer]
-            cells = []
+            cells: list[str] = []
             for found, over in ((errors(top, wrong), bar[0]), (sampled_errors(top, wrong, f"{layer}/0"), bar[1])):
                 shares = 100 * TRIED * over / found[found > 0]
-                cells += [f"{shares.min():9.2g} {np.median(shares):9.2g}" if shares.size else f"{'-':>9} {'-':>9}"]
-            print(f"  {kind:<46} {cells[0]}   {cells[1]}", flush=True)
+                cells += [f"{shares.min():.2g}", f"{np.median(shares):.2g}"] if shares.size else ["-", "-"]
+            yield kind, *cells
 
 
 @contextmanager
@@ -114,7 +113,3 @@ def sampled_errors(right: np.ndarray, wrong: np.ndarray, key: str) -> np.ndarray
     seen = np.zeros(right.size, bool)
     seen[take_sample(right, SAMPLES, key).index] = True
     return errors(right, np.where(seen.reshape(right.shape), wrong, right))
-
-
-if __name__ == "__main__":
-    main()

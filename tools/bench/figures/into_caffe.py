@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 
-from tools.bench.measure import MIB, report, rounds, senet154
+from tools.bench.measure import HEADS as HEADS
+from tools.bench.measure import held, plain, rounds, senet154
 
 
-def main() -> None:
+def rows() -> Iterator[Sequence[str]]:
     convert = [sys.executable, "-m", "caffe2py", "convert"]
     with senet154() as folder:
         net, weights, model = (str(folder / name) for name in ("net.prototxt", "net.caffemodel", "net.onnx"))
@@ -21,11 +23,7 @@ def main() -> None:
                 "to .prototxt": [*convert, model, "-o", str(folder / "back.prototxt"), "--no-check"],
             }
         )
-    for name in ("cp", "python"):
-        print(f"  {name:<24} {costs[name].seconds:6.2f} s  {costs[name].memory / MIB:5.0f} MiB")
-    time = 5 * costs["cp"].seconds + 1
-    report("to .prototxt", costs["to .prototxt"], time, "5 x cp + 1", 1.5 * size, "1.5 x file")
-
-
-if __name__ == "__main__":
-    main()
+    yield from (plain(name, costs[name]) for name in ("cp", "python"))
+    yield held(
+        "to .prototxt", costs["to .prototxt"], 5 * costs["cp"].seconds + 1, "5 x cp + 1", 1.5 * size, "1.5 x file"
+    )

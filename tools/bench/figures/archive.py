@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Sequence
 
-from tools.bench.measure import MIB, report, rounds, senet154
+from tools.bench.measure import HEADS as HEADS
+from tools.bench.measure import held, plain, rounds, senet154
 
 HASH = """
 import hashlib, sys
@@ -25,7 +27,7 @@ write_translation(graph, out, facts_of(graph))
 """
 
 
-def main() -> None:
+def rows() -> Iterator[Sequence[str]]:
     with senet154() as folder:
         net, weights = str(folder / "net.prototxt"), str(folder / "net.caffemodel")
         size = (folder / "net.caffemodel").stat().st_size
@@ -47,15 +49,10 @@ def main() -> None:
             "check, files only": [*archive, "check", tar, "--files-only"],
         }
         costs = rounds(commands, 3)
-    for name in ("to .safetensors", "to .onnx", "to .py", "convert", "hash"):
-        print(f"  {name:<24} {costs[name].seconds:6.2f} s  {costs[name].memory / MIB:5.0f} MiB")
+    yield from (plain(name, costs[name]) for name in ("to .safetensors", "to .onnx", "to .py", "convert", "hash"))
     create, hashed = costs["archive create"], costs["hash"].seconds
     typed = sum(costs[f"to {suffix}"].seconds for suffix in (".safetensors", ".onnx", ".py"))
-    report("archive create", create, hashed + typed, "hash x 3 + the three conversions as commands")
     limit = hashed + costs["convert"].seconds
-    report("archive create", create, limit, "hash x 3 + them in one process", 1.5 * size, "1.5 x caffemodel")
-    report("check, files only", costs["check, files only"], costs["hash"].seconds, "hash x 3")
-
-
-if __name__ == "__main__":
-    main()
+    yield held("archive create", create, hashed + typed, "hash x 3 + the three conversions as commands")
+    yield held("archive create", create, limit, "hash x 3 + them in one process", 1.5 * size, "1.5 x caffemodel")
+    yield held("check, files only", costs["check, files only"], hashed, "hash x 3")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Sequence
 
-from tools.bench.measure import MIB, report, rounds, senet154
+from tools.bench.measure import HEADS as HEADS
+from tools.bench.measure import held, plain, rounds, senet154
 
 BARE_TORCH = """
 import sys, numpy, torch
@@ -18,7 +20,7 @@ torch.save(state, out)
 """
 
 
-def main() -> None:
+def rows() -> Iterator[Sequence[str]]:
     import caffe2py
 
     with senet154() as folder:
@@ -35,14 +37,9 @@ def main() -> None:
             "show": [*caffe, "show", net],
         }
         costs = rounds(commands)
-    for name in ("cp", "python", "torch.save"):
-        print(f"  {name:<24} {costs[name].seconds:6.2f} s  {costs[name].memory / MIB:5.0f} MiB")
-    held = 1.3 * size + costs["python"].memory
-    said = "1.3 x file + python with numpy"
-    report("to .safetensors", costs["to .safetensors"], 2 * costs["cp"].seconds + 0.5, "2 x cp + 0.5", held, said)
-    report("to .pt", costs["to .pt"], 2 * costs["cp"].seconds + 0.5, "2 x cp + 0.5", held, said)
-    report("show", costs["show"], 0.5, "0.5")
-
-
-if __name__ == "__main__":
-    main()
+    yield from (plain(name, costs[name]) for name in ("cp", "python", "torch.save"))
+    bytes_, said = 1.3 * size + costs["python"].memory, "1.3 x file + python with numpy"
+    limit = 2 * costs["cp"].seconds + 0.5
+    for name in ("to .safetensors", "to .pt"):
+        yield held(name, costs[name], limit, "2 x cp + 0.5", bytes_, said)
+    yield held("show", costs["show"], 0.5, "0.5")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Sequence
 
-from tools.bench.measure import MIB, kept, report, rounds, senet154
+from tools.bench.measure import HEADS as HEADS
+from tools.bench.measure import Cost, held, plain, rounds, senet154
 
 CHECKED = 6.5  # seconds of processors, all in all
 
 
-def main() -> None:
+def rows() -> Iterator[Sequence[str]]:
     with senet154() as folder:
         net, weights = str(folder / "net.prototxt"), str(folder / "net.caffemodel")
         size = (folder / "net.caffemodel").stat().st_size
@@ -25,15 +27,9 @@ def main() -> None:
                 "to .onnx, checked": checked,
             }
         )
-    for name in ("cp", "python", "to .onnx, folded", "to .onnx, float16"):
-        print(f"  {name:<24} {costs[name].seconds:6.2f} s  {costs[name].memory / MIB:5.0f} MiB")
-    time = 4 * costs["cp"].seconds + 1
-    held = 1.3 * size + costs["python"].memory
-    report("to .onnx", costs["to .onnx"], time, "4 x cp + 1", held, "1.3 x file + python with onnx")
-    busy = costs["to .onnx, checked"].busy
-    told = f"{busy:6.2f} s of processors  limit {CHECKED:6.2f} s  {kept(busy <= CHECKED)}"
-    print(f"  to .onnx, checked        {told}", flush=True)
-
-
-if __name__ == "__main__":
-    main()
+    yield from (plain(name, costs[name]) for name in ("cp", "python", "to .onnx, folded", "to .onnx, float16"))
+    said = "1.3 x file + python with onnx"
+    limit = 4 * costs["cp"].seconds + 1
+    yield held("to .onnx", costs["to .onnx"], limit, "4 x cp + 1", 1.3 * size + costs["python"].memory, said)
+    cost = costs["to .onnx, checked"]
+    yield held("to .onnx, checked: of processors", Cost(cost.busy, cost.memory, cost.busy), CHECKED, f"{CHECKED}")

@@ -8,16 +8,19 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 NET = "SE-ResNet-50"
 IMAGES, BATCH, ROUNDS = 32, 8, 5
 SIZE = (375, 500)  # what most of ImageNet's images have, at about their weight in bytes
-FLOOR = 0.9
+HEADS = ("", "images a second", "ms of processor time an image", "of the faster module's", "least and most")
+LAYOUTS = ("the module as torch has it", "the module in channels_last")
+BACKENDS = ("torch", "auto")
 
 
-def main() -> None:
+def rows() -> Iterator[Sequence[str]]:
     import torch
 
     import caffe2py
@@ -29,26 +32,22 @@ def main() -> None:
         graph = caffe2py.load(folder / "net.prototxt", folder / "net.caffemodel")
         _write_images(folder / "images")
         (folder / "val.txt").write_text("".join(f"{i:04}.jpg {i}\n" for i in range(IMAGES)))
-        layouts = {"as torch has it": torch.contiguous_format, "channels last": torch.channels_last}
-        modules: dict[str, Any] = {said: caffe2py.to_torch(graph) for said in layouts}
+        layouts = dict(zip(LAYOUTS, (torch.contiguous_format, torch.channels_last), strict=True))
+        modules: dict[str, Any] = {said: caffe2py.to_torch(graph) for said in LAYOUTS}
         for said, layout in layouts.items():
             modules[said].to(memory_format=layout)
         found = []
         for number in range(ROUNDS + 1):
-            bare = {said: _bare(module, layouts[said]) for said, module in modules.items()}
+            costs = {said: _bare(module, layouts[said]) for said, module in modules.items()}
+            costs |= {f"evaluate --backend {backend}": _evaluate(graph, folder, backend) for backend in BACKENDS}
             if number:  # the first round warms up
-                found.append({**bare, "evaluate": _evaluate(graph, folder)})
+                found.append(costs)
     for said in found[0]:
         wall, busy = (statistics.median(costs[said][i] for costs in found) for i in (0, 1))
-        print(f"  {said:<20} {wall:7.2f} images/s  {busy * 1000:7.1f} ms of processor time an image")
-    # Each round against itself, for other work on the machine slows all of a round.
-    walls = [costs["evaluate"][0] / max(costs[said][0] for said in modules) for costs in found]
-    times = [min(costs[said][1] for said in modules) / costs["evaluate"][1] for costs in found]
-    for what, ratios in (("images a second", walls), ("processor time", times)):
-        ratio = statistics.median(ratios)
-        kept = "kept" if ratio >= FLOOR else "NOT KEPT"
-        spread = f"{min(ratios):.2f} to {max(ratios):.2f} in {ROUNDS} rounds"
-        print(f"  ratio by {what:<16} {ratio:5.3f} ({spread})  limit {FLOOR}  {kept}", flush=True)
+        # Each round against itself, for other work on the machine slows all of a round.
+        ratios = [costs[said][1] / min(costs[bare][1] for bare in LAYOUTS) for costs in found]
+        spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
+        yield said, f"{wall:.2f}", f"{busy * 1000:.1f}", f"{statistics.median(ratios):.2f}", spread
 
 
 def _bare(module: Any, layout: Any) -> tuple[float, float]:
@@ -63,16 +62,17 @@ def _bare(module: Any, layout: Any) -> tuple[float, float]:
     return IMAGES / (time.perf_counter() - start), (time.process_time() - busy) / IMAGES
 
 
-def _evaluate(graph: Any, folder: Path) -> tuple[float, float]:
+def _evaluate(graph: Any, folder: Path, backend: str) -> tuple[float, float]:
     """The same for images from files, from the moment the net stands to the last result."""
     from caffe2py.evaluate import evaluate
+    from caffe2py.evaluate.network import Engine
 
     marks: list[tuple[float, float]] = []
 
     def mark(done: int, total: int) -> None:
         marks.append((time.perf_counter(), time.process_time()))
 
-    evaluate(graph, folder / "images", folder / "val.txt", batch_size=BATCH, progress=mark)
+    evaluate(graph, folder / "images", folder / "val.txt", batch_size=BATCH, engine=Engine(backend), progress=mark)
     (start, busy), *_, (end, end_busy) = marks
     return IMAGES / (end - start), (end_busy - busy) / IMAGES
 
@@ -89,7 +89,3 @@ def _write_images(folder: Path) -> None:
         noise = random.randint(-12, 13, (height, width, 3))
         pixels = np.clip(rough + noise, 0, 255).astype(np.uint8)
         cv2.imwrite(str(folder / f"{i:04}.jpg"), pixels, [cv2.IMWRITE_JPEG_QUALITY, 90])
-
-
-if __name__ == "__main__":
-    main()

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-MODEL = Path(__file__).resolve().parents[2] / "models" / "prototxt" / "SENet-154.prototxt"
+MODEL = Path(__file__).resolve().parents[3] / "models" / "prototxt" / "SENet-154.prototxt"
 ROUNDS = 5
+HEADS = ("style", "written, seconds", "runs, seconds", "of the flat one")
 
 
-def main() -> None:
+def rows() -> Iterator[Sequence[str]]:
     import torch
 
     import caffe2py
@@ -27,10 +28,7 @@ def main() -> None:
             module = caffe2py.to_torch(filled, style)
             ran[style] = seconds(partial(module, image))
     for style in written:
-        print(f"  {style:<12} written in {written[style]:5.2f} s, runs in {ran[style]:5.2f} s")
-    print(
-        f"  readable: written in {written['readable']:.2f} s (limit 1), runs {ran['readable'] / ran['flat']:.2f} x flat"
-    )
+        yield style, f"{written[style]:.2f}", f"{ran[style]:.2f}", f"{ran[style] / ran['flat']:.2f}"
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -42,7 +40,3 @@ def seconds(work: Callable[[], object]) -> float:
         work()
         times.append(time.perf_counter() - start)
     return statistics.median(times)
-
-
-if __name__ == "__main__":
-    main()

@@ -8,26 +8,27 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 FORWARD, TRAIN = 1.15, 1.2
+HEADS = ("", "ms", "bare, ms", "ratio", "least and most", "of processor time", "limit")
 SOLVER = 'net: "{net}" base_lr: 0.001 momentum: 0.9 weight_decay: 0.0005 lr_policy: "fixed" max_iter: 100000'
 
 
-def main() -> None:
+def rows() -> Iterator[Sequence[str]]:
     os.environ["GLOG_minloglevel"] = "2"  # noqa: SIM112  the log is not what is measured
     import torch
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     with tempfile.TemporaryDirectory(prefix="caffe2py-bench-") as name:
         folder = Path(name)
-        _report("forward SE-ResNet-50", *_forward(folder), FORWARD, rounds=20)
+        yield _row("forward SE-ResNet-50", *_forward(folder), FORWARD, rounds=20)
         for net, batch, rounds in (("lenet", 64, 40), ("caffenet", 16, 6)):
-            _report(f"train {net}, batch {batch}", *_training(folder, net, batch), TRAIN, rounds)
+            yield _row(f"train {net}, batch {batch}", *_training(folder, net, batch), TRAIN, rounds)
 
 
-def _report(what: str, ours: Callable[[], object], bare: Callable[[], object], limit: float, rounds: int) -> None:
+def _row(what: str, ours: Callable[[], object], bare: Callable[[], object], limit: float, rounds: int) -> Sequence[str]:
     """Each round against itself, for other work on the machine slows all of a round."""
     walls, busy = [], []
     for number in range(rounds + 2):
@@ -35,15 +36,10 @@ def _report(what: str, ours: Callable[[], object], bare: Callable[[], object], l
         if number > 1:  # the first two rounds warm up
             walls.append((costs[1][0] / costs[0][0], costs[1][0], costs[0][0]))
             busy.append(costs[1][1] / costs[0][1])
-    ratio = statistics.median(wall[0] for wall in walls)
-    mine, theirs = (1000 * statistics.median(wall[i] for wall in walls) for i in (1, 2))
-    kept = "kept" if ratio <= limit else "NOT KEPT"
+    ratio, mine, theirs = (statistics.median(wall[i] for wall in walls) for i in range(3))
     spread = f"{min(w[0] for w in walls):.2f} to {max(w[0] for w in walls):.2f}"
-    print(
-        f"  {what:<24} {mine:7.1f} ms / {theirs:7.1f} ms = {ratio:5.3f} ({spread}; processor time "
-        f"{statistics.median(busy):5.3f})  limit {limit}  {kept}",
-        flush=True,
-    )
+    times = f"{1000 * mine:.1f}", f"{1000 * theirs:.1f}", f"{ratio:.2f}"
+    return what, *times, spread, f"{statistics.median(busy):.2f}", f"{limit}"
 
 
 def _cost(run: Callable[[], object]) -> tuple[float, float]:
@@ -92,7 +88,3 @@ def _training(folder: Path, name: str, batch: int) -> tuple[Callable[[], object]
         learning.step()
 
     return lambda: solver.step(1), bare
-
-
-if __name__ == "__main__":
-    main()

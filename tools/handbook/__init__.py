@@ -1,0 +1,1 @@
+"""What the handbook's pages are made of besides their text."""
