@@ -107,9 +107,11 @@ def _card(lines: Sequence[Line], hint: Sequence[str], style: str) -> Card:
 
 
 def size_text(group: Group) -> str:
-    """`7 × block B of 18 layers`"""
+    """`7 × SEBottleneck of 18 layers`; `of 18 to 21` where some have a projection."""
     times = f"{len(group.parts)} × " if len(group.parts) > 1 else ""
-    return f"{times}block {group.kind} of {sum(len(box.nodes) for box in group.parts[0])} layers"
+    sizes = [sum(len(box.nodes) for box in part.boxes) for part in group.parts]
+    most = f" to {max(sizes)}" if max(sizes) > min(sizes) else ""
+    return f"{times}{group.kind} of {min(sizes)}{most} layers"
 
 
 def what(node: Node) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from itertools import groupby
@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 
 from caffe2py.graph import Graph
 from caffe2py.picture.cards import LETTER, LINE, PAD, Card, Shades, clean, entry_card, item_card, letters_of, shortened
-from caffe2py.picture.fold import Box, Folded, Group, edges_between, fold, part_title
+from caffe2py.picture.fold import Box, Folded, Group, Part, edges_between, fold
 from caffe2py.picture.layout import lay_out
 from caffe2py.proto.disk.files import written_whole
 
@@ -39,8 +39,8 @@ def to_svg(graph: Graph, path: str | os.PathLike[str] | None = None, shades: Sha
     """
     folded = fold(graph)
     panels = [(graph.name, overview(graph, folded, shades or {}))]
-    for kind, part in kinds(folded).items():
-        panels.append((f"block {kind}: {part_title(part)}", detail(graph, part, shades or {})))
+    for (kind, _), part in kinds(folded).items():
+        panels.append((f"{kind}: {part.title}", detail(graph, part.boxes, shades or {})))
     root = _side_by_side(panels)
     style = ET.Element("style")
     style.text = style_sheet()
@@ -58,12 +58,12 @@ def style_sheet() -> str:
     return files("caffe2py.picture").joinpath("templates", "picture.css").read_text(encoding="utf-8")
 
 
-def kinds(folded: Folded) -> dict[str, tuple[Box, ...]]:
-    """The first block of each kind."""
-    found: dict[str, tuple[Box, ...]] = {}
-    for item in folded.items:
-        if isinstance(item, Group):
-            found.setdefault(item.kind, item.parts[0])
+def kinds(folded: Folded) -> dict[tuple[str, Hashable], Part]:
+    """The first block of each kind, and of those of a kind that have more layers than others, or fewer."""
+    found: dict[tuple[str, Hashable], Part] = {}
+    for group in (item for item in folded.items if isinstance(item, Group)):
+        for part in group.parts:
+            found.setdefault((group.kind, part.types), part)
     return found
 
 
@@ -80,7 +80,7 @@ def detail(graph: Graph, boxes: Sequence[Box], shades: Shades) -> Panel:
     readers = [{i for i, box in enumerate(boxes) for node in box.nodes if v in node.bottoms} for v in entries]
     n = len(entries)
     edges = [(e, n + i) for e, found in enumerate(readers) for i in sorted(found)]
-    edges += [(n + a, n + b) for a, b in edges_between(graph, boxes)]
+    edges += [(n + a, n + b) for a, b in edges_between(boxes)]
     return _draw([*(entry_card(graph, v) for v in entries), *(item_card(graph, box, shades) for box in boxes)], edges)
 
 

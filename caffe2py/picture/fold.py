@@ -4,25 +4,26 @@
     boxes    data  conv1            a1 a2 b1 sum1                a1 a2 b1 sum2                fc  prob
     items    data  conv1            2 x (four boxes)                                          fc  prob
 
-The net's structure decides. Its names serve as titles, and to choose among equal folds: a repeat may as well begin in
-the middle of a block as at its start.
+The blocks are those that `structure` finds; branches that meet again are folded too where they come once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import accumulate
 
-from caffe2py.graph import Graph, Node
-from caffe2py.structure.flow import Flow
-from caffe2py.structure.names import shared_name
+from caffe2py.graph import Graph, Node, Value
+from caffe2py.passes import FLAT
+from caffe2py.structure.find import Block, Structure, find
+from caffe2py.structure.known import known
+from caffe2py.structure.parts import Parts
+from caffe2py.structure.stages import stage_title, stages
+from caffe2py.structure.tree import Body, Region, Use, leaves, rows
+from caffe2py.structure.tree import Item as Piece
 
-SMALLEST_BLOCK = 3  # boxes; smaller ones are as easily read unfolded
-LARGEST_BLOCK = 4  # at most the net's boxes divided by this: what is larger is no detail of the net, but the net
-LONGEST_UNIT = 16  # items that repeat together
-FEWEST_HIDDEN = 4  # boxes that a repeat must hide to be worth its fold
+SMALLEST = 3  # boxes in a fold; fewer are as easily read unfolded
+LARGEST = 4  # at most the net's boxes divided by this, of branches that come once: what is larger is the net itself
 
 
 @dataclass(frozen=True)
@@ -39,18 +40,28 @@ class Box:
 
 
 @dataclass(frozen=True)
+class Part:
+    """One block."""
+
+    title: str
+    boxes: tuple[Box, ...]
+
+    @property
+    def types(self) -> tuple[tuple[str, ...], ...]:
+        """What tells it from those of its kind that have more layers, or fewer."""
+        return tuple(tuple(node.type for node in box.nodes) for box in self.boxes)
+
+
+@dataclass(frozen=True)
 class Group:
-    """Folded boxes: one block (one part), or a run of them that repeats (several parts of one structure).
+    """Folded boxes: one block, or some of a kind that follow each other."""
 
-    Groups whose parts have one structure are of one `kind`: "A", "B", ...
-    """
-
-    parts: tuple[tuple[Box, ...], ...]
+    parts: tuple[Part, ...]
     kind: str
 
     @cached_property
     def boxes(self) -> tuple[Box, ...]:
-        return tuple(box for part in self.parts for box in part)
+        return tuple(box for part in self.parts for box in part.boxes)
 
     @cached_property
     def indices(self) -> tuple[int, ...]:
@@ -58,9 +69,7 @@ class Group:
 
     @property
     def title(self) -> str:
-        if len(self.parts) == 1:
-            return part_title(self.parts[0])
-        return f"{part_title(self.parts[0])} … {part_title(self.parts[-1])}"
+        return stage_title([part.title for part in self.parts])
 
 
 Item = Box | Group
@@ -68,135 +77,114 @@ Item = Box | Group
 
 @dataclass(frozen=True)
 class Folded:
-    """The net as items, in the order of their first layers, with the edges between them (by position)."""
+    """The net as items, each after those that it reads, with the edges between them (by position)."""
 
     items: tuple[Item, ...]
     edges: tuple[tuple[int, int], ...]
 
 
 def fold(graph: Graph) -> Folded:
-    """The net as boxes, with its blocks and what repeats folded. Every layer is in exactly one box."""
+    """The net as boxes, with its blocks folded. Every layer is in exactly one box."""
     net = _Net(graph)
-    items = net.without_repeats(net.blocks())
-    made = sorted(items, key=lambda item: item[0][0])
-    kinds: dict[Hashable, str] = {}
-    folded: list[Item] = []
-    for parts in made:
-        if len(parts) == 1 and len(parts[0]) == 1:
-            folded.append(net.boxes[parts[0][0]])
-        else:
-            kind = kinds.setdefault(net.structure(parts[0], sizes=False), _letters(len(kinds)))
-            folded.append(Group(tuple(tuple(net.boxes[b] for b in part) for part in parts), kind))
-    home = {b: i for i, parts in enumerate(made) for part in parts for b in part}
-    edges = {(home[a], home[b]) for a in range(len(net.boxes)) for b in net.flow.next[a] if home[a] != home[b]}
-    return Folded(tuple(folded), tuple(sorted(edges)))
+    names = known(net.structure)
+    boxes = net.boxes()
+    items: list[Item] = [*boxes.get(None, ())]
+    for stage in net.stages:
+        parts = (Part(net.parts.title(use.leaves), tuple(boxes[use])) for use in stage)
+        items.append(Group(tuple(parts), names[stage[0].of].name))
+    items.sort(key=_place)
+    home = {v: i for i, item in enumerate(items) for box in item.boxes for node in box.nodes for v in node.tops}
+    read = ((home[v], i) for i, item in enumerate(items) for box in item.boxes for n in box.nodes for v in n.bottoms)
+    return Folded(tuple(items), tuple(sorted({(a, b) for a, b in read if a != b})))
 
 
-def edges_between(graph: Graph, boxes: Sequence[Box]) -> list[tuple[int, int]]:
+def _place(item: Item) -> int:
+    """Where the layer is that others read a group for, or that reads others for a box."""
+    return max(item.indices) if isinstance(item, Group) else item.indices[0]
+
+
+def edges_between(boxes: Sequence[Box]) -> list[tuple[int, int]]:
     """The edges among some boxes of a net, by position."""
     home = {v: i for i, box in enumerate(boxes) for node in box.nodes for v in node.tops}
     read = ((home[v], i) for i, box in enumerate(boxes) for node in box.nodes for v in node.bottoms if v in home)
     return sorted({(a, b) for a, b in read if a != b})
 
 
-def part_title(boxes: Sequence[Box]) -> str:
-    """What the names of the boxes share, else the name of the last box."""
-    return shared_name([node.name for box in boxes for node in box.nodes]) or boxes[-1].nodes[0].name
-
-
-Unit = tuple[int, ...]  # boxes, by position
-Parts = tuple[Unit, ...]
-
-
 class _Net:
-    """The boxes of a net and who reads whom."""
+    """The layers of a net by position, and its structure: that of the text it is translated to."""
 
     def __init__(self, graph: Graph) -> None:
-        self.graph = graph
-        self.boxes = _boxes(graph)
-        home = {v: i for i, box in enumerate(self.boxes) for node in box.nodes for v in node.tops}
-        read = [
-            {home[v] for node in box.nodes for v in node.bottoms if v in home} - {i} for i, box in enumerate(self.boxes)
-        ]
-        self.flow = Flow.of(read, {home[v] for v in graph.results if v in home})
+        self.nodes = graph.nodes
+        makers = {v: i for i, node in enumerate(graph.nodes) for v in node.tops}
+        self.before = [self._before(node, makers) for node in graph.nodes]
+        for change in FLAT:
+            graph = change(graph)
+        self.parts = Parts.of(graph)
+        self.layers = self._layers(makers)
+        self.structure = self._with_regions(find(self.parts))
 
-    def blocks(self) -> list[Unit]:
-        """All boxes: those of each block together, the others alone.
+    def _before(self, node: Node, makers: Mapping[Value, int]) -> int | None:
+        """The layer on whose only top another works in place."""
+        in_place = len(node.bottoms) == len(node.tops) == 1 and node.bottoms[0].blob == node.tops[0].blob
+        maker = makers.get(node.bottoms[0]) if in_place else None
+        return maker if maker is not None and len(self.nodes[maker].tops) == 1 else None
 
-        A block is what lies between a box that several read and the box where all its branches have met, if nothing
-        else leads in. Of blocks in one another the largest is taken that is not too large.
-        """
-        found = [self.flow.branches(a) for a in range(len(self.boxes)) if len(self.flow.next[a]) > 1]
-        most = len(self.boxes) / LARGEST_BLOCK
-        taken: set[int] = set()
-        blocks: list[Unit] = []
-        for block in sorted(found, key=len, reverse=True):
-            if SMALLEST_BLOCK <= len(block) <= most and not taken & set(block):
-                blocks.append(block)
-                taken |= set(block)
-        return sorted(blocks + [(b,) for b in range(len(self.boxes)) if b not in taken])
-
-    def without_repeats(self, items: list[Unit]) -> list[Parts]:
-        """The items, with runs of one structure that follow each other as the parts of one."""
-        found: list[Parts] = []
-        for row in self.flow.chains(sorted(items, key=lambda item: item[-1])):
-            found += self._repeats([items[i] for i in row])
+    def _layers(self, makers: Mapping[Value, int]) -> list[list[int]]:
+        """The layers that each part stands for: its own, unless a later part has it, and those that passes took."""
+        homes: dict[str, list[int]] = {}
+        found: list[list[int]] = []
+        for part in self.parts.parts:
+            found.append([])
+            homes[part.node.key] = found[-1]
+        for i, node in enumerate(self.nodes):
+            maker = next((makers[v] for v in node.bottoms if v in makers), None)
+            own = [] if maker is None else homes[self.nodes[maker].key]
+            homes.setdefault(node.key, own).append(i)
         return found
 
-    def _repeats(self, chain: list[Unit]) -> list[Parts]:
-        """The chain with its most frequent repeat folded, and so on in what is left before and after it."""
-        marks = [self.structure(item, sizes=len(item) == 1) for item in chain]
-        best: tuple[int, int, int, int] | None = None  # times, -items in a unit, letters that its names share, -start
-        upto = [0, *accumulate(map(len, chain))]  # boxes before each item
-        for size in range(1, min(LONGEST_UNIT, len(chain) // 2) + 1):
-            alike = 0  # items from `start` on that equal the one `size` further
-            for start in reversed(range(len(chain) - size)):
-                alike = alike + 1 if marks[start] == marks[start + size] else 0
-                times = 1 + alike // size
-                if upto[start + times * size] - upto[start + size] >= FEWEST_HIDDEN:
-                    found = times, -size, self._shared(chain[start : start + size]), -start
-                    best = found if best is None else max(best, found)
-        if best is None:
-            return [(item,) for item in chain]
-        times, size, start = best[0], -best[1], -best[3]
-        end = start + times * size
-        units = [chain[i : i + size] for i in range(start, end, size)]
-        parts = tuple(tuple(b for item in unit for b in item) for unit in units)
-        return [*self._repeats(chain[:start]), parts, *self._repeats(chain[end:])]
+    def _with_regions(self, found: Structure) -> Structure:
+        """The structure, with branches that come once as blocks: the largest that are not too large."""
+        blocks = list(found.blocks)
+        most = self._count(range(len(self.layers))) / LARGEST
 
-    def _shared(self, unit: list[Unit]) -> int:
-        return len(shared_name([node.name for item in unit for b in item for node in self.boxes[b].nodes]))
+        def changed(body: Body) -> Body:
+            return tuple(tuple(map(again, row)) for row in body)
 
-    def structure(self, boxes: Unit, sizes: bool) -> Hashable:
-        """The types of the boxes and who reads whom inside; with `sizes`, the parameters and shapes too."""
-        places = {b: i for i, b in enumerate(boxes)}
-        marks = []
-        for b in boxes:
-            nodes = self.boxes[b].nodes
-            read = tuple(sorted(places.get(a, -1) for a in self.flow.before[b]))
-            shapes = tuple(map(str, self.graph.shapes_of(nodes[-1].tops))) if sizes else ()
-            what = tuple((n.type, n.layer.summary() if sizes else "") for n in nodes)
-            marks.append((what, read, shapes))
-        return tuple(marks)
+        def again(item: Piece) -> Piece:
+            if not isinstance(item, Region):
+                return item
+            own = tuple(leaves([item]))
+            if SMALLEST <= self._count(own) <= most:
+                blocks.append(Block(((item,),), own, [own]))
+                return Use(len(blocks) - 1, own)
+            return Region(tuple(map(changed, item.branches)), item.join)
 
+        return Structure(found.parts, replace(found.net, body=changed(found.net.body)), blocks)
 
-def _boxes(graph: Graph) -> list[Box]:
-    """Layers with the layers that work in place on their tops, in order of their first layer."""
-    boxes: list[list[int]] = []
-    home: dict[object, int] = {}
-    for i, node in enumerate(graph.nodes):
-        bottoms, tops = node.bottoms, node.tops
-        in_place = len(bottoms) == len(tops) == 1 and bottoms[0].blob == tops[0].blob and bottoms[0] in home
-        alone = in_place and len(graph.nodes[boxes[home[bottoms[0]]][-1]].tops) == 1
-        if alone:
-            boxes[home[bottoms[0]]].append(i)
-        else:
-            boxes.append([i])
-        for top in tops:
-            home[top] = home[bottoms[0]] if alone else len(boxes) - 1
-    return [Box(tuple(graph.nodes[i] for i in box), tuple(box)) for box in boxes]
+    def _count(self, of: Iterable[int | None]) -> int:
+        """How many boxes some parts are."""
+        own = {i for leaf in of if leaf is not None for i in self.layers[leaf]}
+        return sum(self.before[i] not in own for i in own)
 
+    @cached_property
+    def stages(self) -> list[Sequence[Use]]:
+        """The blocks that are folded, those of a stage together."""
+        found = (each for row in rows(self.structure.net.body) for each in stages(self.parts, row))
+        uses = ([item for item in each if isinstance(item, Use)] for each in found)
+        return [each for each in uses if self._count(leaves(each)) >= max(SMALLEST, 2 * len(each))]
 
-def _letters(i: int) -> str:
-    """A, B, ... Z, AA, AB, ..."""
-    return (_letters(i // 26 - 1) if i >= 26 else "") + chr(ord("A") + i % 26)
+    def boxes(self) -> dict[Use | None, list[Box]]:
+        """All boxes, in order, by the folded block that they are in."""
+        owners: list[Use | None] = [None] * len(self.nodes)
+        for use in (use for stage in self.stages for use in stage):
+            for i in (i for leaf in use.leaves if leaf is not None for i in self.layers[leaf]):
+                owners[i] = use
+        groups: dict[int, list[int]] = {}
+        home: list[int] = []
+        for i, (before, owner) in enumerate(zip(self.before, owners, strict=True)):
+            home.append(i if before is None or owners[before] is not owner else home[before])
+            groups.setdefault(home[i], []).append(i)
+        found: dict[Use | None, list[Box]] = {}
+        for first, box in groups.items():
+            found.setdefault(owners[first], []).append(Box(tuple(self.nodes[i] for i in box), tuple(box)))
+        return found

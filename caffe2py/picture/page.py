@@ -15,7 +15,7 @@ from caffe2py.graph import Graph
 from caffe2py.picture.cards import Shades, parameters, shapes_text, size_text, tops_text, worst
 from caffe2py.picture.draw import detail, overview, svg
 from caffe2py.picture.extras import PAGES, require
-from caffe2py.picture.fold import Group, fold, part_title
+from caffe2py.picture.fold import Group, fold
 from caffe2py.proto.disk.files import written_whole
 from caffe2py.version import __version__
 
@@ -67,10 +67,11 @@ def _block(graph: Graph, anchor: str, group: Group, shades: Shades) -> Block:
     whole = worst(shades, group.indices)
     faulty = whole is not None and whole.fault
     parts = []
-    for i, boxes in enumerate(group.parts):
-        title, shade = part_title(boxes), worst(shades, [n for box in boxes for n in box.indices])
+    for i, part in enumerate(group.parts):
+        shade = worst(shades, [n for box in part.boxes for n in box.indices])
         seen = shade is not None and shade.fault if faulty else i == 0
-        parts.append(Part(title, svg(detail(graph, boxes, shades), title), shade.style if shade else "", seen))
+        drawn = svg(detail(graph, part.boxes, shades), part.title)
+        parts.append(Part(part.title, drawn, shade.style if shade else "", seen))
     said = f"{size_text(group)}, {parameters([n for box in group.boxes for n in box.nodes])} {tops_text(graph, group)}"
     return Block(anchor, group.title, said, tuple(parts), whole.style if whole else "", faulty)
 

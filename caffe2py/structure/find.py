@@ -32,7 +32,7 @@ class Block:
     leaves: tuple[int | None, ...]
     instances: list[tuple[int | None, ...]] = field(default_factory=list)
 
-    def uses(self) -> Iterator[Use[int]]:
+    def uses(self) -> Iterator[Use]:
         return (item for row in rows(self.body) for item in row if isinstance(item, Use))
 
     @property
@@ -48,10 +48,6 @@ class Structure:
     parts: Parts
     net: Block
     blocks: list[Block]
-
-    @property
-    def all(self) -> list[Block]:
-        return [self.net, *self.blocks]
 
 
 Lines = Callable[[int], float]
@@ -216,7 +212,7 @@ class _Finder:
             saved = (len(apart) - 1) * size - OVERHEAD - CALL * len(apart)
             if saved < worth or len(apart) < 2:
                 continue
-            letters = sum(len(self._title(all_rows[n][s : s + len(signs_)])) for n, s in apart)
+            letters = sum(self._letters(all_rows[n][s : s + len(signs_)]) for n, s in apart)
             value = saved, len(signs_), letters, -start
             if best is None or value > best:
                 best, chosen = value, signs_
@@ -232,9 +228,11 @@ class _Finder:
     def _weighted(self, row: Row) -> int:
         return sum(bool(leaf is not None and self.parts.parts[leaf].node.weights) for leaf in leaves(row))
 
-    def _title(self, row: Row) -> str:
+    def _letters(self, row: Row) -> int:
+        """How many letters names in a row share: a repeat may as well begin within a block as with it."""
         nodes = [self.parts.parts[leaf].node for leaf in leaves(row) if leaf is not None]
-        return shared_name([node.name for node in nodes if node.weights])
+        named = [node.name for node in nodes], [node.name for node in nodes if node.weights]
+        return sum(len(shared_name(names)) for names in named)
 
     # making
 
@@ -250,9 +248,7 @@ class _Finder:
         allowed = set(fitting)
         new = Block((model,), order)
         for block in [self.net, *self.blocks]:
-            before = [use.leaves for use in block.uses() if use.of == number]
             block.body = self._replaced(block.body, signs, marks, model, order, allowed, number)
-            assert not before
             for use in block.uses():
                 if use.of == number:
                     for own in block.instances:

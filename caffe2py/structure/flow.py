@@ -1,4 +1,4 @@
-"""Who reads whom, and what that alone tells: where branches meet, and what follows in a row."""
+"""Who reads whom, and what that alone tells: where branches part and meet again, and what follows in a row."""
 
 from __future__ import annotations
 
@@ -28,33 +28,36 @@ class Flow:
         return cls(before, after, ends)
 
     @cached_property
-    def meets(self) -> list[int]:
-        """For each the first that every way from it to the net's end goes through (its post-dominator)."""
-        n = len(self.before)
-        meets = [n] * (n + 1)
-        for a in reversed(range(n)):
-            ways = [*self.next[a], *([n] if a in self.ends or not self.next[a] else [])]
-            found = ways[0]
-            for b in ways[1:]:
+    def doors(self) -> list[int]:
+        """For each the last that every way to it goes through (its dominator); -1 where there is none."""
+        doors: list[int] = []
+        for read in self.before:
+            ways = iter(read)
+            found = next(ways, -1)
+            for b in ways:
                 while found != b:
-                    found, b = (meets[found], b) if found < b else (found, meets[b])
-            meets[a] = found
-        return meets
+                    found, b = (doors[found], b) if found > b else (found, doors[b])
+            doors.append(found)
+        return doors
 
-    def branches(self, fork: int) -> tuple[int, ...]:
-        """What lies between a fork and where its branches meet, with that; nothing where something else leads in."""
-        meet = self.meets[fork]
-        if meet == len(self.before):
-            return ()
-        inside: list[int] = []
-        reached = {fork}
-        for b in range(fork + 1, meet + 1):
-            if any(a in reached for a in self.before[b]):
-                if not all(a in reached for a in self.before[b]):
-                    return ()
-                reached.add(b)
-                inside.append(b)
-        return tuple(inside)
+    def regions(self) -> list[tuple[int, tuple[int, ...]]]:
+        """Forks, each with what lies between it and where its branches meet, with that; smaller regions first.
+
+        Nothing leads into a region but from its fork, and nothing out of it but from its last thing.
+        """
+        found = []
+        for join, fork in enumerate(self.doors):
+            if fork < 0 or len(self.before[join]) < 2:
+                continue
+            inside = {join}
+            waiting = [join]
+            while waiting:
+                new = set(self.before[waiting.pop()]) - inside - {fork}
+                waiting += new
+                inside |= new
+            if all(b == join or (b not in self.ends and inside.issuperset(self.next[b])) for b in inside):
+                found.append((fork, tuple(sorted(inside))))
+        return sorted(found, key=lambda region: len(region[1]))
 
     def chains(self, items: Sequence[Sequence[int]]) -> list[list[int]]:
         """The items, by number, in rows: each reads the one before it in its row alone, and alone reads it.

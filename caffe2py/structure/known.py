@@ -15,6 +15,7 @@ from caffe2py.structure.tree import Body, Item, Region, Row, Use, leaves
 
 GATED = "SqueezeExcitation"
 MANY = 3  # kernels that are listed one by one
+PLAIN = {"Convolution", "BatchNorm", "Scale", "ReLU", "PReLU", "ELU", "Dropout"}  # layers of a dense layer
 
 
 @dataclass(frozen=True)
@@ -79,13 +80,21 @@ class _Namer:
             kernels = [self._kernel(n) for branch in region.branches for n in self._convolutions(branch)]
             if sorted(kernels) == ["1x1", "3x3"]:
                 return Known("Fire", "Squeeze the channels, then expand them by 1x1 and 3x3 kernels side by side.")
-        if identity and len(region.branches) == 2 and not before:
+        if identity and len(region.branches) == 2 and not before and self._adds_channels(region):
             return Known("DenseLayer", "New channels, made of all the channels before and put beside them.")
-        if len(region.branches) > 2:
+        heads = [next(self._nodes(branch)).type for branch in region.branches if branch]
+        if identity and len(heads) > 1 and {*heads} == {"Pooling"}:
+            return Known("PyramidPooling", "The input, and beside it what is made of it when pooled in several sizes.")
+        if len(region.branches) > 2 and not identity:
             gated = any(self._gates(item) for item in row)
             says = f"{_count(len(region.branches))} branches side by side{', and a gate' if gated else ''}."
             return Known("SEInception" if gated else "Inception", says)
         return self._other(block)
+
+    def _adds_channels(self, region: Region) -> bool:
+        """Is there nothing in the branches but one or two convolutions with what works on each of their values?"""
+        types = [node.type for branch in region.branches for node in self._nodes(branch)]
+        return 1 <= types.count("Convolution") <= 2 and {*types} <= PLAIN
 
     def _chain(self, block: Block, row: Row) -> Known:
         nodes = [self.node(leaf) for leaf in leaves(row) if leaf is not None]
@@ -114,6 +123,9 @@ class _Namer:
 
     def node(self, leaf: int) -> Node:
         return self.parts.parts[leaf].node
+
+    def _nodes(self, body: Body) -> Iterator[Node]:
+        return (self.node(leaf) for row in body for leaf in leaves(row) if leaf is not None)
 
     def _gates(self, item: Item) -> bool:
         if isinstance(item, Use):

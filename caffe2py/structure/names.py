@@ -23,9 +23,23 @@ def shared_name(names: Sequence[str]) -> str:
     return re.sub(r"[\W_]+$", "", shared)
 
 
+def begins(name: str, start: str) -> bool:
+    """Does a name begin with these words?"""
+    return name.startswith(start) and not name[len(start) :][:1].isalnum()
+
+
+def bare(name: str) -> str:
+    """`conv_stage0_block0` as `stage0_block0`, `inception_5b_1x1` as `inception_5b`"""
+    word, _, rest = name.partition("_")
+    return re.sub(r"[\W_]+\d+x\d+$", "", rest if word in GENERIC and rest[:1].isalpha() else name)
+
+
 def stage(name: str) -> str:
-    """What the titles of the blocks of a stage share: `conv2_1` conv2, `res4b12` res4, `inception_3a` inception_3."""
-    for end in (r"(?<=\d)[a-z]\d*$", r"[\W_]+\d+$", r"\d+$"):
+    """What the titles of the blocks of a stage share.
+
+    `conv2_1` conv2, `res4b12` res4, `inception_3a` inception_3, `stage1_unit2` stage1
+    """
+    for end in (r"(?<=\d)[a-z]\d*$", r"[\W_]+\d+$", r"(?<=\d)[\W_]+[a-z]+\d+$", r"\d+$"):
         if (shorter := re.sub(end, "", name)) != name:
             return "blocks" if shorter.lower() in GENERIC else shorter
     return name

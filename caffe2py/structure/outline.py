@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
@@ -10,9 +10,9 @@ from caffe2py.errors import shown
 from caffe2py.graph import Graph
 from caffe2py.structure.find import Block, Structure, find
 from caffe2py.structure.known import known
-from caffe2py.structure.names import stage
 from caffe2py.structure.parts import Parts
-from caffe2py.structure.tree import Body, Item, Region, Use
+from caffe2py.structure.stages import stage_title, stages
+from caffe2py.structure.tree import Body, Item, Region, Row, Use
 
 
 class Outline:
@@ -50,7 +50,7 @@ class Outline:
         for row in body:
             for region, some in groupby(row, key=lambda item: isinstance(item, Region)):
                 if not region:
-                    yield from (f"{indent}{line}" for line in self._row(block, list(some)))
+                    yield from (f"{indent}{line}" for line in self._row(block, tuple(some)))
                     continue
                 for item in some:
                     assert isinstance(item, Region)
@@ -59,23 +59,19 @@ class Outline:
                         yield from self._body(block, branch, depth + 1)
                     yield f"{indent}= {self._word(block, item.join)}"
 
-    def _row(self, block: Block, items: Sequence[Item]) -> Iterator[str]:
+    def _row(self, block: Block, items: Row) -> Iterator[str]:
         """Layers that follow each other in one line, blocks of a stage in another."""
-
-        def kind(item: Item) -> tuple[Any, ...]:
-            if isinstance(item, Use) and block is self.structure.net:
-                return item.of, stage(self._title(item))
-            return ()
-
-        for (*of, _), some in groupby(items, key=lambda item: kind(item) or ((),)):
-            group = list(some)
-            if not of:
-                yield ", ".join(self._word(block, item) for item in group)
+        if block is not self.structure.net:
+            yield ", ".join(self._word(block, item) for item in items)
+            return
+        for blocks, some in groupby(stages(self.structure.parts, items), key=lambda each: isinstance(each[0], Use)):
+            if not blocks:
+                yield ", ".join(self._word(block, item) for (item,) in some)
                 continue
-            uses = [item for item in group if isinstance(item, Use)]
-            names = [self._title(use) for use in uses]
-            said = names[0] if len(names) == 1 else f"{names[0]} … {names[-1]}"
-            yield f"{shown(said)}: {len(uses)} x {self._known[uses[0].of].name}"
+            for stage in some:
+                uses = [item for item in stage if isinstance(item, Use)]
+                title = stage_title([self.structure.parts.title(use.leaves) for use in uses])
+                yield f"{shown(title)}: {len(uses)} x {self._known[uses[0].of].name}"
 
     def _word(self, block: Block, item: Item) -> str:
         """A layer of the net by its name, one of a block by its type, since its name differs from block to block."""
@@ -87,9 +83,6 @@ class Outline:
             return ("product", "sum")[part.step]
         kernel = "x".join(map(str, part.node.weights[0].shape[2:])) if part.node.weights else ""
         return shown(part.node.name if block is self.structure.net else f"{part.node.type} {kernel}".rstrip())
-
-    def _title(self, use: Use[int]) -> str:
-        return self.structure.parts.title(use.leaves)
 
     def _lacking(self, block: Block, branch: Body) -> str:
         """How many of the blocks have a branch that some lack."""

@@ -10,7 +10,7 @@ from typing import Any
 from caffe2py.graph import Graph, Node, Value
 from caffe2py.layers.utility.axpy import Axpy
 from caffe2py.structure.flow import Flow
-from caffe2py.structure.names import shared_name
+from caffe2py.structure.names import bare, begins, shared_name
 
 
 @dataclass(frozen=True)
@@ -99,15 +99,24 @@ class Parts:
         return group > 1 and group == getattr(self.parts[i].node.layer, "num_output", 0)
 
     def title(self, leaves: Iterable[int | None]) -> str:
-        """What the layers of a block are called together: all of them, those with weights, or the last two.
+        """What the layers of a block are called together: all, those that multiply by weights, or the last two.
 
-        Names that begin in no common way may end in one: `conv1_stage2_L1`, `conv2_stage2_L1`.
+        What others begin with too says little: a normalisation may be called after the block behind it. Names that
+        begin in no common way may end in one: `conv1_stage2_L1`, `conv2_stage2_L1`.
         """
         nodes = [self.parts[leaf].node for leaf in leaves if leaf is not None]
         names = [node.name for node in nodes]
-        weighted = [node.name for node in nodes if node.weights]
-        ended = shared_name([name[::-1] for name in weighted])[::-1]
-        return shared_name(names) or shared_name(weighted) or ended or shared_name(names[-2:]) or names[-1]
+        heavy = [node.name for node in nodes if _multiplies(node)]
+        begun = [*filter(None, dict.fromkeys((shared_name(names), bare(shared_name(heavy)))))]
+        if len(begun) > 1:
+            others = self._heavy - {*heavy}
+            begun = [each for each in begun if not any(begins(name, each) for name in others)] or begun
+        ended = shared_name([name[::-1] for name in heavy])[::-1]
+        return next(iter(begun), "") or ended or shared_name(names[-2:]) or names[-1]
+
+    @cached_property
+    def _heavy(self) -> frozenset[str]:
+        return frozenset(part.node.name for part in self.parts if _multiplies(part.node))
 
     def lines(self, i: int) -> float:
         """How much text a part takes, about: a line where it is called, one where its weights are declared."""
@@ -148,6 +157,11 @@ class Parts:
     @cached_property
     def results(self) -> frozenset[Value]:
         return frozenset(self.graph.results)
+
+
+def _multiplies(node: Node) -> bool:
+    """Has it a matrix of weights, or kernels?"""
+    return bool(node.weights) and len(node.weights[0].shape) > 1
 
 
 def _shape_of(name: str, value: Any, loose: bool) -> Hashable:

@@ -9,14 +9,11 @@ A region lies between a thing that several read and the one where all ways from 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Generic, TypeVar
 
 from caffe2py.structure.flow import Flow
-
-U = TypeVar("U")  # what stands for a block that was found
 
 
 @dataclass(frozen=True)
@@ -28,63 +25,52 @@ class Region:
 
 
 @dataclass(frozen=True)
-class Use(Generic[U]):
-    """A block in the place of its layers. `leaves`: None for a layer that this one lacks."""
+class Use:
+    """A block, by number, in the place of its layers. `leaves`: None for a layer that this one lacks."""
 
-    of: U
+    of: int
     leaves: tuple[int | None, ...]
 
 
-Item = int | Region | Use[int]
+Item = int | Region | Use
 Row = tuple[Item, ...]
 Body = tuple[Row, ...]  # in the order in which they run; one row, unless the branches are tangled
 
 
 def tree(flow: Flow, reads: Sequence[Sequence[int]]) -> Body:
-    """The whole flow. `reads`: what each thing reads, in its own order, once for each time."""
-    forks = {a: inside for a in range(len(flow.before)) if len(flow.next[a]) > 1 and (inside := flow.branches(a))}
-    innermost: dict[int, int] = {}  # thing -> fork of the smallest region that it is in
-    children: dict[int, list[int]] = {fork: [] for fork in [-1, *forks]}
-    for fork in sorted(forks, key=lambda a: len(forks[a])):
-        for b in forks[fork]:
-            innermost.setdefault(b, fork)
-    by_size = sorted(forks, key=lambda a: len(forks[a]))
-    for i, fork in enumerate(by_size):
-        join = forks[fork][-1]
-        parent = next((other for other in by_size[i + 1 :] if join in forks[other] and join != other), -1)
-        children[parent].append(fork)
-    direct: dict[int, list[int]] = {fork: [] for fork in children}
-    for b in range(len(flow.before)):
-        direct[innermost.get(b, -1)].append(b)
+    """The whole flow. `reads`: what each thing reads, in its own order, once for each time.
 
-    def region(fork: int) -> Region:
-        join = forks[fork][-1]
-        parts = [part for part in _parted(flow, scope(fork, join)) if part]
-        home = {b: part_number for part_number, part in enumerate(parts) for group in part for b in group}
-        order = list(dict.fromkeys(home.get(a, -1) for a in reads[join]))
-        return Region(tuple(body(parts[i]) if i >= 0 else () for i in order), join)
-
-    def scope(fork: int, join: int | None) -> list[tuple[int, ...]]:
-        """The things and regions right inside, in the order of their last things."""
-        items: list[tuple[int, ...]] = [(b,) for b in direct[fork] if b != join]
-        items += [forks[child] for child in children[fork]]
-        return sorted(items, key=lambda item: item[-1])
-
-    regions = {forks[fork]: fork for fork in forks}
-
-    def body(items: list[tuple[int, ...]]) -> Body:
-        def item(group: tuple[int, ...]) -> Item:
-            return region(regions[group]) if group in regions else group[0]
-
-        return tuple(tuple(item(items[i]) for i in row) for row in flow.chains(items))
-
-    return body(scope(-1, None))
+    A region whose branches are tangled counts only where nothing outside reads its fork.
+    """
+    outer: dict[int, _Piece] = {b: ((b,), b) for b in range(len(flow.before))}  # the largest so far that each is in
+    for fork, inside in flow.regions():
+        join = inside[-1]
+        parts = _parted(flow, _distinct(outer[b] for b in inside[:-1]))
+        branches = [_body(flow, part) for part in parts]
+        if any(len(branch) > 1 for branch in branches) and not set(inside).issuperset(flow.next[fork]):
+            continue
+        home = {b: branch for part, branch in zip(parts, branches, strict=True) for things, _ in part for b in things}
+        region = Region(tuple(dict.fromkeys(home.get(a, ()) for a in reads[join])), join)
+        outer.update(dict.fromkeys(inside, (inside, region)))
+    return _body(flow, _distinct(outer.values()))
 
 
-def _parted(flow: Flow, items: list[tuple[int, ...]]) -> list[list[tuple[int, ...]]]:
-    """Items that hang together, in groups."""
-    home = {b: i for i, item in enumerate(items) for b in item}
-    group = list(range(len(items)))
+_Piece = tuple[tuple[int, ...], Item]  # the things in it, and it
+
+
+def _distinct(pieces: Iterable[_Piece]) -> list[_Piece]:
+    """Each piece once, in the order of their last things."""
+    return sorted({things[-1]: (things, item) for things, item in pieces}.values(), key=lambda piece: piece[0][-1])
+
+
+def _body(flow: Flow, pieces: Sequence[_Piece]) -> Body:
+    return tuple(tuple(pieces[i][1] for i in row) for row in flow.chains([things for things, _ in pieces]))
+
+
+def _parted(flow: Flow, pieces: Sequence[_Piece]) -> list[list[_Piece]]:
+    """Pieces that hang together, in groups."""
+    home = {b: i for i, (things, _) in enumerate(pieces) for b in things}
+    group = list(range(len(pieces)))
 
     def root(i: int) -> int:
         while group[i] != i:
@@ -92,14 +78,14 @@ def _parted(flow: Flow, items: list[tuple[int, ...]]) -> list[list[tuple[int, ..
             i = group[i]
         return i
 
-    for i, item in enumerate(items):
-        for b in item:
+    for i, (things, _) in enumerate(pieces):
+        for b in things:
             for a in flow.before[b]:
                 if a in home:
                     group[root(home[a])] = root(i)
-    found: dict[int, list[tuple[int, ...]]] = {}
-    for i, item in enumerate(items):
-        found.setdefault(root(i), []).append(item)
+    found: dict[int, list[_Piece]] = {}
+    for i, piece in enumerate(pieces):
+        found.setdefault(root(i), []).append(piece)
     return list(found.values())
 
 
@@ -123,14 +109,3 @@ def rows(body: Body) -> Iterator[Row]:
             if isinstance(item, Region):
                 for branch in item.branches:
                     yield from rows(branch)
-
-
-def rebuilt(body: Body, change: Callable[[Row], Row]) -> Body:
-    """The body with every row changed, those of regions first."""
-
-    def again(item: Item) -> Item:
-        if isinstance(item, Region):
-            return Region(tuple(rebuilt(branch, change) for branch in item.branches), item.join)
-        return item
-
-    return tuple(change(tuple(again(item) for item in row)) for row in body)

@@ -231,6 +231,37 @@ def test_what_repeats_is_a_class(name: str) -> None:
     assert all(word in source for word in has) and not any(word in source for word in lacks), source
 
 
+def pooled(pool: str, times: int, stride: int = 2) -> str:
+    """A net of poolings, the averages over a padding."""
+    lines = ['layer { name: "data" type: "Input" top: "x0" input_param { shape { dim: 1 dim: 8 dim: 16 dim: 16 } } }']
+    said = f"pool: {pool} kernel_size: 3 stride: {stride} pad: {int(pool == 'AVE')}"
+    for k in range(times):
+        lines.append(
+            f'layer {{ name: "p{k}" type: "Pooling" bottom: "x{k}" top: "x{k + 1}" pooling_param {{ {said} }} }}'
+        )
+    return "\n".join(lines)
+
+
+REMARKED = {
+    "plain": (residuals("i", "i"), []),
+    "BatchNorm": (SMALL, ["Caffe's moving_average_fraction is 1 - momentum."]),
+    "MAX": (pooled("MAX", 2), ["Caffe rounds pooled sizes up."]),
+    "MAX of single steps": (pooled("MAX", 2, 1), []),
+    "AVE": (
+        pooled("AVE", 2),
+        ["Caffe rounds pooled sizes up.", "As in Caffe, the average counts the padding's zeros."],
+    ),
+    "AVE of single steps": (pooled("AVE", 2, 1), ["As in Caffe, the average counts the padding's zeros."]),
+}
+
+
+@pytest.mark.parametrize("name", REMARKED)
+def test_what_surprises_is_remarked_once(name: str) -> None:
+    text, remarks = REMARKED[name]
+    lines = caffe2py.to_source(graph_of(text)).splitlines()
+    assert [line.strip() for line in lines if line.strip().startswith("# ")] == [f"# {said}" for said in remarks]
+
+
 def test_what_does_not_repeat_has_the_members_of_the_flat_style() -> None:
     graph = graph_of(SMALL, weights=True)
     assert list(program(graph).bindings) == list(program(graph, "flat").bindings)

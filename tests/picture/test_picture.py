@@ -16,8 +16,8 @@ import caffe2py
 from caffe2py.errors import CaffeError
 from caffe2py.graph import Graph
 from caffe2py.picture.cards import Shade, shortened
-from caffe2py.picture.draw import to_svg
-from caffe2py.picture.fold import Box, Group, fold, part_title
+from caffe2py.picture.draw import kinds, to_svg
+from caffe2py.picture.fold import Group, fold
 from caffe2py.picture.layout import lay_out
 from caffe2py.picture.page import to_html
 from tests.helpers.nets import command, graph_of
@@ -64,7 +64,7 @@ def residual(name: str, bottom: str, length: int = 2) -> list[str]:
 def groups(graph: Graph) -> list[tuple[str, int, int]]:
     """Title, blocks and layers in one of them, of each folded item."""
     found = [item for item in fold(graph).items if isinstance(item, Group)]
-    return [(g.title, len(g.parts), sum(len(box.nodes) for box in g.parts[0])) for g in found]
+    return [(g.title, len(g.parts), sum(len(box.nodes) for box in g.parts[0].boxes)) for g in found]
 
 
 def test_every_layer_is_in_one_item(net: Graph) -> None:
@@ -79,14 +79,19 @@ def test_the_edges_are_those_of_the_net(net: Graph) -> None:
     assert all(a < b for a, b in folded.edges)
 
 
-def test_only_layers_that_work_in_place_share_a_box(net: Graph) -> None:
-    for box in (box for item in fold(net).items for box in item.boxes):
+def test_layers_that_work_in_place_share_a_box(net: Graph) -> None:
+    """A box has a layer and those on its top; one of them stands alone only where it is in no block, or in another."""
+    items = fold(net).items
+    home = {node.name: i for i, item in enumerate(items) for box in item.boxes for node in box.nodes}
+    for box in (box for item in items for box in item.boxes):
         assert all(n.bottoms[0].blob == n.tops[0].blob == box.nodes[0].tops[0].blob for n in box.nodes[1:])
-        assert not any(len(n.bottoms) == 1 and n.bottoms[0].blob == n.tops[0].blob for n in box.nodes[:1] if n.tops)
+        first = box.nodes[0]
+        if first.tops and len(first.bottoms) == 1 and first.bottoms[0].blob == first.tops[0].blob:
+            assert home[first.name] != home[net.makers[first.bottoms[0]].name]
 
 
-# Blocks by stage, of the papers; in ResNets the first of a stage has a projection, and so another structure.
-STAGES = {
+# The stages of the papers, and what their blocks are.
+RESIDUAL = {
     "SE-ResNet-50": (3, 4, 6, 3),
     "SE-ResNet-101": (3, 4, 23, 3),
     "SE-ResNet-152": (3, 8, 36, 3),
@@ -94,56 +99,73 @@ STAGES = {
     "SE-ResNeXt-101": (3, 4, 23, 3),
     "SENet-154": (3, 8, 36, 3),
 }
-
-
-@pytest.mark.parametrize("name", STAGES)
-def test_residual_nets_fold_by_stage(name: str) -> None:
-    found = groups(load(MODELS / f"{name}.prototxt"))
-    assert [times for _, times, _ in found] == [n for blocks in STAGES[name] for n in (1, blocks - 1)]
-    titles = [(f"conv{s}_1", f"conv{s}_2 … conv{s}_{n}") for s, n in enumerate(STAGES[name], 2)]
-    assert [title for title, _, _ in found] == [t for both in titles for t in both]
-
-
-INCEPTIONS = {  # of SE-BN-Inception's, those that halve the picture are unlike the others
-    "bvlc_googlenet": ["inception_3a … inception_3b", "inception_4a … inception_4e", "inception_5a … inception_5b"],
-    "SE-BN-Inception": ["inception_3a … inception_3b", "inception_4a … inception_4d", "inception_5a … inception_5b"],
+STAGES = {
+    name: [(f"conv{s}_1 … conv{s}_{n}", n, "SEBottleneck") for s, n in enumerate(counts, 2)]
+    for name, counts in RESIDUAL.items()
+}
+STAGES |= {
+    "bvlc_googlenet": [
+        ("inception_3a … inception_3b", 2, "Inception"),
+        ("inception_4a … inception_4e", 5, "Inception"),
+        ("inception_5a … inception_5b", 2, "Inception"),
+    ],
+    "SE-BN-Inception": [  # the last is like no other: it pools by MAX
+        ("inception_3a … inception_3b", 2, "SEInception"),
+        ("inception_3c", 1, "SEInceptionB"),
+        ("inception_4a … inception_4d", 4, "SEInception"),
+        ("inception_4e", 1, "SEInceptionB"),
+        ("inception_5a", 1, "SEInception"),
+        ("inception_5b", 1, "Inception"),
+        ("inception_5b", 1, "SqueezeExcitation"),
+    ],
+    "resnet50_msra": [
+        ("res2a … res2c", 3, "Bottleneck"),
+        ("res3a … res3d", 4, "Bottleneck"),
+        ("res4a … res4f", 6, "Bottleneck"),
+        ("res5a … res5c", 3, "Bottleneck"),
+    ],
+    "squeezenet_v1_1": [("fire2 … fire3", 2, "Fire"), ("fire4 … fire5", 2, "Fire"), ("fire6 … fire9", 4, "Fire")],
+    "mobilenet_ssd_voc": [
+        ("conv1 … conv11", 11, "DepthwiseSeparable"),
+        ("conv12 … conv13", 2, "DepthwiseSeparable"),
+    ],
+    "shufflenet_v2_x1_0_miaow": [
+        *(
+            stage
+            for s, n in ((2, 4), (3, 8), (4, 4))
+            for stage in (
+                (f"stage_{s}_1", 1, "StageBlockB"),
+                (f"stage_{s}_2 … stage_{s}_{n}", n - 1, "StageBlock"),
+            )
+        )
+    ],
+    "bvlc_alexnet": [],
 }
 
 
-@pytest.mark.parametrize("name", [name for name in INCEPTIONS if name in NETS])
-def test_inceptions_fold_by_module(name: str) -> None:
-    assert [title for title, times, _ in groups(load(NETS[name])) if times > 1] == INCEPTIONS[name]
+@pytest.mark.parametrize("name", [name for name in STAGES if name in NETS])
+def test_nets_fold_by_the_stages_of_their_papers(name: str) -> None:
+    found = [item for item in fold(load(NETS[name])).items if isinstance(item, Group)]
+    assert [(g.title, len(g.parts), g.kind) for g in found] == STAGES[name]
 
 
 def test_large_nets_become_small_pictures() -> None:
     graph = load(MODELS / "SENet-154.prototxt")
     folded = fold(graph)
     assert len(graph.nodes) == 930
-    assert len(folded.items) < 20
-    assert len({item.kind for item in folded.items if isinstance(item, Group)}) == 2  # with and without a projection
+    assert len(folded.items) < 16
+    assert [kind for kind, _ in kinds(folded)] == ["SEBottleneck"] * 2  # with and without a projection
 
 
-def test_blocks_of_one_kind_have_one_structure(net: Graph) -> None:
-    kinds: dict[str, set[tuple[tuple[str, ...], ...]]] = {}
-    for item in fold(net).items:
-        if isinstance(item, Group):
-            for part in item.parts:
-                kinds.setdefault(item.kind, set()).add(tuple(tuple(n.type for n in box.nodes) for box in part))
-    assert {kind: len(found) for kind, found in kinds.items()} == dict.fromkeys(kinds, 1)
-
-
-EQUAL = ["a1<data", "a2<a1", "a3<a2", "a4<a3", "a5<a4"]
 TAIL = [f"t{i}<{'a/sum' if i == 0 else f't{i - 1}'}" for i in range(12)]
 FOLDS = {
-    "five equal layers are one item": (EQUAL, [("a1 … a5", 5, 1)]),
-    "four hide too little": (EQUAL[:4], []),
-    "a block": ([*residual("a", "data"), *(t + "+a/sum" for t in TAIL[:12])], [("a", 1, 3)]),
-    "a block that is most of the net is not folded": (residual("a", "data", 4), []),
+    "branches that come once": ([*residual("a", "data"), *TAIL], [("a", 1, 3)]),
+    "branches that are most of the net are not folded": (residual("a", "data", 4), []),
     "two blocks": (
         [*residual("a", "data"), *residual("b", "a/sum"), *residual("c", "b/sum"), *residual("d", "c/sum")],
         [("a … d", 4, 3)],
     ),
-    "a block that something else leads into is not folded": (
+    "a block that something else leads into is another": (
         [
             *residual("a", "data"),
             *residual("b", "a/sum"),
@@ -152,9 +174,9 @@ FOLDS = {
             *residual("e", "d/sum"),
             *residual("f", "e/sum"),
         ],
-        [("b", 1, 3), ("d … f", 3, 3)],
+        [("a … b", 2, 3), ("d … f", 3, 3)],
     ),
-    "a block that is read from inside is not folded": (
+    "blocks in which a layer is read from outside are others": (
         [
             *residual("a", "data"),
             *residual("b", "a/sum"),
@@ -165,31 +187,22 @@ FOLDS = {
         ],
         [("a", 1, 3), ("c … e", 3, 3)],
     ),
+    "the first of blocks between which and their end the input is added": (
+        [
+            *residual("a", "data"),
+            *residual("b", "a/sum"),
+            *residual("c", "b/sum"),
+            *residual("d", "c/sum"),
+            "all<d/sum+data",
+        ],
+        [("a … d", 4, 3)],
+    ),
 }
 
 
 @pytest.mark.parametrize(("layers", "expected"), FOLDS.values(), ids=FOLDS.keys())
 def test_folds(layers: list[str], expected: list[tuple[str, int, int]]) -> None:
     assert groups(graph_of(chain(*layers))) == expected
-
-
-@pytest.mark.parametrize(
-    ("names", "title"),
-    [
-        (["conv2_1/a", "conv2_1/b", "conv2_1"], "conv2_1"),
-        (["inception_3a/1x1", "inception_3a/relu_1x1"], "inception_3a"),
-        (["stage_2_2_conv", "stage_2_2_relu"], "stage_2_2"),
-        (["conv5_1", "conv5_2"], "conv5"),
-        (["res2a", "bn2a", "scale2a"], "res2a"),
-        (["res2a", "res2b"], "res2a"),
-    ],
-    ids=lambda v: v if isinstance(v, str) else v[0],
-)
-def test_a_block_is_called_what_its_names_share(names: list[str], title: str) -> None:
-    graph = graph_of(chain(*(f"{name}<data" for name in names)))
-    nodes = [graph.node(name) for name in names]
-    found = [Box((node,), (i,)) for i, node in enumerate(nodes)]
-    assert part_title(found[::-1] if title == "res2a" else found) == title
 
 
 def test_boxes_do_not_overlap_and_hold_their_text(drawn: ET.Element) -> None:
@@ -220,18 +233,13 @@ def test_boxes_show_shape_and_parameters() -> None:
     ]
     assert first.lines[-1][0] == "→ 1 × 64 × 112 × 112"
     assert last.lines[-1][0].startswith("→ ")
-    four = next(box for box in boxes(ET.fromstring(to_svg(graph))) if box.lines[0][0] == "conv4_2 … conv4_36")
-    owned = sum(w.count for node in graph.nodes for w in node.weights if 2 <= block_of(node.name) <= 36)
+    four = next(box for box in boxes(ET.fromstring(to_svg(graph))) if box.lines[0][0] == "conv4_1 … conv4_36")
+    owned = sum(w.count for node in graph.nodes for w in node.weights if node.name.startswith("conv4_"))
     assert [text for text, _, _ in four.lines][1:] == [
-        "35 × block B of 18 layers",
+        "36 × SEBottleneck of 18 to 21 layers",
         f"{owned:,} parameters",
         "→ 1 × 1024 × 14 × 14",
     ]
-
-
-def block_of(name: str) -> int:
-    """The number of a layer's block in stage 4, 0 for others."""
-    return int(name.split("_")[1].split("/")[0]) if name.startswith("conv4_") else 0
 
 
 def test_names_are_text() -> None:
@@ -303,7 +311,7 @@ def test_every_block_can_be_opened() -> None:
     page = Page.of(to_html(graph))
     names = Counter(page.texts["text"])
     assert {n.name for n in graph.nodes if not names[n.name]} == set()
-    assert sum(a.get("class") == "part" for tag, a in page.elements if tag == "details") == 2 + 7 + 35 + 2
+    assert sum(a.get("class") == "part" for tag, a in page.elements if tag == "details") == 3 + 8 + 36 + 3
 
 
 def test_layout_keeps_sizes_and_order() -> None:

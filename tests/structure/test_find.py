@@ -107,6 +107,13 @@ TREES = {
     "branches that read each other": (["a<data", "b<a", "c<a", "d<b+c", "e<b", "f<d+e"], "data a [b,c,d,e=f]"),
     "a way round": (["a<data", "b<a", "c<b+a", "d<c+data"], "data [a [b|=c]|=d]"),
     "two ends": (["a<data", "b<a", "c<a"], "data a,b,c"),
+    "a start that others read too": (["a<data", "b<a", "c<b+a", "d<c", "e<a", "f<e+d"], "data a [e|[b|=c] d=f]"),
+    "the first of two": (["a<data", "b<a", "c<b+a", "d<c", "e<d+c", "f<e+a"], "data a [[b|=c] [d|=e]|=f]"),
+    "an output at the start": (["a<data", "b<a", "c<b+a", "d<c", "e<c", "f<a"], "data a,[b|=c],d,e,f"),
+    "a tangle beside others": (
+        ["a<data", "b<a", "c<b+a", "d<c", "e<c", "f<d+e+a", "g<f", "h<f", "i<g+h+a"],
+        "data a [[b|=c],d,e,f,g,h|=i]",
+    ),
 }
 
 
@@ -123,6 +130,22 @@ def test_a_net_is_a_tree(name: str) -> None:
         return f"[{'|'.join(','.join(map(said, branch)) for branch in items.branches)}={said(items.join)}]"  # type: ignore[attr-defined]
 
     assert ",".join(map(said, tree(parts.flow, parts.reads))) == wanted
+
+
+TITLES = [
+    (["conv2_1/a", "conv2_1/b", "conv2_1"], "conv2_1"),
+    (["inception_3a/1x1", "inception_3a/relu_1x1"], "inception_3a"),
+    (["stage_2_2_conv", "stage_2_2_relu"], "stage_2_2"),
+    (["conv5_1", "conv5_2"], "conv5"),
+    (["scale2a", "bn2a", "res2a"], "res2a"),
+    (["res2a", "res2b"], "res2b"),
+]
+
+
+@pytest.mark.parametrize(("names", "title"), TITLES, ids=lambda said: said if isinstance(said, str) else said[0])
+def test_a_block_is_called_what_its_names_share(names: list[str], title: str) -> None:
+    parts = Parts.of(chain(*(f"{name}<data" for name in names)))
+    assert parts.title(range(1, 1 + len(names))) == title
 
 
 def test_show_prints_the_blocks() -> None:

@@ -27,7 +27,9 @@ class AlexNet(nn.Module):
         self.fc8 = nn.Linear(4096, 1000)
 
     def forward(self, data: Tensor) -> Tensor:
+        # As in Caffe, alpha is divided by the size of the window.
         x = F.local_response_norm(F.relu(self.conv1(data)), 5, 0.0001, 0.75, 1.0)
+        # Caffe rounds pooled sizes up.
         x = F.max_pool2d(x, 3, 2, ceil_mode=True)
         x = F.local_response_norm(F.relu(self.conv2(x)), 5, 0.0001, 0.75, 1.0)
         x = F.max_pool2d(x, 3, 2, ceil_mode=True)

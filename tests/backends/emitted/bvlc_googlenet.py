@@ -41,7 +41,7 @@ class Inception(nn.Module):
         z = F.relu(self.conv_3x3(z))
         u = F.relu(self.reduce_5x5(x))
         u = F.relu(self.conv_5x5(u))
-        x = F.max_pool2d(x, 3, 1, padding=1, ceil_mode=True)
+        x = F.max_pool2d(x, 3, 1, padding=1)
         x = F.relu(self.proj_pool(x))
         return torch.cat([y, z, u, x], 1)
 
@@ -65,7 +65,9 @@ class GoogleNet(nn.Module):
 
     def forward(self, data: Tensor) -> Tensor:
         x = F.relu(self.conv1_7x7_s2(data))
+        # Caffe rounds pooled sizes up.
         x = F.max_pool2d(x, 3, 2, ceil_mode=True)
+        # As in Caffe, alpha is divided by the size of the window.
         x = F.local_response_norm(x, 5, 0.0001, 0.75, 1.0)
         x = F.relu(self.conv2_3x3_reduce(x))
         x = F.local_response_norm(F.relu(self.conv2_3x3(x)), 5, 0.0001, 0.75, 1.0)
@@ -81,7 +83,7 @@ class GoogleNet(nn.Module):
         x = F.max_pool2d(x, 3, 2, ceil_mode=True)
         x = self.inception_5a(x)
         x = self.inception_5b(x)
-        x = F.dropout(F.avg_pool2d(x, 7, 1, ceil_mode=True), 0.4, self.training)
+        x = F.dropout(F.avg_pool2d(x, 7, 1), 0.4, self.training)
         return torch.softmax(self.loss3_classifier(x.flatten(1)), 1)
 
 

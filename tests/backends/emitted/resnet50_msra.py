@@ -20,6 +20,7 @@ class Bottleneck(nn.Module):
     def __init__(self, in_channels: int, width: int, stride: int = 1) -> None:
         super().__init__()
         if in_channels != width * 4:
+            # Caffe's moving_average_fraction is 1 - momentum.
             self.shortcut = nn.Sequential(
                 nn.Conv2d(in_channels, width * 4, 1, stride=stride, bias=False),
                 nn.BatchNorm2d(width * 4, momentum=0.001),
@@ -64,12 +65,13 @@ class ResNet50(nn.Module):
 
     def forward(self, data: Tensor) -> Tensor:
         x = F.relu(self.bn_conv1(self.conv1(data)))
+        # Caffe rounds pooled sizes up.
         x = F.max_pool2d(x, 3, 2, ceil_mode=True)
         x = self.res2(x)
         x = self.res3(x)
         x = self.res4(x)
         x = self.res5(x)
-        x = F.avg_pool2d(x, 7, 1, ceil_mode=True)
+        x = F.avg_pool2d(x, 7, 1)
         return torch.softmax(self.fc1000(x.flatten(1)), 1)
 
 

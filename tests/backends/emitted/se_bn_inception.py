@@ -46,6 +46,7 @@ class ConvBNReLU(nn.Module):
             padding=kernel_size // 2,
             bias=False,
         )
+        # Caffe's moving_average_fraction is 1 - momentum.
         self.bn = nn.BatchNorm2d(out_channels, momentum=0.001)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -82,7 +83,8 @@ class SEInception(nn.Module):
         u = self.double3x3_reduce(x)
         u = self.double3x3a(u)
         u = self.double3x3b(u)
-        x = F.avg_pool2d(x, 3, 1, padding=1, ceil_mode=True)
+        # As in Caffe, the average counts the padding's zeros.
+        x = F.avg_pool2d(x, 3, 1, padding=1)
         x = self.proj_pool(x)
         y = torch.cat([y, z, u, x], 1)
         return self.se(y)
@@ -108,6 +110,7 @@ class SEInceptionB(nn.Module):
         z = self.double3x3_reduce(x)
         z = self.double3x3a(z)
         z = self.double3x3b(z)
+        # Caffe rounds pooled sizes up.
         x = F.max_pool2d(x, 3, 2, ceil_mode=True)
         y = torch.cat([y, z, x], 1)
         return self.se(y)
@@ -159,11 +162,11 @@ class SEBNInception(nn.Module):
         u = self.inception_5b_double3x3_reduce(x)
         u = self.inception_5b_double3x3a(u)
         u = self.inception_5b_double3x3b(u)
-        x = F.max_pool2d(x, 3, 1, padding=1, ceil_mode=True)
+        x = F.max_pool2d(x, 3, 1, padding=1)
         x = self.inception_5b_pool_proj(x)
         y = torch.cat([y, z, u, x], 1)
         y = self.inception_5b_se(y)
-        y = F.avg_pool2d(y, 7, 1, ceil_mode=True)
+        y = F.avg_pool2d(y, 7, 1)
         return torch.softmax(self.classifier(y.flatten(1)), 1)
 
 

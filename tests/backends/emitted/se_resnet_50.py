@@ -36,6 +36,7 @@ class SEBottleneck(nn.Module):
     def __init__(self, in_channels: int, width: int, stride: int = 1) -> None:
         super().__init__()
         self.reduce = nn.Conv2d(in_channels, width, 1, stride=stride, bias=False)
+        # Caffe's moving_average_fraction is 1 - momentum.
         self.reduce_bn = nn.BatchNorm2d(width, momentum=0.001)
         self.conv_3x3 = nn.Conv2d(width, width, 3, padding=1, bias=False)
         self.bn_3x3 = nn.BatchNorm2d(width, momentum=0.001)
@@ -82,12 +83,13 @@ class SEResNet50(nn.Module):
 
     def forward(self, data: Tensor) -> Tensor:
         x = F.relu(self.conv1_7x7_s2_bn(self.conv1_7x7_s2(data)))
+        # Caffe rounds pooled sizes up.
         x = F.max_pool2d(x, 3, 2, ceil_mode=True)
         x = self.conv2(x)
         x = self.conv3(x)
         x = self.conv4(x)
         x = self.conv5(x)
-        x = F.avg_pool2d(x, 7, 1, ceil_mode=True)
+        x = F.avg_pool2d(x, 7, 1)
         return torch.softmax(self.classifier(x.flatten(1)), 1)
 
 

@@ -38,6 +38,7 @@ class SEBottleneck(nn.Module):
     ) -> None:
         super().__init__()
         self.reduce = nn.Conv2d(in_channels, width, 1, bias=False)
+        # Caffe's moving_average_fraction is 1 - momentum.
         self.reduce_bn = nn.BatchNorm2d(width, momentum=0.001)
         self.conv_3x3 = nn.Conv2d(
             width, width * 2, 3, stride=stride, padding=1, groups=64, bias=False
@@ -99,12 +100,13 @@ class SENet(nn.Module):
         x = F.relu(self.conv1_1_3x3_s2_bn(self.conv1_1_3x3_s2(data)))
         x = F.relu(self.conv1_2_3x3_bn(self.conv1_2_3x3(x)))
         x = F.relu(self.conv1_3_3x3_bn(self.conv1_3_3x3(x)))
+        # Caffe rounds pooled sizes up.
         x = F.max_pool2d(x, 3, 2, ceil_mode=True)
         x = self.conv2(x)
         x = self.conv3(x)
         x = self.conv4(x)
         x = self.conv5(x)
-        x = F.dropout(F.avg_pool2d(x, 7, 1, ceil_mode=True), 0.2, self.training)
+        x = F.dropout(F.avg_pool2d(x, 7, 1), 0.2, self.training)
         return torch.softmax(self.classifier(x.flatten(1)), 1)
 
 

@@ -46,6 +46,7 @@ class Net(nn.Module):
 
     def forward(self, data: Tensor) -> Tensor:
         x = F.relu(self.conv1(data))
+        # Caffe rounds pooled sizes up.
         x = F.max_pool2d(x, 3, 2, ceil_mode=True)
         x = self.fire2(x)
         x = self.fire3(x)

@@ -173,7 +173,7 @@ class Planner:
         return value(said, plan.variables, i)
 
 
-def _flat(row: Row) -> Iterator[int | Use[int]]:
+def _flat(row: Row) -> Iterator[int | Use]:
     """The layers and blocks of a row, branch by branch."""
     for item in row:
         if isinstance(item, Region):

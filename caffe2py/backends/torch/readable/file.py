@@ -10,6 +10,7 @@ from caffe2py.backends.torch.readable.forward import Forward
 from caffe2py.backends.torch.readable.members import Grouping, Member
 from caffe2py.backends.torch.readable.ops import Unfit, recorded, shares_in_other_shapes
 from caffe2py.backends.torch.readable.plan import Plan, kept, signature
+from caffe2py.backends.torch.readable.remarks import remarked
 from caffe2py.backends.torch.readable.state import State
 from caffe2py.backends.torch.writing.classes import module_class
 from caffe2py.backends.torch.writing.frame import framed
@@ -47,7 +48,7 @@ def write(graph: Graph, weights: str | None) -> Program:
     inputs = {v.blob: variables(v.blob) for node in graph.nodes if node.layer.is_input for v in node.tops}
     ties = state.ties()
     body = list(_net(graph, name, members, ties, inputs, variables))
-    source = framed(graph, STYLE, name, helpers, [*_spaced(blocks), *body], weights, bool(ties))
+    source = framed(graph, STYLE, name, helpers, remarked([*_spaced(blocks), *body]), weights, bool(ties))
     steps, outputs = state.steps(graph, inputs, name)
     return Program(graph, STYLE, name, source, inputs, outputs, tuple(steps), state.bindings, bool(ties))
 

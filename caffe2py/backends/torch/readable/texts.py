@@ -20,6 +20,8 @@ from caffe2py.backends.torch.writing.layout import split_arguments
 OPEN, CLOSE = "\ue000", "\ue001"
 PADDED = "\ue002"  # the place of a pooling's padding, before its number
 POOLING = re.compile(r"(F\.(?:max|avg)_pool2d\([^(),]*, \d+, \d+)(?:, padding=(\d+))?(?=[,)])")
+# What says nothing where a pooling goes on by single places: sizes are whole then.
+ROUNDING = re.compile(r"(F\.(?:max|avg)_pool2d\([^(),]*, [^(),]*, 1(?:, padding=[^(),]*)?), ceil_mode=True")
 HOLE = re.compile(f"{OPEN}([bm])(\\d+){CLOSE}")
 TOKEN = re.compile(
     r"(?P<string>'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")"
@@ -139,7 +141,7 @@ def written(text: Text, values: Sequence[str], fill: Callable[[Hole], str]) -> s
             words.append("" if value == str(piece.default) else f"{piece.before}{value}")
         else:
             words.append(fill(piece) if isinstance(piece, Hole) else piece)
-    return "".join(words)
+    return ROUNDING.sub(r"\1", "".join(words))
 
 
 def plain(text: Text, fill: Callable[[Hole], str]) -> str:

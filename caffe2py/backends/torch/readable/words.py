@@ -41,13 +41,20 @@ def member_words(names: Sequence[Sequence[str]], types: Sequence[str], titles: S
 
 
 def _rest(name: str, title: str) -> list[str]:
-    return [word for word in re.split(r"[\W_]+", spelled(name.removeprefix(title)).lower()) if word]
+    """The words of a name without those of the title."""
+    words, own = _words(name), _words(title)
+    at = next((i for i in range(len(words)) if words[i : i + len(own)] == own), None) if own else None
+    return words if at is None else words[:at] + words[at + len(own) :]
+
+
+def _words(name: str) -> list[str]:
+    return [word for word in re.split(r"[\W_]+", spelled(name).lower()) if word]
 
 
 def _common(rests: Sequence[list[str]]) -> list[str]:
     """The words that all have: of those that differ, what is common to them if it says the type."""
     if len({len(rest) for rest in rests}) != 1:
-        return []
+        return [word for word in rests[0] if all(word in rest for rest in rests)]
     found = []
     for words in zip(*rests, strict=True):
         if len(set(words)) == 1:
