@@ -27,15 +27,15 @@ RECORDED = (
 FORMULAS = (
     "Accum BatchReduction BoxOutput ChannelNorm Convolution3D ConvolutionDepthwise Correlation CuDNNBatchNorm "
     "DataAugmentation DecodeBBox Downsample FlowWarp FrcnnProposal HardSwish ImResize MaskPooling MaskResize Mean "
-    "Mish MultiStageMeanfield NdConvolution NdPooling NegReLU Nms PSROIPooling Pooling3D Proposal ROIAlign Resample "
-    "SegConsensus Unpooling YoloDetectionOutput Yolov3DetectionOutput"
+    "Mish MultiStageMeanfield NdConvolution NdPooling NegReLU Nms PSROIPooling ROIWarping Pooling3D Proposal ROIAlign "
+    "Resample SegConsensus Unpooling YoloDetectionOutput Yolov3DetectionOutput"
 ).split()
 # Data layers of the forks, which a net that runs has as inputs.
 SOURCES = "AnnotatedData DenseImageData ImageSegData VideoData".split()
 # Python layers that published nets name, by their modules and classes.
 PYTHON = (
-    "caffe.layers.detectnet.clustering.ClusterDetections norm2layer.Norm2Layer pylayer.proposal_layer.ProposalLayer "
-    "rpn.proposal_layer.ProposalLayer"
+    "caffe.layers.detectnet.clustering.ClusterDetections norm2layer.Norm2Layer pylayer.mask_layer.MaskLayer "
+    "pylayer.proposal_layer.ProposalLayer pylayer.stage_bridge_layer.StageBridgeLayer rpn.proposal_layer.ProposalLayer"
 ).split()
 
 # Types that Caffe has nothing to record for: they read files, or run what the user wrote. Each has a table in its file.

@@ -16,6 +16,8 @@ READERS = (
     ("pascalcontext_layers", "PASCALContextSegDataLayer"),
     ("roi_data_layer.layer", "RoIDataLayer"),
     ("mnc_data_layer.layer", "MNCDataLayer"),
+    ("pylayer.mnc_data_layer", "MNCDataLayer"),
+    ("pylayer.cfm_data_layer", "CFMDataLayer"),
 )
 
 

@@ -34,10 +34,10 @@ def psroi() -> list[Table]:
     return found
 
 
-def at(image: Array, y: float, x: float) -> float:
-    """The value between four pixels, that of the edge up to a pixel outside, then 0."""
+def at(image: Array, y: float, x: float, reach: float = 1) -> float:
+    """The value between four pixels, that of the edge up to a pixel (`reach`) outside, then 0."""
     high, wide = image.shape
-    if not (-1 <= y <= high and -1 <= x <= wide):
+    if not (-reach <= y <= high - 1 + reach and -reach <= x <= wide - 1 + reach):
         return 0.0
     y, x = min(max(y, 0), high - 1), min(max(x, 0), wide - 1)
     top, left = int(y), int(x)
@@ -69,16 +69,51 @@ def roi_align() -> list[Table]:
 def masks() -> list[Table]:
     x, mask = values(3, 4, 5, 6), values(3, 1, 5, 6, seed=4)
     small = values(2, 3, 4, 5)
-    top = np.array(
-        [[[[at(m, i * 4 / 7, j * 5 / 3) for j in range(3)] for i in range(7)] for m in channels] for channels in small]
-    )
-    resize = "mask_resize_param { output_height: 7 output_width: 3 }"
+    resized = []
+    for high, wide in [(7, 3), (11, 10), (8, 13)]:  # doubled is within half a pixel of the last, more is not
+        top = np.zeros((2, 3, high, wide))
+        for n, c, i, j in np.ndindex(*top.shape):
+            top[n, c, i, j] = at(small[n, c], i * 4 / high, j * 5 / wide, reach=0.5)
+        resize = f"mask_resize_param {{ output_height: {high} output_width: {wide} }}"
+        resized.append(Table(f"to {high} x {wide}", "MaskResize", resize, [small], [top]))
     unit = values(4, 6)
     python = 'python_param { module: "norm2layer" layer: "Norm2Layer" }'
     return [
         Table("by channel", "MaskPooling", "", [x, mask], [x * mask]),
-        Table("up and down", "MaskResize", resize, [small], [top]),
+        *resized,
         Table("Norm2Layer", "Python", python, [unit], [unit / np.linalg.norm(unit, axis=1, keepdims=True)]),
+    ]
+
+
+def warped() -> list[Table]:
+    found = []
+    x = values(2, 2, 7, 9)
+    for (high, wide), scale in [((2, 3), 0.5), ((4, 5), 1.0)]:
+        top = np.zeros((len(ROIS), 2, high, wide))
+        for r, (image, *sides) in enumerate(ROIS):
+            left, up, right, down = (rounded(side * scale) for side in sides)
+            for c, i, j in itertools.product(range(2), range(high), range(wide)):
+                y, z = up + i * max(down - up, 0) / high, left + j * max(right - left, 0) / wide
+                top[r, c, i, j] = at(x[int(image), c], y, z, reach=0.5)
+        params = f"roi_warping_param {{ pooled_h: {high} pooled_w: {wide} spatial_scale: {scale} }}"
+        found.append(Table(f"{high} x {wide}", "ROIWarping", params, [x, ROIS], [top]))
+    return found
+
+
+def stages() -> list[Table]:
+    """MNC's, from one stage to the next."""
+    python = 'python_param {{ module: "pylayer.{}" layer: "{}" }}'
+    mask = values(3, 25)
+    said, scores, info = values(len(ROIS), 12, seed=12) / 4, values(len(ROIS), 3, seed=13), np.array([[20.0, 30, 1.5]])
+    scores[1] = 0.5  # of equal ones the first
+    top = np.array(
+        [[0, *moved(d[4 * k : 4 * k + 4], r[1:], side=0)] for d, r, k in zip(said, ROIS, scores.argmax(1), strict=True)]
+    )
+    top[:, 1:] = np.clip(top[:, 1:], 0, [29, 19, 29, 19])
+    bottoms = [ROIS, said, scores, info]
+    return [
+        Table("MaskLayer", "Python", python.format("mask_layer", "MaskLayer"), [mask], [mask.reshape(3, 1, 5, 5)]),
+        Table("StageBridgeLayer", "Python", python.format("stage_bridge_layer", "StageBridgeLayer"), bottoms, [top]),
     ]
 
 
@@ -255,5 +290,5 @@ def peaks() -> list[Table]:
 
 
 TABLES = [
-    *psroi(), *roi_align(), *masks(), *decode(), *proposals(), *box_output(), *yolo(), *peaks(),
+    *psroi(), *roi_align(), *warped(), *masks(), *stages(), *decode(), *proposals(), *box_output(), *yolo(), *peaks(),
 ]  # fmt: skip

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 class MaskResize(Layer):
     """top[y, x] = the value of the bottom at (y * H / output_height, x * W / output_width).
 
-    Taken linearly between the four pixels around; beyond the last pixel the edge's. (N, C, H, W) to (N, C,
-    output_height, output_width). Source: mask_resize_layer.cu of MNC's Caffe, which has no code for the CPU.
+    Taken linearly between the four pixels around; behind the last pixel it is the edge's, and by more than half a
+    pixel 0, as happens where the size more than doubles. (N, C, H, W) to (N, C, output_height, output_width). Source:
+    mask_resize_layer.cu of MNC's Caffe, which has no code for the CPU.
     """
 
     output_height: int = param("mask_resize_param.output_height", 0)
@@ -33,23 +34,28 @@ class MaskResize(Layer):
         return em.call("resize_from_corner", x, self.output_height, self.output_width)
 
     def onnx(self, g: Builder, x: Handle) -> Handle:
+        import numpy as np  # here, so that a net can be shown without it
+
         for axis, size in ((2, self.output_height), (3, self.output_width)):
-            low, high, share = places(x.shape[axis], size)
+            low, high, share, inside = places(x.shape[axis], size)
             ends = (g.op("Gather", x, g.constant(end, "place"), axis=axis) for end in (low, high))
             shape = (*x.shape[:axis], size, *x.shape[axis + 1 :])
             wide = g.constant(share.reshape(-1, *[1] * (3 - axis)), "share")
             first, last = (Handle(end, shape) for end in ends)
             x = g.op("Add", first, g.op("Mul", g.op("Sub", last, first), wide))
+            if not inside.all():
+                x = g.op("Mul", x, g.constant(inside.reshape(wide.shape).astype(np.float32), "inside"))
         return x
 
     def multiply_adds(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> int:
         return 4 * count(tops[0])
 
 
-def places(old: int, new: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For each new place the old ones before and behind it, and how far it is from the first to the second."""
+def places(old: int, new: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """For each new place the old ones before and behind it, how far it is to the second, and whether it is by them."""
     import numpy as np  # here, so that a net can be shown without it
 
-    at = np.minimum(np.arange(new) * (old / new), old - 1)
-    low = at.astype(np.int64)
-    return low, np.minimum(low + 1, old - 1), (at - low).astype(np.float32)
+    at = np.arange(new) * (old / new)
+    inside, held = at <= old - 0.5, np.minimum(at, old - 1)
+    low = held.astype(np.int64)
+    return low, np.minimum(low + 1, old - 1), (held - low).astype(np.float32), inside

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Misfit, Shape, Term, layer, param, text
-from caffe2py.layers.detection.regions.regions import bins, positive, regions
+from caffe2py.layers.detection.regions.regions import bins, positive, regions, rounded
 
 COLUMNS = "bdijhw,rjw->bdijhr"  # what the bins of each column of bins hold
 CELLS = "bdijhr,rihb->rdij"  # and each row of bins, of the region's own image
@@ -68,9 +68,3 @@ class PSROIPooling(Layer):
 
     def multiply_adds(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> int:
         return bottoms[0][2] * bottoms[0][3] * bottoms[1][0] * self.output_dim
-
-
-def rounded(g: Builder, x: Handle) -> Handle:
-    """To whole numbers; a half goes away from 0, as C rounds."""
-    away = g.op("Add", g.op("Abs", x), 0.5)
-    return g.op("Mul", g.op("Sign", x), g.op("Floor", away))

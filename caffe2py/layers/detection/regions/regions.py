@@ -36,3 +36,9 @@ def padded(g: Builder, rois: Handle, ratio: float) -> Handle:
     image, low, high = g.split(rois, [1, 2, 2], 1)
     pad = g.op("Mul", g.op("Add", g.op("Sub", high, low), 1.0), ratio)
     return g.concat([image, g.op("Sub", low, pad), g.op("Add", high, pad)], 1)
+
+
+def rounded(g: Builder, x: Handle) -> Handle:
+    """To whole numbers; a half goes away from 0, as C rounds."""
+    away = g.op("Add", g.op("Abs", x), 0.5)
+    return g.op("Mul", g.op("Sign", x), g.op("Floor", away))

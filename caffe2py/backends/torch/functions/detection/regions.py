@@ -78,13 +78,32 @@ def ps_roi_pool(x: Tensor, rois: Tensor, bins: int, scale: float) -> Tensor:
     return total / area.clamp(min=1).to(x.dtype)
 
 
-def between(at: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The pixels before and behind places, of `size`, the share of the second, and whether a place is among them."""
+def between(
+    at: Tensor, size: int, reach: float = 1.0
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The pixels before and behind places, of `size`, the share of the second, and whether a place is by them."""
     most = size - 1
-    inside = (at >= -1) & (at <= most + 1)
+    inside = (at >= -reach) & (at <= most + reach)
     held = at.clamp(0, most)
     low = held.long()
     return low, (low + 1).clamp(max=most), held - low, inside
+
+
+def sampled(
+    x: Tensor, image: Tensor, down: Tensor, across: Tensor, reach: float = 1.0
+) -> Tensor:
+    """Values (R, h, w, C) between the pixels of images (R), at h places down and w across; 0 beyond the edges."""
+    (y0, y1, dy, rows), (x0, x1, dx, columns) = (
+        between(at, size, reach)
+        for at, size in zip((down, across), x.shape[2:], strict=True)
+    )
+    image = image.long()[:, None, None]
+    dy, dx = dy[:, :, None, None], dx[:, None, :, None]
+    y0, y1, x0, x1 = y0[:, :, None], y1[:, :, None], x0[:, None], x1[:, None]
+    above = x[image, :, y0, x0] * (1 - dx) + x[image, :, y0, x1] * dx
+    below = x[image, :, y1, x0] * (1 - dx) + x[image, :, y1, x1] * dx
+    inside = (rows[:, :, None] & columns[:, None])[..., None].to(x.dtype)
+    return (above * (1 - dy) + below * dy) * inside
 
 
 def roi_align(
@@ -107,38 +126,35 @@ def roi_align(
             size[:, axis : axis + 1] / number
         )
         places.append(low[:, axis : axis + 1] + step)
-    (y0, y1, dy, down), (x0, x1, dx, across) = (
-        between(at, size) for at, size in zip(places, x.shape[2:], strict=True)
-    )
-    image = rois[:, 0].long()[:, None, None]
-
-    def pixels(rows: Tensor, columns: Tensor) -> Tensor:
-        return x[image, :, rows[:, :, None], columns[:, None]]
-
-    dy, dx = dy[:, :, None, None], dx[:, None, :, None]
-    above = pixels(y0, x0) * (1 - dx) + pixels(y0, x1) * dx
-    below = pixels(y1, x0) * (1 - dx) + pixels(y1, x1) * dx
-    values = (above * (1 - dy) + below * dy) * (down[:, :, None] & across[:, None])[
-        ..., None
-    ].to(x.dtype)
+    values = sampled(x, rois[:, 0], *places)
     cells = values.unflatten(2, (bins[1], samples)).unflatten(1, (bins[0], samples))
     return cells.mean((2, 4)).permute(0, 3, 1, 2)
 
 
+def roi_warp(x: Tensor, rois: Tensor, bins: tuple[int, int], scale: float) -> Tensor:
+    """The values at the first corner of each of the bins down and across, between the pixels."""
+    rois = rois.detach().reshape(-1, 5)
+    low, high = round_away(rois[:, 1:3] * scale), round_away(rois[:, 3:] * scale)
+    size = (high - low).clamp(min=0)
+    places = [
+        low[:, a, None]
+        + torch.arange(n, dtype=x.dtype, device=x.device) * (size[:, a, None] / n)
+        for a, n in zip((1, 0), bins, strict=True)
+    ]
+    return sampled(x, rois[:, 0], *places, reach=0.5).permute(0, 3, 1, 2)
+
+
 def resize_from_corner(x: Tensor, height: int, width: int) -> Tensor:
-    """x in another size: the first pixel stays, values between pixels are linear, behind the last they are its own."""
+    """x in another size: the first pixel stays, values between pixels are linear, 0 by half a pixel behind the last."""
     for axis, new in ((2, height), (3, width)):
         old = x.shape[axis]
-        at = (torch.arange(new, dtype=x.dtype, device=x.device) * (old / new)).clamp(
-            max=old - 1
+        at = torch.arange(new, dtype=x.dtype, device=x.device) * (old / new)
+        low, high, share, inside = between(at, old, 0.5)
+        share, inside = (
+            v.to(x.dtype).view(-1, *[1] * (3 - axis)) for v in (share, inside)
         )
-        low = at.long()
-        share = (at - low).view(-1, 1) if axis == 2 else at - low
-        first, last = (
-            x.index_select(axis, low),
-            x.index_select(axis, (low + 1).clamp(max=old - 1)),
-        )
-        x = first + (last - first) * share
+        first, last = x.index_select(axis, low), x.index_select(axis, high)
+        x = (first + (last - first) * share) * inside
     return x
 
 
@@ -161,3 +177,18 @@ def decode_regions(
     return torch.cat([boxes[:, :1], middle - half, middle + half], 1).reshape(
         rois.shape
     )
+
+
+def next_regions(rois: Tensor, said: Tensor, scores: Tensor, info: Tensor) -> Tensor:
+    """Regions moved and resized as is said of the class of each one's highest score, cut to the picture."""
+    rois = rois.reshape(-1, 5)
+    flat = scores.flatten(1)
+    d = said.reshape(*flat.shape, 4)
+    d = d[torch.arange(len(rois), device=rois.device), flat.argmax(1)]
+    size = rois[:, 3:] - rois[:, 1:3] + 1
+    middle = d[:, :2] * size + rois[:, 1:3] + size * 0.5
+    half = torch.exp(d[:, 2:]) * size * 0.5
+    height, width = info.flatten()[:2]
+    edge = torch.stack([width, height, width, height]) - 1
+    boxes = torch.cat([middle - half, middle + half], 1).minimum(edge).clamp(min=0)
+    return torch.cat([rois[:, :1] * 0, boxes], 1)
