@@ -68,6 +68,7 @@ NONE_TAKEN = {
     ("PriorBox", "prior_box_param.max_size"): _FINITE,
     ("PSROIPooling", "psroi_pooling_param.spatial_scale"): _FINITE,
     ("ROIAlign", "roi_align_param.spatial_scale"): _FINITE,
+    ("ROIWarping", "roi_warping_param.spatial_scale"): _FINITE,
     ("ROIAlign", "roi_align_param.pad_ratio"): _FINITE,
     ("ImResize", "imresize_param.factor"): _SIZE,
     ("ImResize", "imresize_param.start_scale"): _SIZE,
