@@ -42,9 +42,10 @@ class ROIWarping(Layer):
         bin_ = g.op("Div", size, g.constant([float(self.pooled_w), float(self.pooled_h)], "bins"))
         start = g.op("Sub", g.op("Add", low, 0.5), g.op("Mul", bin_, 0.5))
         boxes = g.concat([start, g.op("Add", start, size)], 1)
-        words = {"output_height": self.pooled_h, "output_width": self.pooled_w, "sampling_ratio": 1}
-        words |= {"coordinate_transformation_mode": "half_pixel", "shape": g.tops[0]}
-        values = g.op("RoiAlign", x, boxes, g.reshape(g.cast(image, "int64"), (number,)), **words)
+        sizes = {"output_height": self.pooled_h, "output_width": self.pooled_w, "sampling_ratio": 1}
+        mode = {"coordinate_transformation_mode": "half_pixel"}
+        images = g.reshape(g.cast(image, "int64"), (number,))
+        values = g.op("RoiAlign", x, boxes, images, **sizes, **mode, shape=g.tops[0])
         for axis, bins_, pixels, shape in (
             (1, self.pooled_h, x.shape[2], (number, 1, self.pooled_h, 1)),
             (0, self.pooled_w, x.shape[3], (number, 1, 1, self.pooled_w)),

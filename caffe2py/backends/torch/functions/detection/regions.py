@@ -90,12 +90,11 @@ def between(
 
 
 def sampled(
-    x: Tensor, image: Tensor, down: Tensor, across: Tensor, reach: float = 1.0
+    x: Tensor, image: Tensor, places: list[Tensor], reach: float = 1.0
 ) -> Tensor:
-    """Values (R, h, w, C) between the pixels of images (R), at h places down and w across; 0 beyond the edges."""
+    """Values (R, h, w, C) between the pixels of images (R), at h places down, w across; 0 beyond the edges."""
     (y0, y1, dy, rows), (x0, x1, dx, columns) = (
-        between(at, size, reach)
-        for at, size in zip((down, across), x.shape[2:], strict=True)
+        between(at, size, reach) for at, size in zip(places, x.shape[2:], strict=True)
     )
     image = image.long()[:, None, None]
     dy, dx = dy[:, :, None, None], dx[:, None, :, None]
@@ -126,7 +125,7 @@ def roi_align(
             size[:, axis : axis + 1] / number
         )
         places.append(low[:, axis : axis + 1] + step)
-    values = sampled(x, rois[:, 0], *places)
+    values = sampled(x, rois[:, 0], places)
     cells = values.unflatten(2, (bins[1], samples)).unflatten(1, (bins[0], samples))
     return cells.mean((2, 4)).permute(0, 3, 1, 2)
 
@@ -141,7 +140,7 @@ def roi_warp(x: Tensor, rois: Tensor, bins: tuple[int, int], scale: float) -> Te
         + torch.arange(n, dtype=x.dtype, device=x.device) * (size[:, a, None] / n)
         for a, n in zip((1, 0), bins, strict=True)
     ]
-    return sampled(x, rois[:, 0], *places, reach=0.5).permute(0, 3, 1, 2)
+    return sampled(x, rois[:, 0], places, reach=0.5).permute(0, 3, 1, 2)
 
 
 def resize_from_corner(x: Tensor, height: int, width: int) -> Tensor:
