@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from caffe2py.proto.net import parse_net
 from caffe2py.runtime.nets.net import RunningNet
@@ -15,6 +16,9 @@ from tests.helpers.tables.differing import LOADED, NUMBERS
 
 # As tests/layers/test_layers.py: float32 sums in another order; gradients sum once more.
 FORWARD, BACKWARD = 2e-5, 1e-4
+POWER = """force_backward: true
+layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 3 } } }
+layer { name: "y" type: "Power" bottom: "x" top: "y" power_param { WORDS } }"""
 CASES = [
     *layer_cases(),
     *(c for p in ("random/backward", "faults/runs") for c in cases(p) if c.id not in {**NUMBERS, **LOADED}),
@@ -52,6 +56,21 @@ def test_recorded(case: Case, tmp_path: Path) -> None:
         assert relative(learned[key].diff, expected) < BACKWARD, key
     for key, expected in case.param_after.items():
         assert relative(learned[key].data, expected) < FORWARD, key
+
+
+@pytest.mark.parametrize("power, scale, shift", [(3, 1, 0), (0.5, 2, 0), (-1, 2, -2), (2, 3, 0), (1, 3, 0)])
+def test_the_gradient_of_a_power_divides_by_what_it_is_a_power_of(power: float, scale: float, shift: float) -> None:
+    """power_layer.cpp: NaN at 0, but for powers of 1 and 2."""
+    made = RunningNet(parse_net(POWER.replace("WORDS", f"power: {power} scale: {scale} shift: {shift}")))
+    x = np.array([0, 1, 4], np.float32)
+    made.named_blobs["x"].data[...] = x
+    made.run_forward()
+    made.named_blobs["y"].diff[...] = 1
+    made.run_backward()
+    base = scale * x + shift
+    with np.errstate(all="ignore"):
+        want = power * scale * (base if power == 2 else base**power / base if power != 1 else 1)
+    np.testing.assert_allclose(made.named_blobs["x"].diff, want, rtol=1e-6)
 
 
 def test_all_cases_are_there() -> None:

@@ -7,7 +7,10 @@ from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Term, affine, 
 
 @layer("Power")
 class Power(Layer):
-    """top = (shift + scale * x) ^ power; without gradient where scale or power is 0. Source: power_layer.cpp."""
+    """top = (shift + scale * x) ^ power; without gradient where scale or power is 0. Source: power_layer.cpp.
+
+    Caffe's gradient divides the top by shift + scale * x, but for powers of 1 and 2: NaN at 0, as a running net has it.
+    """
 
     power: float = param("power_param.power")
     scale: float = param("power_param.scale")

@@ -17,6 +17,7 @@ from caffe2py.layers.base import (
     Term,
     axis,
     count,
+    deep,
     layer,
     param,
     read_fields,
@@ -60,10 +61,7 @@ class Broadcast(Layer):
 
     def spread(self, operand: str, shape: Shape, x: Term) -> str:
         """The second operand's text with an axis of 1 for each axis of x that comes after it."""
-        after = len(self.spread_shape(x.shape, shape)) - len(shape)
-        if not shape or not after:
-            return str(operand)
-        return f"{operand}[..., {', '.join(['None'] * after)}]"
+        return deep(operand, len(self.spread_shape(x.shape, shape)) - len(shape))
 
     def spread_shape(self, x: Shape, operand: Shape) -> Shape:
         """The second operand's shape with an axis of 1 for each axis of x that comes after it."""

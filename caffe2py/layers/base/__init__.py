@@ -5,7 +5,7 @@ its torch and ONNX methods are handed), `registry` (every type by its name).
 """
 
 from caffe2py.layers.base.affine import affine, affine_nodes
-from caffe2py.layers.base.cleared import CLEARED, bias_alone, bias_alone_nodes, spread_over
+from caffe2py.layers.base.cleared import CLEARED, bias_alone, bias_alone_nodes
 from caffe2py.layers.base.fused import onnx_rectified, rectified
 from caffe2py.layers.base.layer import Count, Filler, Layer
 from caffe2py.layers.base.params import Params, optional, param, read_fields, schema_default, top_count, unsaid
@@ -18,6 +18,7 @@ from caffe2py.layers.base.words import (
     Shape,
     axis,
     count,
+    deep,
     float32,
     four,
     one_each,
@@ -48,6 +49,7 @@ __all__ = [
     "bias_alone",
     "bias_alone_nodes",
     "count",
+    "deep",
     "find_layer",
     "float32",
     "four",
@@ -63,7 +65,6 @@ __all__ = [
     "rectified",
     "same",
     "schema_default",
-    "spread_over",
     "text",
     "top_count",
     "unsaid",

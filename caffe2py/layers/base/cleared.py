@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from caffe2py.layers.base.views import Builder, Emitter, FreeShape, Handle
+from caffe2py.layers.base.words import deep
 
 CLEARED = "Caffe's code clears the top before it has read the bottom that lies there, so that the bottom counts as 0"
 
@@ -11,12 +12,7 @@ def bias_alone(em: Emitter, x: str, bias: int | None, behind: int = 0) -> str:
     """The text of blob `bias` with `behind` axes behind its own, spread over x; of 0 where there is none."""
     if bias is None:
         return f"torch.zeros_like({x})"
-    return f"torch.zeros_like({x}) + {em.parameter(bias)}{spread_over(behind)}"
-
-
-def spread_over(behind: int) -> str:
-    """The text of the index that puts so many axes behind a blob's one."""
-    return f"[:, {', '.join(['None'] * behind)}]" if behind else ""
+    return f"torch.zeros_like({x}) + {deep(em.parameter(bias), behind)}"
 
 
 def bias_alone_nodes(g: Builder, top: FreeShape, bias: int | None, behind: int = 0) -> Handle:

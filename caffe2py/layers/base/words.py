@@ -64,6 +64,11 @@ def one_each(word: str, values: Sequence[Any], tops: int) -> tuple[Any, ...]:
     return tuple(values) * tops if len(values) == 1 else tuple(values)
 
 
+def deep(blob: str, behind: int) -> str:
+    """The text of a blob with so many axes of 1 behind its own."""
+    return f"{blob}[..., {', '.join(['None'] * behind)}]" if behind > 0 else str(blob)
+
+
 def plain(values: Sequence[int]) -> Any:
     """(3, 3) as 3, (3, 2) as itself: how torch calls are written by hand."""
     return values[0] if len(set(values)) == 1 else tuple(values)

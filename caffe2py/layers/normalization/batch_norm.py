@@ -14,6 +14,7 @@ from caffe2py.layers.base import (
     Params,
     Several,
     Term,
+    deep,
     layer,
     meaning,
     onnx_rectified,
@@ -21,7 +22,6 @@ from caffe2py.layers.base import (
     param,
     read_fields,
     rectified,
-    spread_over,
 )
 from caffe2py.layers.normalization.affine_batch_norm import CAFFE, AffineBatchNorm, Normalizing, statistic
 
@@ -191,7 +191,7 @@ class WeightedBatchNorm(BatchNorm):
         return None if self.relu else super().affine(phase)
 
     def torch(self, em: Emitter, x: Term) -> str:
-        learned = [f"{em.parameter(i)}{spread_over(len(x.shape) - 2)}" for i in range(3, len(self.order))]
+        learned = [deep(em.parameter(i), len(x.shape) - 2) for i in range(3, len(self.order))]
         top = super().torch(em, x)
         for operator, blob in zip("*+", learned, strict=False):
             top = f"{top} {operator} {blob}"

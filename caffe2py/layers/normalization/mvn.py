@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Shape, Term, count, four, layer, param
+from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Shape, Term, count, deep, four, layer, param
 
 
 @layer("MVN")
@@ -39,7 +39,7 @@ class MVN(Layer):
         else:
             text = f"{x} - {x}.mean({axes}, keepdim=True)"
             text = f"({text})" if more else text
-        return f"{text}[..., {', '.join(['None'] * more)}]" if more else text
+        return deep(text, more)
 
     def onnx(self, g: Builder, x: Handle) -> Handle:
         axes = self.axes(x.shape)

@@ -16,6 +16,7 @@ from caffe2py.layers.base import (
     Shape,
     Term,
     count,
+    deep,
     four,
     layer,
     meaning,
@@ -71,7 +72,7 @@ class ScaledNormalize(Lengths):
         return {"scale": () if self.channel_shared else (four(x)[1],)}
 
     def torch(self, em: Emitter, x: Term) -> str:
-        whole = spread(x)
+        whole = deep(x, 4 - len(x.shape))
         if not self.channel_shared:
             return em.call("scaled_norm", whole, em.parameter(0), axes=self.axes(), eps=self.eps)
         return f"{whole} / {self.length(whole)} * {em.parameter(0)}"
@@ -100,19 +101,13 @@ class PlainNormalize(Lengths):
         return [top, (top[0], 1, *top[2:])][: self.outputs]
 
     def torch(self, em: Emitter, x: Term) -> Sequence[str]:
-        whole = spread(x)
+        whole = deep(x, 4 - len(x.shape))
         return [f"{whole} / {self.length(whole)}", self.length(whole)][: self.outputs]
 
     def onnx(self, g: Builder, x: Handle) -> Sequence[Handle]:
         x = g.reshape(x, four(x.shape))
         length = self.onnx_length(g, x)
         return [g.op("Div", x, length), length][: self.outputs]
-
-
-def spread(x: Term) -> str:
-    """The text of x with 4 axes."""
-    more = 4 - len(x.shape)
-    return f"{x}[..., {', '.join(['None'] * more)}]" if more else str(x)
 
 
 @layer("Normalize", tops=(1, 2))

@@ -14,6 +14,7 @@ from caffe2py.layers.base import (
     Term,
     axis,
     count,
+    deep,
     layer,
     optional,
     param,
@@ -50,8 +51,7 @@ class ArgMax(Layer):
             return em.call("largest", x, self.top_k, self.axis) + f"[{0 if self.out_max_val else 1}]"
         rows = em.call("largest", f"{x}.flatten(1)" if len(x.shape) > 1 else f"{x}[:, None]", self.top_k, 1)
         made = f"torch.stack({rows}[::-1], 1)" if self.out_max_val else f"{rows}[1][:, None]"
-        after = len(x.shape) - 3
-        return f"{made}[..., {', '.join(['None'] * after)}]" if after > 0 else made
+        return deep(made, len(x.shape) - 3)
 
     def onnx(self, g: Builder, x: Handle) -> Handle:
         at = 1 if self.axis is None else axis(self.axis, x.shape)

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Misfit, Shape, Term, count, four, layer, text, unsaid
+from caffe2py.layers.base import (
+    Builder,
+    Emitter,
+    Handle,
+    Layer,
+    Misfit,
+    Shape,
+    Term,
+    count,
+    deep,
+    four,
+    layer,
+    text,
+    unsaid,
+)
 
 
 @layer("Axpy", bottoms=3, fork="SENet")
@@ -33,7 +47,7 @@ class Axpy(Layer):
         scale = y if self.overwritten else scale
         if len(scale.shape) != len(x.shape):
             pairs = scale if len(scale.shape) == 2 else f"{scale}.flatten(1)"
-            return f"{pairs}[..., {', '.join(['None'] * (len(x.shape) - 2))}] * {x} + {y}"
+            return f"{deep(pairs, len(x.shape) - 2)} * {x} + {y}"
         return f"{scale} * {x} + {y}"
 
     def onnx(self, g: Builder, scale: Handle, x: Handle, y: Handle) -> Handle:

@@ -81,7 +81,6 @@ FORMULAS: Mapping[str, Formula] = {
     "ELU": elu,
     "Exp": exp,
     "MVN": mvn,
-    "Power": power,
     "Sigmoid": sigmoid,
     "Softmax": softmax,
     "Swish": swish,
@@ -89,11 +88,16 @@ FORMULAS: Mapping[str, Formula] = {
 }
 
 
-def formula(layer: Any) -> Formula | None:
+def formula(layer: Any, stale: bool) -> Formula | None:
     """How the gradient follows from the blobs: None where it is that of the layer's own function at its bottoms.
 
-    A formula is given the layer, its bottoms and top as they stand, the diff of the top, and the bottoms as they were.
+    `stale`: they have been overwritten since. A Power's gradient divides by them in any case, and so is NaN at 0. A
+    formula is given the layer, its bottoms and top as they stand, the diff of the top, and the bottoms as they were.
     """
+    if layer.type == "Power":
+        return power if layer.read_back(in_place=False) else None
+    if not stale:
+        return None
     if layer.type == "LRN":
         return lrn if layer.norm_region == "ACROSS_CHANNELS" else None
     if layer.type == "Eltwise":

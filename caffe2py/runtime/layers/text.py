@@ -75,15 +75,15 @@ class Text(Operator):
             return self._run(*bottoms)
 
     def backward(self) -> None:
-        rule = formula(self.node.layer) if self.stale else None
-        if self._tape is None or (self.stale and rule is None):
+        rule, tape = formula(self.node.layer, self.stale), self._tape
+        if tape is None or (self.stale and rule is None):
             self.reshape()
             self._spread(self._taped([b.tensor() for b in self.bottoms]))
         elif rule is None:
-            self._spread(self._tape)
+            self._spread(tape)
         else:
             x, y, dy = [b.tensor() for b in self.bottoms], self.tops[0].tensor(), self.tops[0].gradient()
-            found = rule(self.node.layer, x, y, dy, [b.detach() for b in self._tape.bottoms])
+            found = rule(self.node.layer, x, y, dy, [b.detach() for b in tape.bottoms])
             for blob, gradient, wanted in zip(self.bottoms, found, self.propagate, strict=True):
                 if wanted:
                     blob.diff_memory.take(gradient)

@@ -147,4 +147,14 @@ def nothing() -> list[Table]:
     ]
 
 
-TABLES = [*roi_pooling(), *smooth_l1(), *normalize(), *refined(), *nothing()]
+def flat_priors() -> list[Table]:
+    """Maps of three axes are one column wide: a square of 4 pixels at each of 3 places of a picture of 20 x 1."""
+    middle = np.array([[0.5, (h + 0.5) * 20 / 3] * 2 for h in range(3)])
+    boxes = (middle + np.array([-2, -2, 2, 2])) / [1, 20, 1, 20]
+    top = np.stack([boxes.ravel(), np.full(12, 0.1)])[None]
+    return [
+        Table("three axes", "PriorBox", "prior_box_param { min_size: 4 }", [values(1, 2, 3), values(1, 3, 20)], [top])
+    ]
+
+
+TABLES = [*flat_priors(), *roi_pooling(), *smooth_l1(), *normalize(), *refined(), *nothing()]

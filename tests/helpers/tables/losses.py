@@ -185,6 +185,9 @@ CASES: dict[str, Case] = {
         softmax_loss,
         {"axis": 0, "mode": "BATCH_SIZE"},
     ),
+    "SoftmaxWithLoss of one axis": Case(
+        "SoftmaxWithLoss", "softmax_param { axis: 0 }", (np.array([0.5]), np.zeros(1)), softmax_loss, {"axis": 0}
+    ),
     "SoftmaxWithLoss ignoring -1": Case(
         "SoftmaxWithLoss", loss_settings(None, -1), (ROWS, np.array([-1.0, 3, -1, 0])), softmax_loss, {"ignore": -1}
     ),

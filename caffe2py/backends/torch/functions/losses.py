@@ -24,7 +24,7 @@ def floored(x: Tensor, low: float) -> Tensor:
 
 def classes_last(x: Tensor, axis: int) -> Tensor:
     """x as rows of scores, one row for each place outside the class axis."""
-    return x.movedim(axis, -1).flatten(0, -2)
+    return x.movedim(axis, -1).reshape(-1, x.shape[axis])
 
 
 def softmax_loss(

@@ -14,6 +14,7 @@ from caffe2py.layers.base import (
     Params,
     Shape,
     Term,
+    deep,
     four,
     layer,
     param,
@@ -97,13 +98,14 @@ class PriorBox(Layer):
         words = {"offset": self.offset, "step": self.step, "size": self.size, "clip": self.clip}
         given = {k: v for k, v in words.items() if v}
         more = {"offset": self.offset} | given
-        return em.call("prior_boxes", x, image, sizes=self.sizes(), variance=list(self.variance), **more)
+        maps = (deep(x, 4 - len(x.shape)), deep(image, 4 - len(image.shape)))
+        return em.call("prior_boxes", *maps, sizes=self.sizes(), variance=list(self.variance), **more)
 
     def onnx(self, g: Builder, x: Handle, image: Handle) -> Handle:
         import numpy as np
 
-        high, wide = (int(n) for n in x.shape[2:])
-        size = tuple(map(float, self.size or [int(n) for n in image.shape[2:]]))
+        high, wide = (int(n) for n in four(x.shape)[2:])
+        size = tuple(map(float, self.size or [int(n) for n in four(image.shape)[2:]]))
         step = self.step or (size[0] / high, size[1] / wide)
         rows, columns = ((np.arange(n) + self.offset) * s for n, s in zip((high, wide), step, strict=True))
         middle = np.stack(np.broadcast_arrays(columns[None], rows[:, None]), 2)[:, :, None]
