@@ -19,6 +19,7 @@ import torch
 
 import caffe2py
 from caffe2py.backends.torch.run import runner
+from caffe2py.backends.torch.source import STYLES
 from caffe2py.errors import FileError, NetError, UnsupportedError
 from caffe2py.layers.base import plugins, registry
 from tests.helpers.absent import each
@@ -176,6 +177,56 @@ def test_a_function_that_cannot_be_copied(folder: Path) -> None:
     plugins.load_plugin("imports.py")
     with pytest.raises(UnsupportedError, match=r'"g" \(ChannelGain\): its function gained uses math'):
         caffe2py.to_source(graph_of(GAIN.replace("FLOOR", "0"), weights=True))
+
+
+UNSAYABLE = '''
+from pathlib import Path
+from caffe2py.layers.base import Layer, layer
+
+def folder(x):
+    return Path(x)
+
+@layer("SaysNothing")
+class SaysNothing(Layer):
+    def shapes(self, x):
+        return [x]
+
+@layer("SaysTwo", tops=3)
+class SaysTwo(Layer):
+    def shapes(self, x):
+        return [x] * 3
+
+    def torch(self, em, x):
+        return [x, f"{x} + 1"]
+
+@layer("CallsAStranger")
+class CallsAStranger(Layer):
+    def shapes(self, x):
+        return [x]
+
+    def torch(self, em, x):
+        return em.call(folder, x)
+'''
+UNSAID = """
+layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 1 dim: 2 dim: 3 dim: 3 } } }
+layer { name: "n" type: "SaysNothing" bottom: "x" top: "n" }
+layer { name: "r" type: "ReLU" bottom: "n" top: "r" }
+layer { name: "t" type: "SaysTwo" bottom: "r" top: "a" top: "b" top: "c" }
+layer { name: "s" type: "CallsAStranger" bottom: "b" top: "s" }
+"""
+FAULTS = """cannot be said in torch:
+  "n" (SaysNothing): SaysNothing has no torch view
+  "t" (SaysTwo): says 2 expressions for 3 tops
+  "s" (CallsAStranger): its function folder uses Path; want torch, F, nn and Tensor alone"""
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_all_that_cannot_be_said_is_listed(folder: Path, style: str) -> None:
+    (folder / "unsayable.py").write_text(UNSAYABLE)
+    plugins.load_plugin("unsayable.py")
+    with pytest.raises(UnsupportedError) as error:
+        caffe2py.to_source(graph_of(UNSAID), style)
+    assert str(error.value) == FAULTS
 
 
 def test_layers_of_an_installed_package(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
