@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 import caffe2py
 from caffe2py.backends.files.pt_reading import read
 from caffe2py.backends.torch.run import Runner, runner
-from caffe2py.backends.torch.source import STYLES, program
+from caffe2py.backends.torch.source import program
 from caffe2py.backends.torch.state import state_dict
 from caffe2py.backends.torch.writing.program import Program
 from caffe2py.graph import Graph
@@ -30,6 +30,7 @@ from tests.helpers.nets import SMALL, graph_of, steady_weights, with_weights
 from tests.helpers.recorded_nets import RecordedNet, recorded_nets
 from tests.helpers.reference import found
 from tests.helpers.repeating import repeating_net
+from tests.helpers.ruff import ruff
 
 EMITTED = Path(__file__).with_name("emitted")
 MODELS = Path(__file__).resolve().parents[2] / "models" / "prototxt"
@@ -45,7 +46,6 @@ LIMITS = {
     "squeezenet_v1_1": 80,
     "bvlc_alexnet": 70,
 }
-INPUT = 'layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 8 dim: 6 dim: 6 } } }'
 SMALL_ENOUGH = 1.2e9  # multiply-adds: a second or so
 
 
@@ -75,11 +75,6 @@ def _module(name: str) -> str:
     return name.lower().replace("-", "_")
 
 
-def ruff(*words: object) -> subprocess.CompletedProcess[str]:
-    made = [sys.executable, "-m", "ruff", *map(str, words)]
-    return subprocess.run(made, capture_output=True, text=True, check=False)
-
-
 def clean(folder: Path) -> None:
     """Lint and format, without a configuration."""
     for done in (ruff("check", "--isolated", folder), ruff("format", "--isolated", "--no-cache", "--diff", folder)):
@@ -96,31 +91,6 @@ def test_other_nets_are_clean_too(tmp_path: Path) -> None:
     for name, graph in graphs.items():
         (tmp_path / f"{name}.py").write_text(caffe2py.to_source(graph), encoding="utf-8")
     clean(tmp_path)
-
-
-# The layers behind a picture, the file of the weights, and what the emitted file imports beside torch and pathlib.
-NAMED = 'layer { name: "F.json.inf" type: "TanH" bottom: "data" top: "json.F.nan" }'
-ENDLESS = 'layer { name: "y" type: "ReLU" bottom: "data" top: "y" relu_param { negative_slope: inf } }'
-FUNCTION, JSON = "import torch.nn.functional as F", "import json"
-IMPORTS = {
-    "names like modules": (NAMED, "F.json.pth", set()),
-    "a header to read": (NAMED, "net.safetensors", {JSON}),
-    "a number and a function": (ENDLESS, "net.pth", {"from math import inf", FUNCTION}),
-    "all of them": (ENDLESS, "net.safetensors", {"from math import inf", FUNCTION, JSON}),
-}
-
-
-@pytest.mark.parametrize("style", STYLES)
-@pytest.mark.parametrize("name", IMPORTS)
-def test_imports_are_those_that_are_needed(name: str, style: str, tmp_path: Path) -> None:
-    layer, weights, wanted = IMPORTS[name]
-    text = f'name: "F.json.n"\n{INPUT}\n{layer}'
-    source = caffe2py.to_source(graph_of(text), style, weights)
-    made = {line for line in source.splitlines() if line.startswith(("import ", "from "))}
-    assert made == {"import torch", "from torch import Tensor, nn", "from pathlib import Path", *wanted}
-    (tmp_path / "net.py").write_text(source, encoding="utf-8")
-    done = ruff("check", "--isolated", "--select", "E4,F,I", tmp_path)
-    assert done.returncode == 0, done.stdout
 
 
 def same(one: Runner, other: Runner, inputs: dict[str, np.ndarray]) -> None:
@@ -193,7 +163,6 @@ def test_random_nets_that_repeat_are_as_in_the_flat_style(seed: int) -> None:
     both(graph, {"data": np.random.RandomState(1).uniform(-1, 1, (2, 4, 8, 8)).astype(np.float32)})
 
 
-# How many classes a net has, the net's own among them, and words that its text must have or lack.
 def residuals(*kinds: str) -> str:
     """A net of blocks, each a letter: "i" with the input added, "p" with a projection of it."""
     lines = ['layer { name: "data" type: "Input" top: "x0" input_param { shape { dim: 1 dim: 8 dim: 6 dim: 6 } } }']
@@ -209,17 +178,29 @@ def residuals(*kinds: str) -> str:
     return "\n".join(lines)
 
 
-def _conv(name: str, bottom: str, top: str, kernel: int = 3) -> str:
-    said = f"num_output: 8 kernel_size: {kernel} pad: {kernel // 2}"
+def _conv(name: str, bottom: str, top: str, kernel: int = 3, width: int = 8) -> str:
+    said = f"num_output: {width} kernel_size: {kernel} pad: {kernel // 2}"
     return (
         f'layer {{ name: "{name}" type: "Convolution" bottom: "{bottom}" top: "{top}" convolution_param {{ {said} }} }}'
     )
 
 
+def projecting() -> str:
+    """`residuals("p", "i", "i")` with a convolution more, `project`, and two widths that go up and down."""
+    text = residuals("p", "i", "i")
+    for k, (first, second) in enumerate([(8, 6), (10, 14), (12, 10)]):
+        last = [_conv(f"b{k}_project", f"y{k}", f"w{k}", 1, second), _conv(f"b{k}_2", f"w{k}", f"z{k}")]
+        text = text.replace(_conv(f"b{k}_1", f"x{k}", f"y{k}"), _conv(f"b{k}_1", f"x{k}", f"y{k}", 3, first))
+        text = text.replace(_conv(f"b{k}_2", f"y{k}", f"z{k}"), "\n".join(last))
+    return text
+
+
+# How many classes a net has, the net's own among them, and words that its text must have or lack.
 SHAPES = {
     "nothing repeats": (SMALL, 1, [], ["Block"]),
     "a block": (residuals("i", "i", "i"), 2, ["class BasicBlock(nn.Module)", "for _ in range(3)"], ["shortcut"]),
     "a shortcut that may lack": (residuals("p", "i", "i"), 2, ["project: bool = False", "nn.Identity()"], []),
+    "a width called as that": (projecting(), 2, ["project: int, project_2: bool = False"], []),
 }
 
 
@@ -227,6 +208,7 @@ SHAPES = {
 def test_what_repeats_is_a_class(name: str) -> None:
     text, classes, has, lacks = SHAPES[name]
     source = caffe2py.to_source(graph_of(text))
+    compile(source, "net.py", "exec")
     assert source.count("(nn.Module):") == classes
     assert all(word in source for word in has) and not any(word in source for word in lacks), source
 

@@ -179,7 +179,7 @@ def test_a_function_that_cannot_be_copied(folder: Path) -> None:
         caffe2py.to_source(graph_of(GAIN.replace("FLOOR", "0"), weights=True))
 
 
-UNSAYABLE = '''
+UNSAYABLE = """
 from pathlib import Path
 from caffe2py.layers.base import Layer, layer
 
@@ -206,7 +206,7 @@ class CallsAStranger(Layer):
 
     def torch(self, em, x):
         return em.call(folder, x)
-'''
+"""
 UNSAID = """
 layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 1 dim: 2 dim: 3 dim: 3 } } }
 layer { name: "n" type: "SaysNothing" bottom: "x" top: "n" }

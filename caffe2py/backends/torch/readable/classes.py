@@ -6,14 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from caffe2py.backends.names import Namer
 from caffe2py.backends.torch.readable import words
-from caffe2py.backends.torch.readable.numbers import Column, Place, Said, solve, value
+from caffe2py.backends.torch.readable.numbers import FLAG, Column, Place, Variable, solve, value
 from caffe2py.backends.torch.readable.ops import Op, Unfit
-from caffe2py.backends.torch.readable.plan import FLAG, SHORTCUT, Leaves, Piece, Plan, free_name, within
+from caffe2py.backends.torch.readable.plan import SHORTCUT, Leaves, Piece, Plan, free_name, head, within
 from caffe2py.backends.torch.readable.texts import numbers
 from caffe2py.backends.torch.readable.widths import say_sums
-from caffe2py.graph import Node
 from caffe2py.structure.find import Structure
-from caffe2py.structure.known import GATED, known
+from caffe2py.structure.known import known
 from caffe2py.structure.tree import Region, Row, Use
 
 
@@ -34,11 +33,14 @@ class Planner:
         if number not in self._plans:
             block = self.structure.blocks[number]
             called = self._known[number]
-            plan = Plan(block, "", called.says, optional=block.optional)
+            plan = Plan(block, "", called.says)
             self._fill(plan)
             plan.name = self._classes(called.name)
             self._name_members(plan)
             self._solve(plan)
+            namer = Namer({*self.reserved, "x"} - {"type"})
+            self._name_variables(plan, namer)
+            self._condition(plan, namer)
             self._plans[number] = plan
         return self._plans[number]
 
@@ -60,8 +62,6 @@ class Planner:
                 values: list[Column] = [
                     [None if row is None else v.values[row] for row in rows] for v in used.variables
                 ]
-                if used.flag:
-                    values.append([None if row is None else int(used.flag[row]) for row in rows])
                 plan.pieces.append(Piece(at, use=used, values=values, slots=slots))
             elif item in self.ops:
                 k = place[item]
@@ -80,9 +80,6 @@ class Planner:
         )
         return rows.get(leaves_)
 
-    def node(self, leaf: int) -> Node:
-        return self.structure.parts.parts[leaf].node
-
     def _name_members(self, plan: Plan) -> None:
         """Call each piece that has members what its layers' names tell of it."""
         instances = plan.block.instances
@@ -92,17 +89,12 @@ class Planner:
         pieces = [p for p in plan.pieces if p.use or (p.op and p.op.members)]
         names, types = [], []
         for piece in pieces:
-            heads = [self._head([each[k] for k in piece.places]) for each in whole]
+            heads = [head(self.structure.parts, (each[k] for k in piece.places)) for each in whole]
             names.append([node.name for node in heads])
             types.append(heads[0].type)
         made = words.member_words(names, types, titles)
         for piece, word in zip(pieces, made, strict=True):
-            piece.name = free_name(piece, "se" if piece.use and piece.use.name.startswith(GATED) else word, namer)
-
-    def _head(self, leaves_: Sequence[int | None]) -> Node:
-        """The layer after which several are called: the first with weights."""
-        nodes = [self.node(leaf) for leaf in leaves_ if leaf is not None]
-        return next((node for node in nodes if node.weights), nodes[0])
+            piece.name = free_name(piece, "se" if piece.gates else word, namer)
 
     def _solve(self, plan: Plan) -> None:
         """Find out which numbers are arguments, and name them."""
@@ -117,13 +109,10 @@ class Planner:
         for piece in plan.pieces:
             piece.said = [next(rest) for _ in piece.values]
         say_sums(plan, self.structure.parts)
-        self._name_variables(plan)
-        if plan.optional:
-            self._condition(plan)
 
-    def _name_variables(self, plan: Plan) -> None:
+    @staticmethod
+    def _name_variables(plan: Plan, namer: Namer) -> None:
         """Widths are called after what they are the width of, other numbers after what they are."""
-        namer = Namer({*self.reserved, "x"} - {"type"})
         widths = [v for v in plan.variables if v.place.kind == "width"]
         outs = [v for v in widths if v.place.role.startswith("out")]
         kernels = {s for p in plan.pieces for role, s in zip(p.roles(), p.said, strict=True) if role == "kernel_size"}
@@ -145,7 +134,8 @@ class Planner:
                 word = role or "size"
             v.name = namer(word)
 
-    def _condition(self, plan: Plan) -> None:
+    @staticmethod
+    def _condition(plan: Plan, namer: Namer) -> None:
         """When a class has its shortcut: where the widths differ, or by an argument."""
         pieces = [p for p in plan.pieces if plan.lacks(p)]
         if not pieces:
@@ -154,23 +144,20 @@ class Planner:
         if any(plan.there(piece) != there for piece in pieces):
             raise Unfit  # several parts that may lack, each for itself
         said = {role: s for p in reversed(pieces) for role, s in zip(p.roles(), p.said, strict=True)}
-        tests = []
-        if (into := said.get("in_channels")) and (out := said.get("out_channels")) and into.variable is not None:
-            tests.append(f"{into.text(plan.names)} != {out.text(plan.names)}")
-            differ = [self._values(plan, into, i) != self._values(plan, out, i) for i in range(len(there))]
-            if differ == there:
-                plan.needs = tests[0]
+        into, out, stride = (said.get(role) for role in ("in_channels", "out_channels", "stride"))
+        if into and out and into.variable is not None:
+            plan.needs = f"{into.text(plan.names)} != {out.text(plan.names)}"
+            holds = [value(into, plan.variables, i) != value(out, plan.variables, i) for i in range(len(there))]
+            if holds == there:
                 return
-            if (stride := said.get("stride")) and stride.variable is not None:
-                strides = [self._values(plan, stride, i) != 1 for i in range(len(there))]
-                if [a or b for a, b in zip(differ, strides, strict=True)] == there:
-                    plan.needs = f"{stride.text(plan.names)} != 1 or {tests[0]}"
+            if stride and stride.variable is not None:
+                plan.needs = f"{stride.text(plan.names)} != 1 or {plan.needs}"
+                holds = [held or value(stride, plan.variables, i) != 1 for i, held in enumerate(holds)]
+                if holds == there:
                     return
-        plan.needs, plan.flag = "project", there
-
-    @staticmethod
-    def _values(plan: Plan, said: Said, i: int) -> int:
-        return value(said, plan.variables, i)
+        plan.needs = namer("project")
+        flags = [int(is_there) for is_there in there]
+        plan.variables.append(Variable(Place(FLAG, [*flags]), flags, plan.needs, default=0))
 
 
 def _flat(row: Row) -> Iterator[int | Use]:

@@ -11,12 +11,11 @@ from itertools import groupby, pairwise
 from caffe2py.backends.names import Namer
 from caffe2py.backends.torch.readable.forward import Call
 from caffe2py.backends.torch.readable.ops import Unfit
-from caffe2py.backends.torch.readable.plan import SHORTCUT, Piece, Plan, creation, free_name
+from caffe2py.backends.torch.readable.plan import SHORTCUT, Piece, Plan, creation, free_name, head
 from caffe2py.backends.torch.readable.texts import Hole, Number, hole, numbers, written
 from caffe2py.backends.torch.writing.emitter import declaration
 from caffe2py.backends.torch.writing.layout import laid_out
 from caffe2py.graph import Graph, Value
-from caffe2py.structure.known import GATED
 from caffe2py.structure.names import stage
 from caffe2py.structure.parts import Parts
 
@@ -276,16 +275,15 @@ class Grouping:
     def _is_stage(run: list[Piece]) -> bool:
         """Are these blocks that may stand in a list, and not a convolution with what follows it, or a gate?"""
         use = run[0].use
-        if use is None or use.name.startswith(GATED):
+        if use is None or run[0].gates:
             return False
         return use.branched or sum(piece.use is not None or piece.convolves for piece in use.pieces) > 1
 
     def _head(self, plan: Plan, piece: Piece) -> str:
-        """The name of a piece's first layer with weights; of a gate, what its layers are called together."""
-        if piece.use is not None and piece.use.name.startswith(GATED):
+        """The name of the layer after which a piece is called; of a gate, what its layers are called together."""
+        if piece.gates:
             return f"{self._title(plan, piece)}_se"
-        nodes = [self.parts.parts[leaf].node for k in piece.places if (leaf := plan.block.leaves[k]) is not None]
-        return next((node.name for node in nodes if node.weights), nodes[0].name)
+        return head(self.parts, (plan.block.leaves[k] for k in piece.places)).name
 
     def _title(self, plan: Plan, piece: Piece) -> str:
         return self.parts.title(plan.block.leaves[k] for k in piece.places)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 WIDTHS = frozenset("in_channels out_channels in_features out_features channels groups".split())
 WINDOWS = frozenset("kernel_size stride padding dilation".split())
+FLAG = "flag"  # what a number is that says whether there is a shortcut
 LARGEST = 64  # factor
 SMALLEST = 8  # of widths that tell a number without a name: smaller ones are too often equal
 
@@ -75,9 +76,7 @@ def solve(places: Sequence[Place]) -> tuple[list[Variable], list[Said]]:
     variables: list[Variable] = []
     said: list[Said | None] = [None] * len(places)
     common: Counter[Said] = Counter()
-    whole = [i for i, place in enumerate(places) if None not in place.values]
-    for i in [*whole, *(i for i in range(len(places)) if i not in set(whole))]:
-        place = places[i]
+    for i, place in sorted(enumerate(places), key=lambda each: None in each[1].values):
         values = [v for v in place.values if v is not None]
         if len(set(values)) == 1:
             same = [k for k, v in enumerate(variables) if None in place.values and _says(v, place)]
@@ -93,7 +92,7 @@ def solve(places: Sequence[Place]) -> tuple[list[Variable], list[Said]]:
             variables[by.variable].roles.add(place.role)
         common[by] += 1
     for variable in variables:
-        if variable.place.role == "flag":
+        if variable.place.role == FLAG:
             variable.default = 0
         elif variable.place.kind == "window" or variable.place.role == "groups":
             one = 1 in variable.values and variable.place.role in ("stride", "dilation", "groups")

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from caffe2py.backends.names import Namer, identifier
-from caffe2py.backends.torch.readable.numbers import Column, Said, Variable
+from caffe2py.backends.torch.readable.numbers import FLAG, Column, Said, Variable
 from caffe2py.backends.torch.readable.ops import Op
 from caffe2py.backends.torch.readable.texts import numbers
+from caffe2py.graph import Node
 from caffe2py.structure.find import Block
+from caffe2py.structure.known import GATED
+from caffe2py.structure.parts import Parts
 from caffe2py.structure.tree import Region
 
 Leaves = tuple[int | None, ...]
 SHORTCUT = "shortcut"
-FLAG = "flag"  # what a number is that says whether there is a shortcut
 
 
 @dataclass
@@ -37,6 +39,11 @@ class Piece:
         return sum(len(numbers(m.declared)) for m in self.op.members) if self.op else len(self.said)
 
     @property
+    def gates(self) -> bool:
+        """Is it a gate of channels?"""
+        return self.use is not None and self.use.name.startswith(GATED)
+
+    @property
     def convolves(self) -> bool:
         """Has it weights, other than those of a normalisation?"""
         return self.op is not None and bool(self.op.members) and self.op.part.node.type != "BatchNorm"
@@ -44,8 +51,7 @@ class Piece:
     def roles(self) -> list[str]:
         """What each of its numbers is."""
         if self.use is not None:
-            roles = [v.place.role for v in self.use.variables]
-            return [*roles, FLAG] if self.use.flag else roles
+            return [v.place.role for v in self.use.variables]
         return [n.role for text in self.op.texts for n in numbers(text)] if self.op else []
 
 
@@ -58,9 +64,7 @@ class Plan:
     says: str
     pieces: list[Piece] = field(default_factory=list)
     variables: list[Variable] = field(default_factory=list)
-    optional: frozenset[int] = frozenset()
-    needs: str = ""  # when there is a shortcut: a condition
-    flag: list[bool] = field(default_factory=list)  # or an argument, by instance
+    needs: str = ""  # when there is a shortcut: a condition, or an argument
 
     @property
     def names(self) -> list[str]:
@@ -93,40 +97,39 @@ def free_name(piece: Piece, word: str, namer: Namer) -> str:
     return name
 
 
+def head(parts: Parts, leaves: Iterable[int | None]) -> Node:
+    """The layer after which several are called: the first with weights."""
+    nodes = [parts.parts[leaf].node for leaf in leaves if leaf is not None]
+    return next((node for node in nodes if node.weights), nodes[0])
+
+
 def within(leaves_: Leaves, slots: Sequence[int | None]) -> Leaves:
     """The leaves of a block that stands in another with these leaves."""
     return tuple(None if k is None else leaves_[k] for k in slots)
-
-
-def arguments(plan: Plan, values: Sequence[str], flag: str = "") -> str:
-    """The arguments of a call of a class, given words for its variables."""
-    pairs = list(zip(plan.variables, values, strict=True))
-    first = [word for v, word in pairs if v.default is None]
-    named = [f"{v.name}={_truth(v, word)}" for v, word in pairs if v.default is not None and word != str(v.default)]
-    return ", ".join([*first, *named, *([f"project={flag}"] if plan.flag and flag != "False" else [])])
-
-
-def _truth(variable: Variable, word: str) -> str:
-    """A word for a variable, that for a choice as True or False."""
-    return {"1": "True", "0": "False"}.get(word, word) if variable.place.role == FLAG else word
 
 
 def signature(plan: Plan) -> str:
     """The arguments of `__init__`."""
     first = [f"{v.name}: int" for v in plan.variables if v.default is None]
     named = [
-        f"{v.name}: bool = {bool(v.default)}" if v.place.role == FLAG else f"{v.name}: int = {v.default}"
+        f"{v.name}: {'bool' if v.place.role == FLAG else 'int'} = {_truth(v, str(v.default))}"
         for v in plan.variables
         if v.default is not None
     ]
-    return ", ".join(["self", *first, *named, *(["project: bool = False"] if plan.flag else [])])
+    return ", ".join(["self", *first, *named])
 
 
-def creation(plan: Plan, said: Sequence[str]) -> str:
-    """A call of a class."""
-    flag = "" if not plan.flag else {"1": "True", "0": "False"}.get(said[-1], said[-1])
-    values = said[: len(plan.variables)]
-    return f"{plan.name}({arguments(plan, values, flag)})"
+def creation(plan: Plan, words: Sequence[str]) -> str:
+    """A call of a class, with words for its arguments."""
+    pairs = list(zip(plan.variables, words, strict=True))
+    first = [word for v, word in pairs if v.default is None]
+    named = [f"{v.name}={_truth(v, word)}" for v, word in pairs if v.default is not None and word != str(v.default)]
+    return f"{plan.name}({', '.join([*first, *named])})"
+
+
+def _truth(variable: Variable, word: str) -> str:
+    """A word for a variable, that for a choice as True or False."""
+    return {"1": "True", "0": "False"}.get(word, word) if variable.place.role == FLAG else word
 
 
 def kept(plan: Plan) -> list[str]:
