@@ -34,7 +34,7 @@ def write(graph: Graph, path: Path, turn: bool = True) -> list[Path]:
 
 
 def _config(found: Timm, graph: Graph) -> dict[str, Any]:
-    words, deep = found.layout.words, sum(1 for _ in found.layout.arch.stem) > 2
+    words, deep = found.layout.words, len(found.layout.arch.stem) > 2
     cells = -(-found.size // 32)
     return {
         "architecture": found.layout.model,

@@ -65,7 +65,7 @@ class Session:
     def __call__(self, given: Sequence[np.ndarray]) -> list[np.ndarray]:
         try:
             made: list[np.ndarray] = self._session.run(self._outputs, dict(zip(self._inputs, given, strict=True)))
-        except Exception as error:
+        except Exception as error:  # of the same kinds
             raise NetError(f'onnxruntime cannot run net "{self._net}" on these inputs: {first_line(error)}') from None
         return made
 

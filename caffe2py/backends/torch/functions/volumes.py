@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from caffe2py.backends.torch.functions.pooling import pooled_size
+
 
 def pool_nd(
     x: Tensor,
@@ -14,12 +16,10 @@ def pool_nd(
 ) -> Tensor:
     """The largest value, or the average, of each window; padding counts, what hangs over beyond it does not."""
     axes, spatial = range(len(kernel)), x.shape[2:]
-    sizes = [-(-(spatial[i] + 2 * pad[i] - kernel[i]) // stride[i]) + 1 for i in axes]
-    if any(pad):
-        sizes = [
-            m - 1 if (m - 1) * stride[i] >= spatial[i] + pad[i] else m
-            for i, m in enumerate(sizes)
-        ]
+    sizes = [
+        pooled_size(spatial[i], kernel[i], stride[i], pad[i], True, any(pad))
+        for i in axes
+    ]
     over = [
         max((sizes[i] - 1) * stride[i] + kernel[i] - pad[i] - spatial[i], 0)
         for i in axes

@@ -1,6 +1,7 @@
 """Boxes as (left, top, right, bottom): made by a grid, said by a net, and the best of those that overlap."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -50,3 +51,11 @@ def keep_apart(
 def best_first(scores: Tensor) -> Tensor:
     """The order of falling scores; of equal ones the first comes first."""
     return torch.sort(scores, descending=True, stable=True).indices
+
+
+def or_none(rows: Tensor, images: int) -> Tensor:
+    """The rows that were found; where there are none, one for each image: its number, and six times -1."""
+    if len(rows):
+        return rows
+    numbers = torch.arange(images, dtype=rows.dtype, device=rows.device)
+    return F.pad(numbers[:, None], (0, 6), value=-1.0)

@@ -4,7 +4,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from caffe2py.backends.torch.functions.detection.boxes import best_first, keep_apart
+from caffe2py.backends.torch.functions.detection.boxes import (
+    best_first,
+    keep_apart,
+    or_none,
+)
 
 
 def box_output(
@@ -116,10 +120,7 @@ def yolo_output(
         ],
         1,
     )
-    if not len(rows):
-        images = torch.arange(len(maps[0]), dtype=values.dtype, device=values.device)
-        rows = F.pad(images[:, None], (0, 6), value=-1.0)
-    return rows[None, None]
+    return or_none(rows, len(maps[0]))[None, None]
 
 
 def reorg(x: Tensor, stride: int, reverse: bool = False) -> Tensor:

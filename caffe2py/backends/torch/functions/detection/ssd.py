@@ -1,10 +1,13 @@
 """SSD: the boxes of a grid, and what is found in them."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from caffe2py.backends.torch.functions.detection.boxes import best_first, keep_apart
+from caffe2py.backends.torch.functions.detection.boxes import (
+    best_first,
+    keep_apart,
+    or_none,
+)
 
 
 def prior_boxes(
@@ -116,11 +119,4 @@ def detection_output(
         if -1 < keep < len(here):
             here = here[best_first(here[:, 1])[:keep].sort().values]
         rows.append(torch.cat([here[:, :1] * 0 + i, here], 1))
-    made = torch.cat(rows)
-    if not len(made):
-        made = F.pad(
-            torch.arange(images, dtype=loc.dtype, device=loc.device)[:, None],
-            (0, 6),
-            value=-1.0,
-        )
-    return made[None, None]
+    return or_none(torch.cat(rows), images)[None, None]
