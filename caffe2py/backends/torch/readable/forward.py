@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from caffe2py.backends.names import LETTERS, Namer
-from caffe2py.backends.torch.readable.texts import CLOSE, OPEN, is_primary
+from caffe2py.backends.torch.readable.texts import CLOSE, OPEN, hole, is_primary
 from caffe2py.backends.torch.writing.layout import WIDTH
 from caffe2py.graph import Value
 
@@ -77,30 +77,23 @@ class Forward:
         reads = [self._number(v) for v in call.reads]
         targets = tuple(self._number(v) for v in call.makes)
         joins = len(set(reads)) > 1
-        texts = list(call.texts)
-        if len(texts) > 1 or len(targets) > 1 or not (call.tail or joins):
-            for v in reads:
-                self._flush(v)
-        else:
-            inline = [v for v in dict.fromkeys(reads) if self._fits(v, reads, texts[0], uses, joins)]
-            if joins and len(self._text(texts[0], reads, inline)) > WIDTH - INDENT - len("return "):
+        inline: list[int] = []
+        if len(call.texts) == len(targets) == 1 and (call.tail or joins):
+            inline = [v for v in dict.fromkeys(reads) if self._fits(v, reads, call.texts[0], uses, joins)]
+            if joins and len(self._text(call.texts[0], reads, inline)) > WIDTH - INDENT - len("return "):
                 inline = []
-            for v in dict.fromkeys(reads):
-                if v not in inline:
-                    self._flush(v)
-            texts = [self._text(texts[0], reads, inline)]
-            for v in inline:
-                self._pending.pop(v)
-            self._hold(targets[0], texts[0])
-            return
-        texts = [self._text(text, reads, ()) for text in texts]
-        if len(targets) == 1:
-            self._hold(targets[0], texts[0])
-        elif len(texts) == 1:
+        for v in reads:
+            if v not in inline:
+                self._flush(v)
+        texts = [self._text(text, reads, inline) for text in call.texts]
+        for v in inline:
+            self._pending.pop(v)
+        if len(texts) < len(targets):
             self._lines.append(_Line(targets, texts[0]))
-        else:
-            for v, text in zip(targets, texts, strict=True):
-                self._hold(v, text)
+            return
+        for v, text in zip(targets, texts, strict=True):
+            self._hold(v, text)
+            if len(targets) > 1:
                 self._flush(v)
 
     def _fits(self, v: int, reads: Sequence[int], text: str, uses: Counter[int], joins: bool) -> bool:
@@ -108,7 +101,7 @@ class Forward:
         if v not in self._pending or uses[v] != 1 or v in (self._number(o) for o in self._outputs):
             return False
         made = self._pending[v]
-        mark = f"{OPEN}b{reads.index(v)}{CLOSE}"
+        mark = hole("b", reads.index(v))
         if text.count(mark) != 1:
             return False
         before, after = text.split(mark)
@@ -124,7 +117,6 @@ class Forward:
             v = reads[int(found[1])]
             return self._pending[v] if v in inline else _mark(v)
 
-        # Marks count one letter, as the variables mostly do.
         return re.sub(f"{OPEN}b(\\d+){CLOSE}", fill, text)
 
     def _hold(self, v: int, text: str) -> None:
@@ -173,4 +165,5 @@ class Forward:
 
 
 def _mark(v: int) -> str:
-    return f"{OPEN}v{v}{CLOSE}"
+    """What stands for a value until it has a name."""
+    return hole("v", v)
