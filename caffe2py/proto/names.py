@@ -5,6 +5,7 @@ Caffe never asked for UTF-8, so old files hold other bytes.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 
@@ -59,3 +60,9 @@ V1_TYPES = {
 def v1_type_name(word: str) -> str:
     """Today's name of a V1 layer type: ``v1_type_name("SOFTMAX_LOSS")`` is ``"SoftmaxWithLoss"``."""
     return V1_TYPES.get(word, "".join(part.capitalize() for part in word.split("_")))
+
+
+def v1_word(name: str) -> str:
+    """The word of 2014 for a layer type: ``v1_word("SoftmaxWithLoss")`` is ``"SOFTMAX_LOSS"``."""
+    known = next((word for word, today in V1_TYPES.items() if today == name), None)
+    return known or re.sub("(?<=.)(?=[A-Z])", "_", name).upper()

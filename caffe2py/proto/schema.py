@@ -96,9 +96,14 @@ _WITHOUT_BLOCK = frozenset(
 @cache
 def is_own_type(type_: str) -> bool:
     """Is this one of Caffe's own layer types?"""
-    return type_ in _WITHOUT_BLOCK or f"{type_.lower()}param" in _blocks()
+    return type_ in _WITHOUT_BLOCK or block_of(type_) is not None
+
+
+def block_of(type_: str) -> str | None:
+    """The block that bears a layer type's name, "inner_product_param" for "InnerProduct"; None: there is none."""
+    return _blocks().get(f"{type_.lower()}param")
 
 
 @cache
-def _blocks() -> frozenset[str]:
-    return frozenset(f.name.replace("_", "") for f in LAYER.fields if f.name.endswith("_param"))
+def _blocks() -> dict[str, str]:
+    return {f.name.replace("_", ""): f.name for f in LAYER.fields if f.name.endswith("_param")}

@@ -24,16 +24,11 @@ from tests.helpers.layer_cases import Case, cases, relative
 from tests.helpers.nets import command, graph_of, steady_weights, with_weights
 from tests.helpers.onnx_models import differences, model, node, saved, weights
 from tests.helpers.reference import found
-from tests.helpers.tables.onnx_operators import REFUSED, SAID, SE, Said
+from tests.helpers.tables.onnx_operators import REFUSED, SAID, SE, path_of
 
 # Both sides add in float32, in other orders.
 ROUNDING = 2e-6
 NEWER = {"Clip", "Swish"}  # than the release of 2017
-
-
-def path_of(said: Said, folder: Path) -> Path:
-    made = model(said.nodes, said.shapes, said.constants, said.outputs, said.opset, said.whole)
-    return saved(made, folder)
 
 
 @pytest.mark.parametrize("name", ["bvlc", "bvlc-2017"])
@@ -249,31 +244,6 @@ def test_wrong_words_are_told(case: str, tmp_path: Path) -> None:
     words = [path if w == "MODEL" else tmp_path / w if w == "out.prototxt" else w for w in WRONG[case]]
     done = command("convert", *words)
     assert done.status not in (0, 3) and done.err and not (tmp_path / "out.prototxt").exists()
-
-
-@pytest.mark.parametrize(
-    ("fork", "case", "lacks"), [("ssd", "embedding", None), ("segnet", "embedding", "embed_param")]
-)
-def test_a_forks_schema_has_every_field(fork: str, case: str, lacks: str | None, tmp_path: Path) -> None:
-    """What a fork's own fields stand in the place of cannot be said to its Caffe."""
-    path = path_of(SAID[case], tmp_path)
-    if lacks is None:
-        assert max(differences(path, target=fork)[1].values()) <= ROUNDING
-        return
-    with pytest.raises(UnsupportedError, match=lacks):
-        load_onnx(path, target=target(fork))
-
-
-@pytest.mark.parametrize("words", [{"name": "c3d"}, {"name": "deconvnet"}, {"dialect": "c3d"}], ids=str)
-def test_a_target_of_2014_is_refused(words: dict[str, str]) -> None:
-    with pytest.raises(CaffeError, match="the format of 2014 only"):
-        target(**words)
-
-
-def test_targets_have_what_they_have() -> None:
-    assert target().has("Clip") and target().has("pooling_param.round_mode")
-    assert not target("bvlc-2017").has("Clip") and not target("ssd").has("Swish")
-    assert target(dialect="ssd").has("Permute") and not target("ssd").has("Permute")
 
 
 def test_half_precision_is_told(tmp_path: Path) -> None:

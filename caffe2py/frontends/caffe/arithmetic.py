@@ -26,17 +26,14 @@ def negative(n: Draft, x: Operand) -> Operand:
 
 
 def clip(n: Draft, x: Blob, low: float, high: float) -> Blob:
-    """min(max(x, low), high); infinite limits are none. Where there is no Clip, by two ReLUs."""
+    """min(max(x, low), high); infinite limits are none, which a ReLU says."""
     if low > high:
         raise Unsayable(f"a Clip to {low} and more, {high} and less")
     if math.isinf(high):
         return x if math.isinf(low) else power(n, n.layer("ReLU", power(n, x, shift=-low)), shift=low)
-    if n.target.has("Clip") and not math.isinf(low):
+    if not math.isinf(low):
         return n.layer("Clip", x, clip_param={"min": low, "max": high})
-    if (low, high) == (0, 6) and n.target.has("ReLU6"):
-        return n.layer("ReLU6", x)
-    below = clip(n, x, low, math.inf)
-    return power(n, n.layer("ReLU", power(n, below, scale=-1, shift=high)), scale=-1, shift=high)
+    return power(n, n.layer("ReLU", power(n, x, scale=-1, shift=high)), scale=-1, shift=high)
 
 
 def together(*shapes: Shape) -> Shape:

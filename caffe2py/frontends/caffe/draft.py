@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,8 +18,8 @@ from caffe2py.graph import Graph
 from caffe2py.graph.build import build, check_size
 from caffe2py.layers.base import Misfit, Params, Shape, find_layer
 from caffe2py.proto.forks import OWN
-from caffe2py.proto.schema import LayerParameter, NetParameter
-from caffe2py.proto.text.prototxt import LayerText, NetText, Unknown
+from caffe2py.proto.schema import LayerParameter, NetParameter, field_default
+from caffe2py.proto.text.prototxt import DIMS, LayerText, NetText, Unknown
 from caffe2py.proto.weights.blobs import Blob as Stored
 from caffe2py.proto.weights.layers import LayerBlobs, Weights
 
@@ -62,6 +63,35 @@ class Entry:
     name: str = ""
 
 
+class Said(NamedTuple):
+    """A layer as somebody wanted to say it."""
+
+    type: str
+    bottoms: tuple[Blob, ...]
+    blobs: tuple[np.ndarray, ...]
+    params: Mapping[str, Any]
+    tops: int
+
+    def word(self, path: str, default: Any = None) -> Any:
+        """A field of its blocks: ``word("scale_param.axis", 1)``."""
+        block, name = path.split(".")
+        return self.params.get(block, {}).get(name, default)
+
+
+Otherwise = Callable[["Draft", Said], tuple[Blob, ...]]
+_OTHERWISE: dict[str, Otherwise] = {}
+
+
+def otherwise(*types: str) -> Callable[[Otherwise], Otherwise]:
+    """Register how layers of these types are said where the target lacks the type, or a field that is given."""
+
+    def add(function: Otherwise) -> Otherwise:
+        _OTHERWISE.update(dict.fromkeys(types, function))
+        return function
+
+    return add
+
+
 @dataclass
 class Draft:
     """The layers so far, in their order, and who made each blob."""
@@ -69,10 +99,13 @@ class Draft:
     target: Target = field(default_factory=Target)
     entries: list[Entry] = field(default_factory=list)
     makers: dict[Blob, Entry] = field(default_factory=dict)
+    affine: dict[Blob, tuple[Blob, np.ndarray, np.ndarray]] = field(default_factory=dict)  # a factor and a term each
     padded: dict[Blob, tuple[Blob, tuple[int, ...], tuple[int, ...]]] = field(default_factory=dict)
 
     def input(self, name: str, shape: Shape, **params: Any) -> Blob:
         """An input of the net; `params` are further blocks of its layer."""
+        if self.target.format.inputs == DIMS and len(shape) != 4:
+            raise Unsayable(f'input "{name}" has {len(shape)} axes; those of {self.target.name} have four')
         blob = Blob(tuple(shape), name)
         shaped = {"input_param": {"shape": [{"dim": list(shape)}]}, **params}
         self._append(Entry("Input", (), (blob,), (), shaped, name=name))
@@ -92,11 +125,10 @@ class Draft:
         **params: Any,
     ) -> tuple[Blob, ...]:
         """A layer with several tops. Raises `Unsayable` where Caffe refuses it, or the target lacks the type."""
-        if not self.target.has(type_):
-            raise Unsayable(f"{type_} is no layer of {self.target.name}")
+        params = _without_defaults(params, self.target)
         message = LayerParameter(type=type_, bottom=["x"] * len(bottoms), top=[str(i) for i in range(tops)], **params)
-        if (path := self.target.lacks(message, fork or ())) is not None:
-            raise Unsayable(f"{type_} is said with {path}, which {self.target.name} has not")
+        if lost := self.target.lacks(message, fork or ()):
+            return self._otherwise(type_, lost[0], Said(type_, bottoms, tuple(blobs), params, tops))
         unknown = tuple(Unknown(p, value, Place("")) for p, values in (fork or {}).items() for value in values)
         cls = find_layer(type_)
         assert cls is not None
@@ -114,8 +146,18 @@ class Draft:
         if any(s is None or 0 in s for s in shapes):
             raise Unsayable(f"{type_} would make an empty blob")
         made = tuple(Blob(tuple(s)) for s in shapes if s is not None)
+        if not self.target.has("input_shape") and max((len(s) for s in (*shapes, *wanted) if s), default=0) > 4:
+            raise Unsayable(f"{type_} would have a blob of more than four axes, which {self.target.name} has not")
         self._append(Entry(type_, bottoms, made, given, params, unknown))
         return made
+
+    def _otherwise(self, type_: str, lost: str, said: Said) -> tuple[Blob, ...]:
+        """What a layer does, in the layers of a target that lacks it, or a field of it."""
+        importlib.import_module("caffe2py.frontends.caffe.older")
+        if type_ not in _OTHERWISE:
+            thing = f"{type_} is no layer" if lost == type_ else f"{type_} is said with {lost}, which is no field"
+            raise Unsayable(f"{thing} of {self.target.name}")
+        return _OTHERWISE[type_](self, said)
 
     def _append(self, entry: Entry) -> None:
         self.entries.append(entry)
@@ -163,6 +205,7 @@ class Draft:
             file=file,
             dialects=self.target.dialects if foreign else (OWN,),
             head=tuple(head),
+            format=self.target.format,
         )
         return build(net, Weights(file, title, stored, "V2"))
 
@@ -221,6 +264,21 @@ def _message(entry: Entry) -> Any:
         top=[b.name for b in entry.tops],
         **entry.params,
     )
+
+
+def _without_defaults(params: Mapping[str, Any], target: Target) -> Mapping[str, Any]:
+    """The blocks without the fields that the target lacks and that say no more than what it does without them."""
+
+    def idle(path: str, value: object) -> bool:
+        return not target.has(path) and field_default(path) == value
+
+    left = {
+        block: {name: value for name, value in words.items() if not idle(f"{block}.{name}", value)}
+        if isinstance(words, dict)
+        else words
+        for block, words in params.items()
+    }
+    return {block: words for block, words in left.items() if words}
 
 
 def float_blob(values: np.ndarray) -> np.ndarray:

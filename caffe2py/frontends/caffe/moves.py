@@ -83,7 +83,8 @@ def take(n: Draft, x: Blob, axis: int, indices: Sequence[int]) -> Blob:
     if isinstance(indices, range) and indices.step > 0 and indices:
         if indices.step == 1 or len(indices) == 1:
             return cut(n, x, axis, indices[0], indices[-1] + 1)
-        return _stride(n, x, axis, indices.start, indices.step, len(indices))
+        if n.target.has("Reshape"):
+            return _stride(n, x, axis, indices.start, indices.step, len(indices))
     limited(len(indices), 128)  # as numbers of Python
     indices = [int(i) for i in indices]
     if any(not 0 <= i < size for i in indices) or not indices:
@@ -97,9 +98,9 @@ def take(n: Draft, x: Blob, axis: int, indices: Sequence[int]) -> Blob:
     steps = {b - a for a, b in pairwise(indices)}
     if len(runs) == 1:
         return cut(n, x, axis, indices[0], indices[-1] + 1)
-    if len(steps) == 1 and (step := steps.pop()) > 1:
+    if len(steps) == 1 and (step := steps.pop()) > 1 and n.target.has("Reshape"):
         return _stride(n, x, axis, indices[0], step, len(indices))
-    if len(runs) <= FEW_PIECES:
+    if len(runs) <= FEW_PIECES and (axis < 2 or n.target.has("concat_param.axis")):
         return concat(n, [cut(n, x, axis, run[0], run[-1] + 1) for run in runs], axis)
     limited(len(indices), size)
     matrix = np.zeros((len(indices), size), np.float32)
@@ -122,15 +123,35 @@ def _stride(n: Draft, x: Blob, axis: int, start: int, step: int, count: int) -> 
 def along(n: Draft, x: Blob, axis: int, matrix: np.ndarray) -> Blob:
     """matrix (out, in) times x along an axis: an InnerProduct on the last one, else a convolution of one tap."""
     out, size = matrix.shape
+    if len(x.shape) == 4 and axis >= 2 and not n.target.has("Reshape"):
+        return _along_images(n, x, axis, matrix)
     before, _, behind = around(x.shape, axis, axis + 1)
     if behind == 1:
         words = {"num_output": out, "bias_term": False, "axis": axis}
         if axis == len(x.shape) - 1 and axis > 0:
             return n.layer("InnerProduct", x, blobs=[matrix], inner_product_param=words)
-    flat = reshape(n, x, (before, size, behind, 1))
+    flat = x if len(x.shape) == 4 and axis == 1 else reshape(n, x, (before, size, behind, 1))
     words = {"num_output": out, "bias_term": False, "kernel_size": [1]}
     made = n.layer("Convolution", flat, blobs=[matrix.reshape(out, size, 1, 1)], convolution_param=words)
     return reshape(n, made, (*x.shape[:axis], out, *x.shape[axis + 1 :]))
+
+
+def _along_images(n: Draft, x: Blob, axis: int, matrix: np.ndarray) -> Blob:
+    """Each row of the matrix is a kernel as long as the axis; what it makes of a channel, a channel of its own, a
+    Deconvolution with a single 1 in each kernel puts back side by side."""
+    (out, size), channels = matrix.shape, x.shape[1]
+    limited(channels, out, max(out, size))
+    rows = axis == 2
+    kernels = np.tile(matrix, (channels, 1)).reshape(-1, 1, size).astype(np.float32)
+    places = np.tile(np.eye(out, dtype=np.float32), (channels, 1)).reshape(-1, 1, out)
+    made = x
+    for kind, weight, outputs in (("Convolution", kernels, channels * out), ("Deconvolution", places, channels)):
+        length = weight.shape[2]
+        words = {"num_output": outputs, "bias_term": False, "group": channels}
+        words |= {"kernel_h": length if rows else 1, "kernel_w": 1 if rows else length}
+        shaped = weight[..., None] if rows else weight[:, :, None]
+        made = n.layer(kind, made, blobs=[np.ascontiguousarray(shaped)], convolution_param=words)
+    return made
 
 
 def transpose(n: Draft, x: Blob, order: Sequence[int]) -> Blob:

@@ -5,24 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from google.protobuf.message import Message
 
 from caffe2py.errors import CaffeError
+from caffe2py.frontends.caffe.history import LAST, RELEASE, V1, since
 from caffe2py.proto import forks
 from caffe2py.proto.forks import OWN
 from caffe2py.proto.schema import is_own_type
+from caffe2py.proto.text.prototxt import DIMS, SHAPES, TODAY, Format
 
-# What Caffe's master got in 2018, after the release 1.0 of April 2017; the forks had left long before.
-SINCE_2018 = frozenset({"Clip", "Swish", "clip_param", "swish_param", "pooling_param.round_mode"})
-RELEASE = "bvlc-2017"
-OF_2014 = frozenset({"c3d", "deconvnet"})  # they read the format of that year only, which is not written
+RELEASES = ("bvlc", "bvlc-2017", "bvlc-2016", "bvlc-2015", "bvlc-2014")
+VOLUMES = frozenset({"c3d"})  # whose blobs have five sizes, in a format of its own year, which is not written
 AXPY = "Axpy"  # the SENet release's own layer, in no schema since it has no parameters; only who asks for it gets it
 
 
 @dataclass(frozen=True)
 class Target:
-    """A Caffe by its name: "bvlc" (the last of the master branch), "bvlc-2017" (the release 1.0), or a fork.
+    """A Caffe by its name: a release of BVLC's ("bvlc" is the last of the master branch), or a fork.
 
     `dialect` is the fork whose own layers may be used too; without one, a fork's Caffe gets Caffe's layers only.
     """
@@ -30,21 +31,32 @@ class Target:
     name: str = OWN
     dialect: str | None = None
 
+    @property
+    def last(self) -> int:
+        """The number of the last block of Caffe's own that it has; see `history`."""
+        return LAST.get(self.name, RELEASE)
+
     def has(self, what: str) -> bool:
         """Does it know a layer type ("Clip"), or a field below a layer ("pooling_param.round_mode")?"""
-        if self.name != OWN and what in SINCE_2018:
-            return False
-        fork = what[0].isupper() and what != AXPY and not is_own_type(what)
-        if fork:
+        if what[0].isupper() and what != AXPY and not is_own_type(what):
             return self.dialect is not None and what in forks.dialect(self.dialect).types
-        return True
+        return since(what) <= self.last
 
-    def lacks(self, layer: Message, fork: Iterable[str]) -> str | None:
-        """A field of a layer, or of a fork's block, that the target's schema has not; None where it has all."""
-        if self.name in (OWN, RELEASE):
-            return None
-        schema = forks.dialect(self.name)
-        return next((p for p in (*_paths(layer), *fork) if schema.layer_field(p) is None), None)
+    def lacks(self, layer: Any, fork: Iterable[str] = ()) -> list[str]:
+        """What the target has not of a layer: its type, or fields of it or of a fork's block."""
+        if not self.has(layer.type):
+            return [layer.type]
+        lost = [path for path in _paths(layer) if not self.has(path)]
+        if self.name not in RELEASES:
+            schema = forks.dialect(self.name)
+            lost += [p for p in (*_paths(layer), *fork) if schema.layer_field(p) is None and p not in lost]
+        return lost
+
+    @property
+    def format(self) -> Format:
+        """How a net is written that it can read."""
+        inputs = TODAY.inputs if self.has("Input") else SHAPES if self.has("input_shape") else DIMS
+        return Format(v1=self.last == V1, inputs=inputs)
 
     @property
     def dialects(self) -> tuple[str, ...]:
@@ -52,18 +64,20 @@ class Target:
 
 
 def _paths(message: Message, before: str = "") -> Iterator[str]:
-    """Every field that is set, by its path."""
+    """Every field that is set, by its path; a second value of one has [1] behind it."""
     for field, value in message.ListFields():
         yield f"{before}{field.name}"
         if field.message_type is not None:
             for inner in value if field.is_repeated else [value]:
                 yield from _paths(inner, f"{before}{field.name}.")
+        elif field.is_repeated and len(value) > 1:
+            yield f"{before}{field.name}[1]"
 
 
 @cache
 def targets() -> tuple[str, ...]:
     """The names that `target` takes."""
-    return (OWN, RELEASE, *(name for name in forks.names()[1:] if name not in OF_2014))
+    return (*RELEASES, *(name for name in forks.names()[1:] if name not in VOLUMES))
 
 
 def target(name: str | None = None, dialect: str | None = None) -> Target:
@@ -71,8 +85,8 @@ def target(name: str | None = None, dialect: str | None = None) -> Target:
     if dialect is not None:
         forks.dialect(dialect)
     found = name or dialect or OWN
-    if found in OF_2014:
-        raise CaffeError(f'the target "{found}" reads the format of 2014 only ("layers" of V1), which is not written')
+    if found in VOLUMES:
+        raise CaffeError(f'the target "{found}" has blobs of five sizes, in a format of its own that is not written')
     if found not in targets():
         raise CaffeError(f'there is no target "{found}"; want one of {", ".join(targets())}')
     if dialect not in (None, OWN) and found != dialect:

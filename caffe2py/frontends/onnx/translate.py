@@ -79,7 +79,11 @@ class _Walk:
         for given in self.file.model.graph.input:
             if given.name not in self.values:
                 shape = _input_shape(given, shapes.pop(given.name, None), self.file.path)
-                blob = self.draft.input(given.name, shape)
+                try:
+                    blob = self.draft.input(given.name, shape)
+                except Unsayable as error:
+                    self.faults.append(str(error))
+                    blob = Blob(shape, given.name)
                 blob.whole = given.type.tensor_type.elem_type in WHOLE
                 self.values[given.name], self.whole[given.name] = blob, blob.whole
                 self.half |= given.type.tensor_type.elem_type in HALF

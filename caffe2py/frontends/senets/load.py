@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from caffe2py.errors import NetError, WeightError
+from caffe2py.errors import NetError, UnsupportedError, WeightError
 from caffe2py.frontends.caffe.draft import float_blob
 from caffe2py.frontends.caffe.targets import Target
 from caffe2py.frontends.senets.layouts import COUNTED, Blobs, Layout, blobs_of, layout
@@ -18,6 +18,7 @@ from caffe2py.graph import Graph
 from caffe2py.graph.build import build
 from caffe2py.layers.base import Shape
 from caffe2py.proto.net import parse_net
+from caffe2py.proto.text.prototxt import NetText
 from caffe2py.proto.weights.blobs import Blob
 from caffe2py.proto.weights.layers import LayerBlobs, Weights
 
@@ -47,14 +48,16 @@ def load_layout(
     file = os.fspath(path)
     shape = _shape(dict(inputs or {}), found, file)
     head = _head(found, feed)
-    ways = _ways(found, target or Target(), axpy, feed)
+    caffe = target or Target()
+    ways = _ways(found, caffe, axpy, feed)
     classes = tensors.get(f"{found.words.classifier}.weight", np.empty((1000, 0))).shape[0]
     try:
         text = net_text(found.arch, shape, classes, head, ways)
     except ValueError as error:
         raise NetError(str(error), file) from None
     layers = [*_scaled(found, feed), *_layers(found, tensors, feed)]
-    net = replace(parse_net(text, file), head=tuple(head))
+    net = replace(parse_net(text, file), head=tuple(head), format=caffe.format)
+    _check_target(net, caffe)
     _check(found, tensors, _wanted(build(net)), file)
     return build(net, Weights(file, found.model, tuple(layers), "V2"))
 
@@ -106,6 +109,17 @@ def _layers(found: Layout, tensors: Tensors, feed: str) -> Iterator[LayerBlobs]:
         if each.type == "BatchNorm":
             arrays.append(np.ones(1, np.float32))
         yield LayerBlobs(each.layer, each.type, tuple(map(Blob, arrays)))
+
+
+def _check_target(net: NetText, target: Target) -> None:
+    """Raise `UnsupportedError` where the Caffe that must read the net lacks layers of it."""
+    lost: dict[str, str] = {}
+    for layer in net.layers:
+        for what in target.lacks(layer.message) if layer.message.type != "Input" else ():
+            lost.setdefault(what, layer.message.name)
+    if lost:
+        faults = [f'{what}, as of layer "{name}"' for what, name in lost.items()]
+        raise UnsupportedError(f"{target.name} has not all that the net is said with", net.file, faults)
 
 
 def _wanted(graph: Graph) -> dict[str, list[Shape]]:

@@ -10,13 +10,13 @@ from google.protobuf.message import Message
 from caffe2py.proto.dialects.paths import inside, step
 from caffe2py.proto.dialects.rules import BLOB_KINDS
 from caffe2py.proto.forks import OWN, PLAIN, Dialect, dialect
-from caffe2py.proto.schema import NetParameter
+from caffe2py.proto.schema import NetParameter, V1LayerParameter
 from caffe2py.proto.text.prototxt import LayerText, NetText, Unknown
 from caffe2py.proto.text.values import Raw, Word
 
 
 def message_of(net: NetText) -> Message:
-    """The net and its layers (today's format) as a NetParameter of its dialect, without blobs.
+    """The net and its layers (of today's format, or of 2014's) as a NetParameter of its dialect, without blobs.
 
     What no schema explained goes back byte for byte. A field that has no number in any of the net's dialects, as a
     custom layer's own has not, is left out; `without_number` tells which.
@@ -26,17 +26,23 @@ def message_of(net: NetText) -> Message:
     if net.name:
         own.name = net.name
     if net.dialects == (OWN,) and not net.unknown and not any(layer.unknown for layer in net.layers):
-        own.layer.extend(layer.message for layer in net.layers)
+        _layers(own, net).extend(layer.message for layer in net.layers)
         return own
     schemas = [dialect(name) for name in net.dialects]
     message: Any = schemas[0].message_class("NetParameter")()
     _copy(own, message)
     _add(message, net.unknown, schemas)
     for layer in net.layers:
-        made = message.layer.add()
+        made = _layers(message, net).add()
         _copy(layer.message, made)
         _add(made, layer.unknown, schemas)
     return message
+
+
+def _layers(message: Any, net: NetText) -> Any:
+    """Where the layers of a net stand in its message."""
+    old = any(layer.message.DESCRIPTOR is V1LayerParameter.DESCRIPTOR for layer in net.layers)
+    return message.layers if old else message.layer
 
 
 def blob_kind(net: NetText) -> str:

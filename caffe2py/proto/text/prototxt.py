@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from google.protobuf.descriptor import Descriptor
 
@@ -42,6 +42,20 @@ class Bound:
     places: Mapping[str, Place] = field(default_factory=dict, compare=False)
 
 
+DIMS, SHAPES = "input_dim", "input_shape"  # fields of the net for what Input layers say today
+
+
+class Format(NamedTuple):
+    """How a net is written: with V1 layers, and with the sizes of its inputs in which field of the net (or layers).
+
+    With `input_dim` blobs of weights have four sizes too.
+    """
+
+    v1: bool = False
+    inputs: str = "Input"
+
+
+TODAY = Format()
 LayerText = Bound  # one layer: its message is a LayerParameter, its place where its `layer {` stands
 
 
@@ -51,6 +65,7 @@ class NetText:
 
     `notes` tell what the reader did or left aside: upgrades, fields that the schema does not know. `text` is the
     original text, "" for a net out of a caffemodel. `unknown` are fields of the net itself; a layer has its own.
+    `format` is the one in which the net is to be written; whatever it is, the layers here have today's.
     `dialects` are the schemas that know what the net says: Caffe's own ("bvlc"), or a fork's. `head` are lines of
     comment to stand before it where it is written. `left_out` are layers of the file that are not among the layers: an
     Input for what has no size, and those that rules leave out.
@@ -66,6 +81,7 @@ class NetText:
     dialects: tuple[str, ...] = (OWN,)
     head: tuple[str, ...] = ()
     left_out: tuple[LayerText, ...] = ()
+    format: Format = TODAY
 
 
 class Places(Mapping[str, Place]):

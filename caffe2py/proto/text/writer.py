@@ -9,6 +9,7 @@ from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
 
+from caffe2py.proto.schema import V1LayerParameter
 from caffe2py.proto.text.prototxt import NetText, Unknown
 from caffe2py.proto.text.values import Raw, Word
 
@@ -24,11 +25,13 @@ def format_message(message: Any, unknown: Sequence[Unknown] = ()) -> str:
 
 
 def format_net(net: NetText) -> str:
-    """The prototxt of a net in today's format, with the fields that the schema does not know, behind its comment."""
+    """The prototxt of a net in the format of its layers, with the fields that the schema does not know, behind its
+    comment."""
     parts = [*(f"# {line}\n" for line in net.head), format_message(net.message, net.unknown)]
     for layer in net.layers:
+        word = "layers" if layer.message.DESCRIPTOR is V1LayerParameter.DESCRIPTOR else "layer"
         body = _lines(layer.message, [(u.path, u.value) for u in layer.unknown], "  ")
-        parts.append("".join(f"{line}\n" for line in ("layer {", *body, "}")))
+        parts.append("".join(f"{line}\n" for line in (f"{word} {{", *body, "}")))
     return "".join(parts)
 
 

@@ -68,25 +68,27 @@ def parse_weights(buf: Buffer, file: str) -> Weights:
 def write_caffemodel(
     path: str | os.PathLike[str], net: Message, blobs: Mapping[str, Sequence[np.ndarray | Blob]], kind: str = PLAIN
 ) -> None:
-    """Write a net (today's format, without blobs) and its blobs, by layer name (`names.unique`), as one binary file.
+    """Write a net (today's format or 2014's, without blobs) and its blobs, by layer name (`names.unique`), as one file.
 
     float32 arrays are written as ``data``, float64 as ``double_data``; a ``Blob`` keeps its legacy shape. `kind` is of
     a fork's blobs. The bytes are streamed, so only the disk limits the size; Caffe itself reads up to 2 GB. Raises
     WeightError for other arrays and for names that the net lacks, FileError where the file cannot be written.
     """
     check_blobs(path, net, blobs)
-    layers: Sequence[Any] = net.layer  # type: ignore[attr-defined]
+    old = bool(net.layers)  # type: ignore[attr-defined]
+    field, numbers, number = ("layers", V1, NET_LAYERS) if old else ("layer", V2, NET_LAYER)
+    layers: Sequence[Any] = getattr(net, field)
     top = type(net)()
     top.CopyFrom(net)
-    top.ClearField("layer")
+    top.ClearField(field)
     with written_whole(path) as temporary, open(temporary, "wb") as file:
         file.write(top.SerializeToString())
         for key, layer in zip(unique(layer.name for layer in layers), layers, strict=True):
-            before, after = _split_header(layer.SerializeToString())
+            before, after = _split_header(layer.SerializeToString(), numbers.blobs)
             bodies = [encode_blob(b if isinstance(b, Blob) else Blob(b), kind) for b in blobs.get(key, ())]
-            heads = [encode_head(V2.blobs, length) for length, _ in bodies]
+            heads = [encode_head(numbers.blobs, length) for length, _ in bodies]
             size = len(before) + sum(map(len, heads)) + sum(length for length, _ in bodies) + len(after)
-            file.write(encode_head(NET_LAYER, size) + before)
+            file.write(encode_head(number, size) + before)
             for head, (_, pieces) in zip(heads, bodies, strict=True):
                 file.write(head)
                 file.writelines(pieces)
@@ -191,9 +193,9 @@ def _v1_type(buf: Buffer, item: Field) -> str:
     return known.name if known else str(number)
 
 
-def _split_header(header: bytes) -> tuple[bytes, bytes]:
+def _split_header(header: bytes, blobs: int) -> tuple[bytes, bytes]:
     """A layer's bytes before and after the place of its blobs, which Caffe writes in the order of field numbers."""
     for item in fields(header, 0, len(header)):
-        if item.number > V2.blobs:
+        if item.number > blobs:
             return header[: item.at], header[item.at :]
     return header, b""

@@ -80,9 +80,8 @@ class Weights:
 
 def check_blobs(path: str | os.PathLike[str], net: Message, blobs: Mapping[str, Sequence[np.ndarray | Blob]]) -> None:
     """Whether these blobs can be written for this net. Raises as ``write_caffemodel`` says."""
-    if net.layers:  # type: ignore[attr-defined]
-        raise CaffemodelError("the net is in the V1 format; upgrade it first", os.fspath(path))
-    strangers = set(blobs) - set(unique(layer.name for layer in net.layer))  # type: ignore[attr-defined]
+    layers = net.layers or net.layer  # type: ignore[attr-defined]
+    strangers = set(blobs) - set(unique(layer.name for layer in layers))
     if strangers:
         raise WeightError(f"the net has no layer {', '.join(sorted(map(repr, strangers)))}", os.fspath(path))
     for name, arrays in blobs.items():

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
 
-from tests.helpers.onnx_models import ints, node, weights
+from tests.helpers.onnx_models import ints, model, node, saved, weights
 
 IMAGE = {"x": (2, 4, 9, 8)}
 
@@ -24,6 +25,11 @@ class Said(NamedTuple):
     outputs: str = "y"
     whole: Sequence[str] = ()
     low: float = -2.0  # of the input's values; a logarithm wants them above 0
+
+
+def path_of(said: Said, folder: Path) -> Path:
+    """The file of a case."""
+    return saved(model(said.nodes, said.shapes, said.constants, said.outputs, said.opset, said.whole), folder)
 
 
 def conv(weight: np.ndarray, layers: str = "Convolution", **words: Any) -> Said:
@@ -371,3 +377,19 @@ REFUSED: dict[str, tuple[Said, list[str]]] = {
     "nothing": (Said([node("Shape", "x", start=1, end=0)], whole=["y"], opset=15), ["empty"]),
     "a power of two blobs": (two("Pow", (2, 3), (2, 3)), ["exponent"]),
 }
+
+RECURRENT = {"lstm", "lstm both ways, with states", "lstm backwards"}
+LARGEST = {"arg max", "arg max of equal values", "top k"}
+
+# What a Caffe that must read the net cannot say, and the last one can.
+LACKING: dict[str, set[str]] = {
+    "bvlc-2016": RECURRENT,
+    "segnet": {*RECURRENT, *LARGEST, "instance norm", "embedding", "rows of a blob"},
+    "bvlc-2015": {
+        *LARGEST,
+        *("instance norm", "Log", "pad, a value", "a norm of nothing", "max over channels", "l2"),
+        *("gather one", "reshape", "flatten at 2", "squeeze", "channel shuffle"),
+        *("transpose", "transpose of axes of 1"),
+    },
+}
+LACKING |= dict.fromkeys(("bvlc-2014", "deconvnet"), LACKING["bvlc-2015"])

@@ -80,10 +80,8 @@ def hard_swish(node: Node, n: Draft) -> Made:
 
 @operator("Swish")
 def swish(node: Node, n: Draft) -> Made:
-    x, alpha = node.blob(), node.attr("alpha", 1.0)
-    if n.target.has("Swish"):
-        return n.layer("Swish", x, swish_param={} if alpha == 1 else {"beta": alpha})
-    return multiply(n, x, n.layer("Sigmoid", power(n, x, scale=alpha)))
+    alpha = node.attr("alpha", 1.0)
+    return n.layer("Swish", node.blob(), swish_param={} if alpha == 1 else {"beta": alpha})
 
 
 @operator("Softsign")
