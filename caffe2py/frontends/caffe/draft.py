@@ -266,7 +266,7 @@ def _message(entry: Entry) -> Any:
     )
 
 
-def _without_defaults(params: Mapping[str, Any], target: Target) -> Mapping[str, Any]:
+def _without_defaults(params: Mapping[str, Any], target: Target) -> dict[str, Any]:
     """The blocks without the fields that the target lacks and that say no more than what it does without them."""
 
     def idle(path: str, value: object) -> bool:

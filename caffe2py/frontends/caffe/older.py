@@ -115,7 +115,7 @@ def _affine(n: Draft, x: Blob, factor: np.ndarray, term: np.ndarray | None) -> B
     """factor x + term, with one number for each channel."""
     channels = x.shape[1]
     blobs = [factor.astype(np.float32), *([] if term is None else [term.astype(np.float32)])]
-    words = {"num_output": channels, **({"bias_term": False} if term is None else {})}
+    words: dict[str, object] = {"num_output": channels, **({"bias_term": False} if term is None else {})}
     if len(x.shape) == 2:
         limited(channels, channels)
         return n.layer("InnerProduct", x, blobs=[np.diag(blobs[0]), *blobs[1:]], inner_product_param=words)
