@@ -15,7 +15,7 @@ import torch
 
 import caffe2py
 from caffe2py.proto.weights.read import read_weights
-from tests.helpers.absent import absent
+from tests.helpers.absent import needs
 from tests.helpers.nets import SMALL, command, write_net
 
 INPUT = np.random.RandomState(3).uniform(-1, 1, (2, 3, 9, 7)).astype(np.float32)
@@ -69,12 +69,12 @@ def test_a_compiled_pt2_needs_a_compiler(files: tuple[Path, Path], tmp_path: Pat
     assert done.status == 2 and "--compile is for OUT.pt2" in done.err
 
 
+@pytest.mark.long
+@needs(shutil.which("g++"), "g++")
 def test_a_compiled_pt2_gives_the_same_numbers(
-    files: tuple[Path, Path], wanted: list[np.ndarray], tmp_path: Path, whole: bool
+    files: tuple[Path, Path], wanted: list[np.ndarray], tmp_path: Path
 ) -> None:
-    """A minute or two of g++, and so a test for when all is run."""
-    if not (whole and shutil.which("g++")):
-        absent("--all, and g++")
+    """A minute or two of g++."""
     from torch._inductor import aoti_load_package
 
     module = aoti_load_package(str(convert(files, tmp_path / "net.pt2", "--compile")))

@@ -12,6 +12,7 @@ import torch
 
 import caffe2py
 from caffe2py.errors import CaffeError
+from tests.helpers.absent import each
 from tests.helpers.nets import SMALL, graph_of
 from tests.helpers.reference import found
 
@@ -98,7 +99,7 @@ def test_bytes_that_were_changed(good: Path, tmp_path: Path) -> None:
             assert {k: v.shape for k, v in after.items()} == {k: v.shape for k, v in before.items()}
 
 
-@pytest.mark.parametrize("path", found("hostile/16_*.pt"), ids=lambda path: path.stem)
+@each("path", found("hostile/16_*.pt"), "files that were made for it", ids=lambda path: path.stem)
 def test_files_that_were_made_for_it(path: Path) -> None:
     with pytest.raises(CaffeError, match=path.name):
         caffe2py.load_torch(path)

@@ -35,10 +35,9 @@ def test_one_of_timms_nets(tmp_path: Path) -> None:
     assert max(differences(path, target="bvlc-2017")[1].values()) <= ROUNDING
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", TIMM)
-def test_timms_nets(name: str, tmp_path: Path, whole: bool) -> None:
-    if not whole:
-        absent("--all, with which the large nets are exported")
+def test_timms_nets(name: str, tmp_path: Path) -> None:
     module, shape = timm_net(name)
     for dynamo in (False, True):
         path = export(module, shape, tmp_path / f"{dynamo}.onnx", dynamo)

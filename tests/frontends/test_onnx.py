@@ -19,7 +19,7 @@ from caffe2py.graph import Graph
 from caffe2py.proto.net import parse_net
 from caffe2py.proto.schema import is_own_type
 from caffe2py.proto.text.writer import format_net
-from tests.helpers.absent import absent, each
+from tests.helpers.absent import each, some_long
 from tests.helpers.layer_cases import Case, cases, relative
 from tests.helpers.nets import command, graph_of, steady_weights, with_weights
 from tests.helpers.onnx_models import differences, model, node, saved, weights
@@ -74,7 +74,7 @@ def test_what_was_written_comes_back(case: Case, tmp_path: Path) -> None:
 
 
 ZOO = [p for p in found("zoo/*.prototxt") if p.stem not in ("fast_rcnn_caffenet_compressed", "mobilenet_ssd_voc")]
-SMALL = ["cifar10_full", "v0_lenet_deploy_2014"]
+SMALL = [p for p in ZOO if p.stem in ("cifar10_full", "v0_lenet_deploy_2014")]
 
 
 def steady(graph: Graph) -> Graph:
@@ -82,11 +82,9 @@ def steady(graph: Graph) -> Graph:
     return with_weights(graph, steady_weights(graph))
 
 
-@each("path", ZOO, "prototxts of well-known nets", ids=lambda path: path.stem)
-def test_well_known_nets_come_back(path: Path, tmp_path: Path, whole: bool) -> None:
+@each("path", some_long(ZOO, SMALL), "prototxts of well-known nets", ids=lambda path: path.stem)
+def test_well_known_nets_come_back(path: Path, tmp_path: Path) -> None:
     """All but the two whose boxes no layer of Caffe's own finds."""
-    if path.stem not in SMALL and not whole:
-        absent("--all, with which the large nets come back")
     graph = steady(caffe2py.load(path))
     onnx.save(caffe2py.to_onnx(graph), tmp_path / "net.onnx")
     again = load_onnx(tmp_path / "net.onnx", inputs={k: s for k, s in graph.inputs.items() if s})
@@ -96,11 +94,10 @@ def test_well_known_nets_come_back(path: Path, tmp_path: Path, whole: bool) -> N
     assert ours.keys() == theirs.keys() and max(relative(ours[k], theirs[k]) for k in theirs) <= 1e-5
 
 
+@pytest.mark.long
 @each("path", found("zoo/fast_rcnn_*.prototxt"), "Fast R-CNN's prototxt", ids=lambda path: path.stem)
-def test_a_net_of_regions_comes_back(path: Path, tmp_path: Path, whole: bool) -> None:
+def test_a_net_of_regions_comes_back(path: Path, tmp_path: Path) -> None:
     """In the dialect that has the layer of regions: the same values."""
-    if not whole:
-        absent("--all, with which the large nets come back")
     graph = steady(caffe2py.load(path, dialect="faster_rcnn"))
     onnx.save(caffe2py.to_onnx(graph), tmp_path / "net.onnx")
     again = load_onnx(tmp_path / "net.onnx", inputs=graph.inputs, target=target(dialect="faster_rcnn"))
@@ -111,11 +108,9 @@ def test_a_net_of_regions_comes_back(path: Path, tmp_path: Path, whole: bool) ->
     assert ours.keys() == theirs.keys() and max(relative(ours[k], theirs[k]) for k in theirs) <= 1e-5
 
 
-@pytest.mark.parametrize("net", NETS)
-def test_the_release_comes_back(net: str, tmp_path: Path, whole: bool) -> None:
+@pytest.mark.parametrize("net", some_long(NETS, ("SE-ResNet-50", "SE-BN-Inception")))
+def test_the_release_comes_back(net: str, tmp_path: Path) -> None:
     """Prototxt to ONNX to prototxt, of the seven SENets: the same values, but for the order of what is added."""
-    if net not in ("SE-ResNet-50", "SE-BN-Inception") and not whole:
-        absent("--all, with which all seven nets come back")
     axpy = net != "SE-BN-Inception"
     graph = graph_of(build(net, width=Fraction(1, 16), input_size=64), weights=True)
     onnx.save(caffe2py.to_onnx(graph, axpy="function"), tmp_path / "net.onnx")

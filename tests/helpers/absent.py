@@ -23,6 +23,11 @@ def needs_module(name: str, what: str, version: str | None = None) -> Any:
     return pytest.importorskip(name, version, reason=f"absent: {what}")
 
 
+def some_long(values: Sequence[Any], short: Sequence[Any]) -> list[Any]:
+    """The values of a test's parameter, all but these marked as long."""
+    return [v if v in short else pytest.param(v, marks=pytest.mark.long) for v in values]
+
+
 def each(name: str, values: Sequence[Any], what: str, ids: Callable[[Any], str] | None = None) -> pytest.MarkDecorator:
     """Run a test for each of these; where there are none, they are what is absent."""
     some = values or [pytest.param(None, marks=needs(False, what), id="none")]

@@ -1,7 +1,7 @@
 """Fuzz the readers of files from elsewhere: `python -m tools.fuzz [READER ...] --runs 100000`
 
-What comes of a mutated file is the right result or a `CaffeError`. Any other error, more than 5 s or more than 1 GB
-for one file ends a reader's run, and the file is left in --found.
+What comes of a mutated file is the right result or a `CaffeError`. Any other error, more than --seconds or more than
+1 GB for one file ends a reader's run, and the file is left in --found.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tools.fuzz.readers import READERS
 
-SECONDS, MEGABYTES = 5, 1024
+MEGABYTES = 1024
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -36,13 +36,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("readers", nargs="*", metavar="READER", help=f"{names}, or all in one run (default: each)")
     parser.add_argument("--runs", type=int, default=10_000, metavar="N", help="executions of each (default: 10000)")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="of the mutations (default: 1)")
+    parser.add_argument("--seconds", type=int, default=5, metavar="N", help="for one file, by the clock (default: 5)")
     parser.add_argument("--found", type=Path, default=Path("fuzz"), metavar="FOLDER", help="where bad files go")
     return parser
 
 
 def _run(name: str, options: argparse.Namespace) -> bool:
     with tempfile.TemporaryDirectory(prefix="fuzz-") as corpus:
-        limits = [f"-timeout={SECONDS}", f"-rss_limit_mb={MEGABYTES}", f"-artifact_prefix={options.found}/{name}-"]
+        limits = [
+            f"-timeout={options.seconds}",
+            f"-rss_limit_mb={MEGABYTES}",
+            f"-artifact_prefix={options.found}/{name}-",
+        ]
         command = [sys.executable, "-m", "tools.fuzz.harness", name, corpus, *limits]
         command += [f"-runs={options.runs}", f"-seed={options.seed}", "-print_final_stats=1"]
         done = subprocess.run(command, capture_output=True, text=True, errors="replace")
