@@ -1,8 +1,8 @@
 """Where Caffe keeps blobs: several in one memory, and what a layer reads of one that has been written over by then.
 
 A layer in place writes where its bottom is. A Split, a Reshape and a Flatten make no copy, nor does a Concat or a Slice
-of one blob: their tops lie where their bottom is. So a layer in place behind one of them changes the others too, and a
-layer whose code clears its top first clears what it was to read.
+of one blob, or a Permute that leaves the axes as they are: their tops lie where their bottom is. So a layer in place
+behind one of them changes the others too, and a layer whose code clears its top first clears what it was to read.
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ Shapes = dict[Value, Shape | None]
 
 def shares_memory(node: Node) -> bool:
     """Does Caffe keep this layer's tops where its bottom is?"""
-    alone = len(node.bottoms) == len(node.tops) == 1
-    return node.type in {"Split", "Reshape", "Flatten"} or (alone and node.type in {"Concat", "Slice"})
+    return node.layer.shares_memory(len(node.bottoms), len(node.tops))
 
 
 def places(nodes: Sequence[Node]) -> dict[Value, Value]:

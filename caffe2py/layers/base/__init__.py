@@ -5,7 +5,7 @@ its torch and ONNX methods are handed), `registry` (every type by its name).
 """
 
 from caffe2py.layers.base.affine import affine, affine_nodes
-from caffe2py.layers.base.cleared import CLEARED, bias_alone, bias_alone_nodes
+from caffe2py.layers.base.cleared import CLEARED, bias_alone, bias_alone_nodes, overtaken
 from caffe2py.layers.base.fused import onnx_rectified, rectified
 from caffe2py.layers.base.layer import Count, Filler, Layer
 from caffe2py.layers.base.params import Params, optional, param, read_fields, schema_default, top_count, unsaid
@@ -59,6 +59,7 @@ __all__ = [
     "one_each",
     "onnx_rectified",
     "optional",
+    "overtaken",
     "param",
     "plain",
     "read_fields",

@@ -1,11 +1,20 @@
-"""What is left of a layer whose code clears its top while a bottom still lies there: its bias, or nothing."""
+"""What is left of a layer whose code writes its top while a bottom still lies there: its bias, or nothing."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NoReturn
+
+from caffe2py.layers.base.layer import Layer
 from caffe2py.layers.base.views import Builder, Emitter, FreeShape, Handle
-from caffe2py.layers.base.words import deep
+from caffe2py.layers.base.words import Misfit, deep
 
 CLEARED = "Caffe's code clears the top before it has read the bottom that lies there, so that the bottom counts as 0"
+
+
+def overtaken(layer: Layer, bottoms: Sequence[int]) -> NoReturn:
+    """The `over` of a layer that moves values."""
+    raise Misfit("works in place: Caffe's code copies values over values that it still has to read")
 
 
 def bias_alone(em: Emitter, x: str, bias: int | None, behind: int = 0) -> str:

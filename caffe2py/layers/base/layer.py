@@ -95,6 +95,10 @@ class Layer:
         """May a top of the layer, which has so many of both, have the name of its bottom?"""
         return self.in_place
 
+    def shares_memory(self, bottoms: int, tops: int) -> bool:
+        """Are the tops of the layer, which has so many of both, kept where its bottom is?"""
+        return False
+
     def over(self, bottoms: Sequence[int]) -> tuple[Layer, str] | None:
         """The layer as Caffe's own code runs it where the top lies in the memory of these bottoms, and why it differs.
 

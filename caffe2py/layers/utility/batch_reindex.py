@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NoReturn
 
-from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Misfit, Shape, Term, layer, text
+from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Misfit, Shape, Term, layer, overtaken, text
 
 
 @layer("BatchReindex", bottoms=2)
@@ -17,8 +16,7 @@ class BatchReindex(Layer):
             raise Misfit(f"has bottoms of shape {text(x)} and {text(index)}; want a list of indices for the second")
         return [(*index, *x[1:])]
 
-    def over(self, bottoms: Sequence[int]) -> NoReturn:
-        raise Misfit("works in place: Caffe's code copies samples over samples that it still has to read")
+    over = overtaken
 
     def torch(self, em: Emitter, x: Term, index: Term) -> str:
         return f"torch.index_select({x}, 0, {index}.long())"

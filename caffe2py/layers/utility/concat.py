@@ -38,6 +38,9 @@ class Concat(Layer):
     def may_be_in_place(self, bottoms: int, tops: int) -> bool:
         return bottoms == 1
 
+    def shares_memory(self, bottoms: int, tops: int) -> bool:
+        return bottoms == 1
+
     def shapes(self, *bottoms: Shape) -> Sequence[Shape]:
         first = bottoms[0]
         at = axis(self.axis, first)

@@ -17,6 +17,9 @@ class Flatten(Layer):
     axis: int = param("flatten_param.axis")
     end_axis: int = param("flatten_param.end_axis")
 
+    def shares_memory(self, bottoms: int, tops: int) -> bool:
+        return True
+
     def shapes(self, x: Shape) -> Sequence[Shape]:
         start, end = axis(self.axis, x), axis(self.end_axis, x, "end_axis")
         if end < start - 1:

@@ -40,6 +40,9 @@ class Reshape(Layer):
             raise Misfit(f"shape {text(dims)} has more than one -1, or a dimension below it")
         return cls(**read_fields(cls, params), dims=dims)  # type: ignore[call-arg]
 
+    def shares_memory(self, bottoms: int, tops: int) -> bool:
+        return True
+
     def span(self, x: Shape) -> tuple[int, int]:
         """The first axis that changes and the one behind the last."""
         start = self.axis if self.axis >= 0 else len(x) + self.axis + 1

@@ -41,6 +41,9 @@ class Slice(Layer):
     def may_be_in_place(self, bottoms: int, tops: int) -> bool:
         return tops == 1
 
+    def shares_memory(self, bottoms: int, tops: int) -> bool:
+        return tops == 1
+
     def shapes(self, x: Shape) -> Sequence[Shape]:
         at = axis(self.axis, x)
         if self.points:

@@ -18,6 +18,9 @@ class Split(Layer):
     def read(cls, params: Params) -> Layer:
         return cls(outputs=len(params.message.top))  # type: ignore[call-arg]
 
+    def shares_memory(self, bottoms: int, tops: int) -> bool:
+        return True
+
     def shapes(self, x: Shape) -> Sequence[Shape]:
         return [x] * self.outputs
 

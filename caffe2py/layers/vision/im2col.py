@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from caffe2py.layers.base import Builder, Emitter, Handle, Misfit, Shape, Term, count, layer
+from caffe2py.layers.base import Builder, Emitter, Handle, Misfit, Shape, Term, count, layer, overtaken
 from caffe2py.layers.vision.spatial import window_words
 from caffe2py.layers.vision.windowed import Windowed
 
@@ -21,6 +21,10 @@ class Im2col(Windowed):
         if at == len(x) - 1:
             raise Misfit("has no spatial axes; want at least 1")
         return [(*x[:at], x[at] * count(self.window(x)[0]), *self.sized(x))]
+
+    def over(self, bottoms: Sequence[int]) -> None:
+        if any(k > 1 for k in self.kernel):
+            overtaken(self, bottoms)
 
     def torch(self, em: Emitter, x: Term) -> str:
         window = self.window(x.shape)

@@ -76,14 +76,14 @@ class Operator:
 
 
 class Shared(Operator):
-    """A layer whose tops are its bottom's memory: Split, Reshape, Flatten, a Concat or a Slice of one blob.
+    """A layer whose tops are its bottom's memory (`Layer.shares_memory`).
 
-    A Split and a Flatten share it from their first pass on, the others from the beginning.
+    A Reshape, a Concat and a Slice share it from the beginning, the others from their first pass on.
     """
 
     def __init__(self, node: Node, bottoms: Sequence[Blob], tops: Sequence[Blob], blobs: Sequence[Blob]) -> None:
         super().__init__(node, bottoms, tops, blobs)
-        if node.type not in {"Split", "Flatten"}:
+        if node.type in {"Reshape", "Concat", "Slice"}:
             self.tops[0].share_data(self.bottoms[0])
             self.tops[0].share_diff(self.bottoms[0])
 
@@ -93,7 +93,7 @@ class Shared(Operator):
             top.share_data(self.bottoms[0])
 
     def backward(self) -> None:
-        if self.type == "Flatten":
+        if self.type in {"Flatten", "Permute"}:
             self.bottoms[0].share_diff(self.tops[0])
         if self.type == "Split" and self.propagate[0]:
             first, *others = (top.gradient() for top in self.tops)

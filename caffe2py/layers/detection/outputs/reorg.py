@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Misfit, Shape, Term, layer, param, text
+from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Misfit, Shape, Term, layer, overtaken, param, text
 
 
 @layer("Reorg", fork="MobileNet-YOLO")
@@ -29,6 +29,10 @@ class Reorg(Layer):
         if x[2] % s or x[3] % s:
             raise Misfit(f"has a bottom of shape {text(x)}; want height and width to be multiples of stride {s}")
         return [(x[0], x[1] * s**2, x[2] // s, x[3] // s)]
+
+    def over(self, bottoms: Sequence[int]) -> None:
+        if self.stride > 1:
+            overtaken(self, bottoms)
 
     def torch(self, em: Emitter, x: Term) -> str:
         return em.call("reorg", x, stride=self.stride, **({"reverse": True} if self.reverse else {}))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Misfit, Shape, Term, layer, param, text
+from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Misfit, Shape, Term, layer, overtaken, param, text
 from caffe2py.layers.utility.order.reverse import backwards
 
 
@@ -22,6 +22,10 @@ class Flip(Layer):
         if len(x) != 4:
             raise Misfit(f"has a bottom of shape {text(x)}; want 4 axes (num, channels, height, width)")
         return [x]
+
+    def over(self, bottoms: Sequence[int]) -> None:
+        if self.axes():
+            overtaken(self, bottoms)
 
     def axes(self) -> list[int]:
         return [*([2] if self.height else []), *([3] if self.width else [])]

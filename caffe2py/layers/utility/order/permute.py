@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Misfit, Shape, Term, layer, param, text
+from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Misfit, Shape, Term, layer, overtaken, param, text
 
 
 @layer("Permute", fork="SSD")
 class Permute(Layer):
     """Axis i of the top is axis order[i] of x; axes that `order` leaves out follow in their own order.
+
+    Where that changes nothing, the top is the bottom's memory.
 
     Source: permute_layer.cpp of weiliu89/caffe, branch ssd.
     """
@@ -27,6 +29,11 @@ class Permute(Layer):
 
     def shapes(self, x: Shape) -> Sequence[Shape]:
         return [tuple(x[axis] for axis in self.axes(x))]
+
+    def shares_memory(self, bottoms: int, tops: int) -> bool:
+        return self.order == tuple(range(len(self.order)))
+
+    over = overtaken
 
     def torch(self, em: Emitter, x: Term) -> str:
         return f"{x}.permute({', '.join(map(str, self.axes(x.shape))) or '()'})"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Shape, Term, axis, layer, param
+from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Shape, Term, axis, layer, overtaken, param
 
 
 @layer("Reverse", fork="CTPN")
@@ -16,6 +16,8 @@ class Reverse(Layer):
     def shapes(self, x: Shape) -> Sequence[Shape]:
         axis(self.axis, x)
         return [x]
+
+    over = overtaken
 
     def torch(self, em: Emitter, x: Term) -> str:
         return f"{x}.flip({axis(self.axis, x.shape)})"

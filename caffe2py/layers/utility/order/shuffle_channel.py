@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Misfit, Shape, Term, layer, param, text
+from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Misfit, Shape, Term, layer, overtaken, param, text
 
 
 @layer("ShuffleChannel", fork="ShuffleNet")
@@ -21,6 +21,10 @@ class ShuffleChannel(Layer):
         if len(x) < 2 or self.group < 1 or x[1] % self.group:
             raise Misfit(f"group {self.group} does not divide the channels of a bottom of shape {text(x)}")
         return [x]
+
+    def over(self, bottoms: Sequence[int]) -> None:
+        if self.group > 1:
+            overtaken(self, bottoms)
 
     def torch(self, em: Emitter, x: Term) -> str:
         return f"{x}.unflatten(1, ({self.group}, {x.shape[1] // self.group})).transpose(1, 2).flatten(1, 2)"

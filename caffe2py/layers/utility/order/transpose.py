@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Misfit, Shape, Term, layer, param, text
+from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Misfit, Shape, Term, layer, overtaken, param, text
 
 
 @layer("Transpose", fork="CTPN")
@@ -20,6 +20,8 @@ class Transpose(Layer):
         if sorted(self.dim) != list(range(len(x))):
             raise Misfit(f"dim is {text(self.dim)} for a bottom of shape {text(x)}; want each axis once")
         return [tuple(x[axis] for axis in self.dim)]
+
+    over = overtaken
 
     def torch(self, em: Emitter, x: Term) -> str:
         return f"{x}.permute({', '.join(map(str, self.dim)) or '()'})"
