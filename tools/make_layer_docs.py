@@ -23,8 +23,9 @@ blobs it reads and makes, and the fields of its prototxt with Caffe's own defaul
 opaque layer: it is read, shown and keeps its weights, and [a class of your own](custom-layers.md) makes it run.
 
 *Fork*: whose it is, where it is not Caffe's own. *torch*: it runs, and can be said as PyTorch source. *ONNX*: it can be
-said in ONNX. *Gradient*: by autograd through that source, and the one that Caffe computes. *Checked*: against values
-that Caffe or the fork itself made (record), or against its formula in numpy (formula), where nobody could run the fork.
+said in ONNX; what only training needs is left out. *Gradient*: by autograd through that source, and the one that Caffe
+computes. *Checked*: against values that Caffe or the fork itself made (record), or against its formula in numpy
+(formula), where nobody could run the fork.
 """
 
 
@@ -50,8 +51,8 @@ def row(name: str, cls: type[Layer]) -> str:
 
 
 def checked(cls: type[Layer]) -> str:
-    """Inputs and types that only a user's class gives a meaning compute nothing that could be checked."""
-    return "-" if cls.is_input or cls is Python else "formula" if cls.formula else "record"
+    """What is no layer of a net that runs computes nothing that could be checked."""
+    return "-" if torch(cls) not in ("yes", "no") else "formula" if cls.formula else "record"
 
 
 def is_ours(name: str, cls: type[Layer]) -> bool:
@@ -123,8 +124,9 @@ def fields(message: str) -> Iterator[str]:
 
 
 def torch(cls: type[Layer]) -> str:
-    if cls.is_input or cls is Python:
-        return "an input" if cls.is_input else "when registered"
+    for word, is_so in (("an input", cls.is_input), ("left out", cls.trains), ("when registered", cls is Python)):
+        if is_so:
+            return word
     return "yes" if cls.torch is not Layer.torch else "no"
 
 

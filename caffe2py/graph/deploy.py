@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from caffe2py.errors import Place
 from caffe2py.graph.sizes import Told, told_shape
-from caffe2py.layers.base import Layer, Shape, find_layer
-from caffe2py.layers.utility.python import Python
+from caffe2py.layers.base import Layer, Shape
+from caffe2py.layers.utility.python import class_of
 from caffe2py.proto.schema import LayerParameter
 from caffe2py.proto.text.prototxt import LayerText, NetText
 
@@ -33,9 +33,10 @@ def deployed(net: NetText, sources: Iterable[LayerText], weights: Mapping[str, L
     `sources` are the data layers, of whatever phase; `weights` the layers that have some, by name.
     """
     origins = {top: layer for layer in sources for top in layer.message.top}
-    kept = without_losses([layer for layer in net.layers if not is_source(layer)], weights)
+    layers = _handed_on([layer for layer in net.layers if not is_source(layer)])
+    kept = without_losses(layers, weights)
     inputs, notes = inputs_of(kept, origins, weights, net.file)
-    gone = [layer.message.name for layer in net.layers if layer not in kept and not is_source(layer)]
+    gone = [layer.message.name for layer in layers if layer not in kept]
     notes += [f"left out what only serves training: {', '.join(gone)}"] if gone else []
     return replace(net, layers=(*inputs, *kept), notes=(*net.notes, *notes))
 
@@ -97,11 +98,34 @@ def without_losses(layers: list[LayerText], weights: Mapping[str, LayerBlobs]) -
     return kept
 
 
+def _handed_on(layers: list[LayerText]) -> list[LayerText]:
+    """The layers, with the names that blobs have behind those that only training needs.
+
+    before: proposal makes rpn_rois, roi-data (ProposalTargetLayer) makes rois of them, roi_pool5 reads rois
+    after:  proposal makes rois, roi_pool5 reads rois
+    """
+    read = {blob for layer in layers if not _is_loss(layer) for blob in layer.message.bottom}
+    names: dict[str, str] = {}
+    for layer in layers:
+        cls, message = class_of(layer.message), layer.message
+        if cls is not None and cls.trains and message.bottom and message.top[:1] and message.top[0] in read:
+            names[message.bottom[0]] = message.top[0]
+    return [_renamed(layer, names) for layer in layers] if names else layers
+
+
+def _renamed(layer: LayerText, names: Mapping[str, str]) -> LayerText:
+    message = LayerParameter()
+    message.CopyFrom(layer.message)
+    for blobs in (message.bottom, message.top):
+        blobs[:] = [names.get(blob, blob) for blob in blobs]
+    return replace(layer, message=message)
+
+
 def _is_learned(layer: LayerText, weights: Mapping[str, LayerBlobs]) -> bool:
     """Has the layer weights, or, where no weights are given, would it have some?"""
     if weights:
         return layer.message.name in weights
-    cls = find_layer(layer.message.type)
+    cls = class_of(layer.message)
     return cls is not None and cls.weights is not Layer.weights
 
 
@@ -124,13 +148,13 @@ def _input(blob: str, told: Told | None, file: str) -> LayerText:
 
 def is_source(layer: LayerText) -> bool:
     """A data layer: ours, or one of a type that is not known and reads no blob (AnnotatedData)."""
-    cls = find_layer(layer.message.type)
-    return not layer.message.bottom if cls in (None, Python) else cls.is_input
+    cls = class_of(layer.message)
+    return not layer.message.bottom if cls is None else cls.is_input
 
 
 def _is_loss(layer: LayerText) -> bool:
     """A loss, an accuracy or the like: ours, or one of a type that is not known and bears such a name."""
-    cls, type_ = find_layer(layer.message.type), layer.message.type
+    cls, type_ = class_of(layer.message), layer.message.type
     if type_ in MEASURES or type_.endswith(("Accuracy", "LossOHEM")) or any(layer.message.loss_weight):
         return True
-    return type_.endswith("Loss") if cls is None else cls.is_loss
+    return type_.endswith("Loss") if cls is None else cls.is_loss or cls.trains

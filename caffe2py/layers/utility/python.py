@@ -20,9 +20,17 @@ class Python(Layer):
 
     @classmethod
     def read(cls, params: Params) -> Layer:
-        name = f"{params.get('python_param.module')}.{params.get('python_param.layer')}"
-        found = find_layer(f"Python {name}")
-        return Opaque("Python", name) if found is None else found.read(params)
+        found = class_of(params.message)
+        return Opaque("Python", _named(params.message)) if found is None else found.read(params)
+
+
+def class_of(message: Any) -> type[Layer] | None:
+    """The class of a layer by its type, of a Python layer by its module and layer; None where there is none."""
+    return find_layer(f"Python {_named(message)}" if message.type == "Python" else message.type)
+
+
+def _named(message: Any) -> str:
+    return f"{message.python_param.module}.{message.python_param.layer}"
 
 
 def python_layer(module: str, name: str, **counts: Any) -> Callable[[L], L]:

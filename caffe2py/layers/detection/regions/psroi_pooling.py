@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Misfit, Shape, Term, layer, param, text
 from caffe2py.layers.detection.regions.regions import bins, positive, regions, rounded
 
-COLUMNS = "bdijhw,rjw->bdijhr"  # what the bins of each column of bins hold
-CELLS = "bdijhr,rihb->rdij"  # and each row of bins, of the region's own image
+CELLS = "jbdihr,rihb->rdij"  # of what the columns of bins hold, that of their rows, of the region's own image
 
 
 @layer("PSROIPooling", bottoms=2, fork="R-FCN", formula=True)
@@ -45,10 +45,21 @@ class PSROIPooling(Layer):
         order = Handle(order, (x.shape[0],))
         own = g.cast(g.op("Equal", g.cast(image, "int64"), order), "float")  # (R, N)
         rows = g.op("Mul", g.unsqueeze(rows, [3]), g.unsqueeze(own, [1, 2]))
-        parts = g.reshape(x, (x.shape[0], self.output_dim, self.group_size, self.group_size, *x.shape[2:]))
-        total = g.op("Einsum", g.op("Einsum", parts, columns, equation=COLUMNS), rows, equation=CELLS)
+        total = g.op("Einsum", self._columns(g, x, columns, rois.shape[0]), rows, equation=CELLS)
         area = g.op("Mul", g.unsqueeze(high, [1, 3]), g.unsqueeze(wide, [1, 2]))
         return g.op("Div", total, g.op("Max", area, 1.0), shape=g.tops[0])
+
+    def _columns(self, g: Builder, x: Handle, columns: Handle, number: Any) -> Handle:
+        """The sums of x over the pixels of each column of bins (group_size, N, output_dim, group_size, H, R).
+
+        By a MatMul: onnxruntime's Einsum ends the process where there is no region.
+        """
+        n, _, high, wide = x.shape
+        parts = g.reshape(x, (n, self.output_dim, self.group_size, self.group_size, high, wide))
+        lines = (self.group_size, n * (self.output_dim * self.group_size * high), wide)
+        lined = g.reshape(g.transpose(parts, (3, 0, 1, 2, 4, 5)), lines)
+        sums = g.op("MatMul", lined, g.transpose(columns, (1, 2, 0)), shape=(*lines[:2], number))
+        return g.reshape(sums, (self.group_size, n, self.output_dim, self.group_size, high, number))
 
     def _inside(self, g: Builder, low: Handle, high: Handle, size: int) -> tuple[Handle, Handle]:
         """Which of `size` pixels are in each bin (R, bins, size), and how many are (R, bins)."""
