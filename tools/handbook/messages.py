@@ -10,8 +10,10 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[2] / "caffe2py"
 MARK = re.compile(r"^<!-- messages: (.*?) -->$", re.MULTILINE)
-KINDS = ("CaffeError", "Misfit", "WireError")  # and all that is called SOMETHINGError of ours
+KINDS = ("CaffeError", "Misfit", "WireError", "Unsayable", "Fault", "Unknown")  # and all of errors.py
+FACTS = ("fact", "message", "why")  # what a parameter that is put into a message is called
 REST = "..."
+MOST = 6  # ways in which one message may be said
 
 
 @dataclass(frozen=True)
@@ -41,53 +43,116 @@ def family_of(module: str, families: Mapping[str, Sequence[str]]) -> str | None:
 
 def raises() -> list[Raise]:
     """Every message that a module of the package raises as an error of ours."""
-    kinds = {*KINDS, *_error_classes()}
+    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
+    kinds = {*KINDS, *_error_classes(trees[PACKAGE / "errors.py"])}
+    rooms: dict[str, set[str]] = {}
+    for path, tree in trees.items():
+        rooms.setdefault(_room(path), set()).update(carriers(tree, kinds))
     return [
         Raise(path.relative_to(PACKAGE).as_posix(), message)
-        for path in sorted(PACKAGE.rglob("*.py"))
-        for message in _messages(ast.parse(path.read_text(encoding="utf-8")), kinds)
+        for path, tree in trees.items()
+        for message in messages(tree, kinds, rooms[_room(path)])
     ]
 
 
-def _error_classes() -> set[str]:
-    tree = ast.parse((PACKAGE / "errors.py").read_text(encoding="utf-8"))
-    return {node.name for node in tree.body if isinstance(node, ast.ClassDef) and node.name.endswith("Error")}
+def _room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0]
 
 
-def _messages(tree: ast.AST, kinds: set[str]) -> Iterator[str]:
-    facts = {
-        target.id: node.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name)
+def _error_classes(tree: ast.AST) -> set[str]:
+    return {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and node.name.endswith("Error")}
+
+
+def carriers(tree: ast.AST, kinds: set[str]) -> set[str]:
+    """The functions that make an error of a message that they are given: what they are called with is a message."""
+    return {
+        function.name
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef)
+        for call in ast.walk(function)
+        if isinstance(call, ast.Call) and _raises(call, kinds, set())
+        for argument in call.args
+        if _put_in(argument) & {a.arg for a in (*function.args.args, *function.args.kwonlyargs)}
     }
+
+
+def _put_in(argument: ast.AST) -> set[str]:
+    """The names that an argument is, or that it puts into its text as what is to be told."""
+    parts = argument.values if isinstance(argument, ast.JoinedStr) else []
+    told = [p.value for p in parts if isinstance(p, ast.FormattedValue)] + [argument]
+    return {node.id for node in told if isinstance(node, ast.Name) and node.id in FACTS}
+
+
+def messages(tree: ast.AST, kinds: set[str], carrying: set[str]) -> Iterator[str]:
+    """The messages of the errors that a module makes, `...` for those that are known when it runs alone."""
+    known = _Known(tree)
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
-            name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+        if isinstance(node, ast.Call) and _raises(node, kinds, carrying):
             words = [a for a in node.args if not (isinstance(a, ast.Name) and a.id in kinds)]
-            if words and (name in kinds or (name == "error" and len(words) < len(node.args))):
-                said = [text for text in (_text(word, facts) for word in words) if re.search(r"[a-z]{2}", text)]
-                yield said[0] if said else REST
+            told = ([text for text in known.texts(word) if _is_said(text)] for word in words)
+            yield from next(filter(None, told), [REST])
 
 
-def _text(node: ast.AST, facts: Mapping[str, ast.AST]) -> str:
-    """What an expression says, with `...` for what is not known before it is run."""
-    if isinstance(node, ast.Constant):
-        return str(node.value) if isinstance(node.value, str) else REST
-    if isinstance(node, ast.JoinedStr):
-        return re.sub(r"(\.\.\.)+", REST, "".join(_text(part, facts) for part in node.values))
-    if isinstance(node, ast.FormattedValue):
-        return _text(node.value, facts) if isinstance(node.value, ast.Constant) else _named(node.value, facts)
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        return _text(node.left, facts) + _text(node.right, facts)
-    return _named(node, facts)
+def _raises(call: ast.Call, kinds: set[str], carrying: set[str]) -> bool:
+    """Is it a kind of error, or a function that makes one: of the kind that it is given, or of a message?"""
+    name = getattr(call.func, "id", getattr(call.func, "attr", ""))
+    given = any(isinstance(a, ast.Name) and a.id in kinds for a in call.args) and name.endswith("error")
+    return bool(call.args) and (name in kinds or given or name in carrying)
 
 
-def _named(node: ast.AST, facts: Mapping[str, ast.AST]) -> str:
-    value = facts.get(node.id) if isinstance(node, ast.Name) else None
-    rest = {name: fact for name, fact in facts.items() if not (isinstance(node, ast.Name) and name == node.id)}
-    return _text(value, rest) if isinstance(value, ast.JoinedStr | ast.Constant) else REST
+def _is_said(text: str) -> bool:
+    return re.search(r"[a-z]{2}", text) is not None
+
+
+class _Known:
+    """What is known of a module's expressions before it runs: the texts that each may be, with `...` for the rest."""
+
+    def __init__(self, tree: ast.AST) -> None:
+        self.values: dict[str, list[ast.AST]] = {}  # of names, and what functions return
+        self.asked: list[str] = []  # names on the way
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Assign):
+                for target in node.targets:
+                    if isinstance(target, ast.Name):
+                        self.values.setdefault(target.id, []).append(node.value)
+            elif isinstance(node, ast.NamedExpr):
+                self.values.setdefault(node.target.id, []).append(node.value)
+            elif isinstance(node, ast.FunctionDef):
+                returned = [n.value for n in ast.walk(node) if isinstance(n, ast.Return) and n.value]
+                self.values.setdefault(f"{node.name}()", []).extend(returned)
+
+    def texts(self, node: ast.AST) -> list[str]:
+        if isinstance(node, ast.Constant):
+            return [node.value] if isinstance(node.value, str) else [REST]
+        if isinstance(node, ast.JoinedStr):
+            return self._joined(node.values)
+        if isinstance(node, ast.FormattedValue):
+            return self.texts(node.value)
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+            return self._joined([node.left, node.right])
+        if isinstance(node, ast.IfExp):
+            return list(dict.fromkeys([*self.texts(node.body), *self.texts(node.orelse)]))
+        if isinstance(node, ast.Call):  # what a function gives that is called, or handed over to be called
+            called = [f"{f.id}()" for f in (node.func, *node.args) if isinstance(f, ast.Name)]
+            return self._named(next((name for name in called if name in self.values), ""))
+        return self._named(node.id) if isinstance(node, ast.Name) else [REST]
+
+    def _joined(self, parts: Sequence[ast.AST]) -> list[str]:
+        found = [""]
+        for part in parts:
+            texts = self.texts(part)
+            several = len(found) * len(texts) <= MOST
+            found = [head + text for head in found for text in (texts if several else [REST])]
+        return [re.sub(r"(\.\.\.)+", REST, text) for text in found]
+
+    def _named(self, name: str) -> list[str]:
+        values = self.values.get(name, [])
+        if name in self.asked or not values:
+            return [REST]
+        self.asked.append(name)
+        found = dict.fromkeys(text for value in values for text in self.texts(value))
+        self.asked.pop()
+        return list(found) if len(found) <= MOST else [REST]
 
 
 def _inside(module: str, path: str) -> bool:
