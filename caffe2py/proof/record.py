@@ -15,11 +15,11 @@ from caffe2py.backends.torch.run import input_tensors, lean_runner
 from caffe2py.errors import NetError
 from caffe2py.graph import Graph
 from caffe2py.proof.dumps.binding import shaped_as
-from caffe2py.proof.dumps.numpy_files import NPY, read_npy
 from caffe2py.proof.dumps.reading import LayerDump, open_dump
 from caffe2py.proof.dumps.writing import write_dump
 from caffe2py.proto.disk.digests import digest
 from caffe2py.proto.disk.files import says
+from caffe2py.proto.disk.numpy_files import NPY, read_npy
 
 Progress = Callable[[Iterable[Any], str, int], Iterable[Any]]
 

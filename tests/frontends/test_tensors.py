@@ -69,9 +69,9 @@ REFUSED: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "damaged": (".ckpt", _damaged, "CRC"),
     "no checkpoint": (".ckpt", lambda: b"abcdefgh" * 9, "no checkpoint"),
     "cut": (".ckpt", lambda: checkpoint("plain.ckpt").read_bytes()[:-9], "checkpoint"),
-    "no safetensors": (".safetensors", lambda: b"abcdefgh" * 9, "no file of safetensors"),
-    "no npz": (".npz", lambda: b"abcdefgh" * 9, "no .npz"),
-    "no torch file": (".pth", lambda: b"abcdefgh" * 9, "weights_only"),
+    "no safetensors": (".safetensors", lambda: b"abcdefgh" * 9, "a damaged file of safetensors"),
+    "no npz": (".npz", lambda: b"abcdefgh" * 9, "a damaged .npz"),
+    "no torch file": (".pth", lambda: b"abcdefgh" * 9, "plain torch file"),
     "another kind": (".bin", lambda: b"abc", "want one of"),
 }
 
@@ -87,7 +87,7 @@ def test_what_is_refused_is_told_why(case: str, tmp_path: Path) -> None:
 
 def test_code_in_a_torch_file_is_not_run(tmp_path: Path) -> None:
     torch.save({"a": torch.zeros(1), "b": Path("x")}, tmp_path / "net.pth")
-    with pytest.raises(FileError, match="weights_only"):
+    with pytest.raises(FileError, match=r"would run .*\.PosixPath"):
         read_tensors(tmp_path / "net.pth")
 
 

@@ -14,11 +14,11 @@ from caffe2py.backends.torch.run import filled
 from caffe2py.backends.torch.source import STYLES, program
 from caffe2py.backends.torch.writing.program import Program
 from caffe2py.errors import FileError, WeightError
+from caffe2py.frontends.tensors.torch_files import torch_load
 from caffe2py.graph import Graph
 from caffe2py.graph.build import build
 from caffe2py.layers.base import Shape
 from caffe2py.layers.base.plugins import load_plugins
-from caffe2py.proto.disk.damage import reason
 from caffe2py.proto.disk.pipes import settled
 from caffe2py.proto.filter import PHASES
 from caffe2py.proto.net import parse_net
@@ -82,12 +82,7 @@ def _by_layer(made: Program, state: Mapping[Any, Any], layers: Mapping[Any, Any]
 
 def _plain(name: str) -> dict[Any, Any]:
     """What `write` has written, as far as its format says so."""
-    try:
-        held: Any = torch.load(name, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise FileError(reason(error), name) from None
-    except Exception:  # of damaged ones torch says much, and nothing that helps
-        raise FileError(f"cannot be read as a plain torch file; {WISH}", name) from None
+    held = torch_load(name, WISH)
     if not isinstance(held, dict) or held.get("format") != FORMAT:
         raise FileError(f'is no "{FORMAT}" file; {WISH}', name)
     return held

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -21,9 +21,8 @@ def resize(n: Draft, x: Blob, matrices: Mapping[int, np.ndarray]) -> Blob:
     kernel, divided at the border by what is missing there. All else is a product with the matrix.
     """
     if len(x.shape) == 4 and set(matrices) <= {2, 3}:
-        whole = [matrices.get(axis, np.eye(x.shape[axis], dtype=np.float32)) for axis in (2, 3)]
         for kernel in (repeating, bilinear):
-            found = [_deconvolution(m, kernel) for m in whole]
+            found = [_deconvolution(matrices[a], kernel) if a in matrices else _as_it_is(x.shape[a]) for a in (2, 3)]
             if all(f is not None for f in found):
                 return _deconvolved(n, x, [f for f in found if f is not None])
     for axis, matrix in matrices.items():
@@ -46,16 +45,21 @@ def bilinear(factor: int) -> tuple[np.ndarray, int]:
     return 1 - np.abs(np.arange(size) / factor - centre), -(-(factor - 1) // 2)
 
 
+Taps = Callable[[int], tuple[np.ndarray, int]]  # the kernel of a factor, and its pad
 Kernel = tuple[np.ndarray, int, int, np.ndarray]  # taps, pad, factor, what each place of the top is to be divided by
 
 
-def _deconvolution(matrix: np.ndarray, kernel: object) -> Kernel | None:
+def _as_it_is(size: int) -> Kernel:
+    return np.ones(1), 0, 1, np.ones(size)
+
+
+def _deconvolution(matrix: np.ndarray, kernel: Taps) -> Kernel | None:
     """The transposed convolution of one axis that is this matrix, None where there is none."""
     out, size = matrix.shape
     factor, rest = divmod(out, size)
     if rest or factor < 1:
         return None
-    taps, pad = kernel(factor)  # type: ignore[operator]
+    taps, pad = kernel(factor)
     made = np.zeros((factor * (size - 1) + len(taps), size))
     for i in range(size):
         made[i * factor : i * factor + len(taps), i] = taps

@@ -131,6 +131,7 @@ def pool(n: Draft, x: Blob, kind: str, window: Window, out: Ints, places: bool =
     """
     sizes = x.shape[2:]
     axes = list(zip(sizes, window.kernel, window.stride, out, window.before, strict=True))
+    limited(max(window.kernel), 2048)  # as numbers of Python
     ways = []
     for floor in (False, True):
         for more in range(max(window.kernel)):

@@ -19,6 +19,8 @@ from google.protobuf.message import DecodeError
 from onnx import GraphProto, ModelProto, TensorProto, helper, numpy_helper
 
 from caffe2py.errors import FileError
+from caffe2py.frontends.tensors.values import viewed
+from caffe2py.proto.disk.damage import damage_told
 from caffe2py.proto.disk.files import map_file
 from caffe2py.proto.weights.wire import LEN, Field, WireError, encode_field, fields
 
@@ -60,8 +62,10 @@ def read_onnx(path: str | os.PathLike[str]) -> OnnxFile:
     found = OnnxFile(name, model)
     maps: dict[Path, mmap] = {}
     for tensor, data in tensors:
-        found.tensors[tensor.name] = tensor_array(tensor, data, Path(name).parent, maps)
-    _take_constants(found, Path(name).parent, maps)
+        if tensor.name in found.tensors:
+            raise FileError(f'two initializers are called "{tensor.name}"', name)
+        found.tensors[tensor.name] = tensor_array(tensor, data, name, maps)
+    _take_constants(found, maps)
     return found
 
 
@@ -91,51 +95,43 @@ def _graph(buffer: mmap, graph: Field, tensors: list[tuple[TensorProto, memoryvi
     return b"".join(kept)
 
 
-def _take_constants(found: OnnxFile, folder: Path, maps: dict[Path, mmap]) -> None:
+def _take_constants(found: OnnxFile, maps: dict[Path, mmap]) -> None:
     """Constant nodes whose values lie in another file: the only tensors outside the initializers that may."""
     for node in found.model.graph.node:
         for attribute in node.attribute:
             if attribute.t.data_location == EXTERNAL:
-                array = tensor_array(attribute.t, None, folder, maps)
+                array = tensor_array(attribute.t, None, found.path, maps)
                 attribute.t.CopyFrom(numpy_helper.from_array(array))
 
 
 def tensor_array(
-    tensor: TensorProto, data: memoryview | None, folder: Path, maps: dict[Path, mmap] | None = None
+    tensor: TensorProto, data: memoryview | None, path: str, maps: dict[Path, mmap] | None = None
 ) -> np.ndarray:
-    """The values of a tensor. Of what is large, a view."""
-    if tensor.data_location == EXTERNAL:
-        data = _outside(tensor, folder, {} if maps is None else maps)
-    if data is None:
-        try:
+    """The values of a tensor of the model at `path`. Of what is large, a view."""
+    with damage_told(path, f'tensor "{tensor.name}"'):
+        if tensor.data_location == EXTERNAL:
+            data = _outside(tensor, path, {} if maps is None else maps)
+        if data is None:
             return numpy_helper.to_array(tensor)
-        except (ValueError, TypeError, KeyError) as error:
-            raise FileError(f'tensor "{tensor.name}" does not hold what it says ({error})', str(folder)) from None
-    shape = tuple(tensor.dims)
-    dtype = np.dtype(helper.tensor_dtype_to_np_dtype(tensor.data_type))
-    packed = tensor.data_type in (TensorProto.INT4, TensorProto.UINT4, TensorProto.FLOAT4E2M1)
-    if packed or tensor.data_type == TensorProto.STRING:
-        whole = TensorProto()
-        whole.CopyFrom(tensor)
-        whole.ClearField("external_data")
-        whole.ClearField("data_location")
-        whole.raw_data = bytes(data)
-        return numpy_helper.to_array(whole)
-    wanted = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-    if len(data) != wanted:
-        raise FileError(f'tensor "{tensor.name}" of shape {shape} has {len(data)} bytes; want {wanted}', str(folder))
-    array = np.frombuffer(data, dtype.newbyteorder("<")).reshape(shape)
-    return array
+        if tensor.data_type in (TensorProto.INT4, TensorProto.UINT4, TensorProto.FLOAT4E2M1, TensorProto.STRING):
+            whole = TensorProto()
+            whole.CopyFrom(tensor)
+            whole.ClearField("external_data")
+            whole.ClearField("data_location")
+            whole.raw_data = bytes(data)
+            return numpy_helper.to_array(whole)
+        dtype = np.dtype(helper.tensor_dtype_to_np_dtype(tensor.data_type)).newbyteorder("<")
+        return viewed(data, dtype, tuple(tensor.dims))
 
 
-def _outside(tensor: TensorProto, folder: Path, maps: dict[Path, mmap]) -> memoryview:
+def _outside(tensor: TensorProto, model: str, maps: dict[Path, mmap]) -> memoryview:
     """The bytes of a tensor in another file of the model's folder."""
     place: dict[str, Any] = {entry.key: entry.value for entry in tensor.external_data}
-    path = folder / place.get("location", "")
+    folder, location = Path(model).parent, place.get("location", "")
+    path = folder / location
     inside = Path(os.path.realpath(folder))
-    if not place.get("location") or inside not in Path(os.path.realpath(path)).parents:
-        fact = f'tensor "{tensor.name}" lies in "{place.get("location", "")}"; want a file in the model\'s folder'
-        raise FileError(fact, str(folder))
+    if not location or "\0" in location or inside not in Path(os.path.realpath(path)).parents:
+        raise FileError(f'tensor "{tensor.name}" lies in "{location}"; want a file in the model\'s folder', model)
     if path not in maps:
         maps[path] = map_file(path)
     whole = memoryview(maps[path])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -9,30 +10,50 @@ import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from caffe2py.errors import first_line
-from caffe2py.frontends.caffe.draft import Blob, Unsayable
+from caffe2py.frontends.caffe.draft import Blob, Unsayable, limited
 from caffe2py.frontends.onnx.node import Value, attributes_of
 from caffe2py.layers.base import Shape
 
 SMALL = 64  # values that ONNX's shape inference may want to see
+RANDOM = ("Random", "Bernoulli", "Multinomial")  # how the names of operators begin that draw numbers
+SELECTING = frozenset({"Compress", "NonZero", "Unique"})  # whose outputs are as large as the values say, at most as x
 WHOLE = {getattr(TensorProto, f"{sign}INT{bits}") for sign in ("", "U") for bits in (8, 16, 32, 64)} | {
     TensorProto.BOOL
 }
 
 
-def folded(node: NodeProto, inputs: Sequence[Value | None], opset: int) -> list[np.ndarray] | None:
-    """The outputs of a node whose outputs are known now; None where they are not."""
+def folded(node: NodeProto, inputs: Sequence[Value | None], opset: int, before: int = 0) -> list[np.ndarray] | None:
+    """The outputs of a node whose outputs are known now; None where they are not.
+
+    Raises `Unsayable` where these are too many values, with the count of those that were made `before`.
+    """
     if node.domain not in ("", "ai.onnx"):
         return None
     if node.op_type == "Constant":
         return [_constant(node)]
     if node.op_type in ("Shape", "Size") and isinstance(inputs[0], Blob):
         return [_shape(node, inputs[0].shape)]
-    if any(isinstance(x, Blob) for x in inputs) or node.op_type.startswith("Random") or not inputs:
+    drawn = node.op_type.startswith(RANDOM)
+    if any(isinstance(x, Blob) for x in inputs) or drawn or not inputs or any(map(subgraphs, node.attribute)):
         return None
     arrays = [None if x is None else np.asarray(x) for x in inputs]
     if node.op_type == "Identity" and arrays[0] is not None:
         return [arrays[0]]
+    if node.op_type not in SELECTING:
+        _allowed(node, inferred(node, inputs, opset, {})[0], before - sum(a.size for a in arrays if a is not None))
     return evaluated(node, arrays, opset)
+
+
+def subgraphs(attribute: onnx.AttributeProto) -> list[onnx.GraphProto]:
+    """The graphs that an attribute holds."""
+    return [attribute.g] if attribute.HasField("g") else list(attribute.graphs)
+
+
+def _allowed(node: NodeProto, shapes: Sequence[Shape | None], more: int) -> None:
+    """Raise `Unsayable` where values of these shapes and `more` are too many: a few bytes can ask for any number."""
+    if any(top and shape is None for top, shape in zip(node.output, shapes, strict=True)):
+        raise Unsayable("is not computed: its size is not known")
+    limited(sum(math.prod(shape) for shape in shapes if shape is not None) + more)
 
 
 def _constant(node: NodeProto) -> np.ndarray:
@@ -107,7 +128,7 @@ def inferred(
         else:
             types[name] = helper.make_tensor_type_proto(helper.np_dtype_to_tensor_dtype(x.dtype), x.shape)
             if x.size <= SMALL:
-                data[name] = numpy_helper.from_array(np.ascontiguousarray(x))
+                data[name] = numpy_helper.from_array(np.asarray(x, order="C"))
     schema = onnx.defs.get_schema(node.op_type, opset, "")
     imports = [helper.make_opsetid("", opset)]
     try:

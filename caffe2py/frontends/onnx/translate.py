@@ -7,14 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from onnx import NodeProto, TensorProto, ValueInfoProto
+from onnx import GraphProto, NodeProto, TensorProto, ValueInfoProto
 from onnx.defs import onnx_opset_version
 
 from caffe2py.errors import NetError, UnsupportedError
 from caffe2py.frontends.caffe.draft import Blob, Draft, Unsayable
 from caffe2py.frontends.caffe.targets import Target
-from caffe2py.frontends.onnx.file import OnnxFile, opset_of, read_onnx
+from caffe2py.frontends.onnx.file import OnnxFile, opset_of, read_onnx, tensor_array
 from caffe2py.frontends.onnx.folding import WHOLE, checked, folded, inferred
+from caffe2py.frontends.onnx.functions import inlined
 from caffe2py.frontends.onnx.node import Node, Value, attributes_of, translations
 from caffe2py.graph import Graph
 from caffe2py.layers.base import Shape
@@ -43,10 +44,7 @@ def load_onnx(
     `UnsupportedError`, which lists every operator that Caffe cannot say exactly, `FileError` for what is no model.
     """
     found = read_onnx(path)
-    if found.model.functions:
-        from onnx.inliner import inline_local_functions
-
-        found.model = inline_local_functions(found.model)
+    found.model = inlined(found.model, found.path)
     opset = opset_of(found.model)
     newest = onnx_opset_version()
     if not OLDEST <= opset <= newest:
@@ -71,6 +69,7 @@ class _Walk:
     strange: set[str] = field(default_factory=set)  # values that could not be made
     faults: list[str] = field(default_factory=list)
     half: bool = False  # does the model round values to 16 bits?
+    grown: int = 0  # values that were computed, beyond those of which they were
 
     def inputs(self, shapes: dict[str, Shape]) -> None:
         self.values.update(self.file.tensors)
@@ -93,6 +92,9 @@ class _Walk:
 
     def node(self, node: NodeProto) -> None:
         name = node.name or next(filter(None, node.output), node.op_type)
+        for top in node.output:
+            if top in self.values or top in self.strange:
+                raise NetError(f'node "{name}" ({node.op_type}) makes "{top}", which is there already', self.file.path)
         if self.strange.intersection(node.input):
             self.strange.update(node.output)
             return
@@ -101,6 +103,9 @@ class _Walk:
             raise NetError(f'node "{name}" ({node.op_type}) reads "{missing[0]}", which nobody makes', self.file.path)
         start = len(self.draft.entries)
         inputs = [self.values[i] if i else None for i in node.input]
+        if node.op_type == "If" and node.domain in OWN_DOMAIN and inputs and isinstance(inputs[0], np.ndarray):
+            self._branch(node, "then_branch" if inputs[0].any() else "else_branch")
+            return
         try:
             made = self._made(node, name, inputs)
         except Unsayable as error:
@@ -113,8 +118,11 @@ class _Walk:
         self.values.update(results)
 
     def _made(self, node: NodeProto, name: str, inputs: Sequence[Value | None]) -> Sequence[Value | None]:
-        constants = folded(node, inputs, self.opset)
+        constants = folded(node, inputs, self.opset, self.grown)
         if constants is not None:
+            self.grown += max(
+                sum(c.size for c in constants) - sum(x.size for x in inputs if isinstance(x, np.ndarray)), 0
+            )
             return constants
         translation = translations().get(node.op_type) if node.domain in OWN_DOMAIN else None
         if translation is None:
@@ -142,6 +150,22 @@ class _Walk:
         if sum(1 for r in results if r is not None) < wanted:
             raise Unsayable("has outputs that no layer of Caffe makes")
         return results
+
+    def _branch(self, node: NodeProto, taken: str) -> None:
+        """An If whose condition is known: the nodes of one branch stand in its place."""
+        graph = attributes_of(node).get(taken)
+        if not isinstance(graph, GraphProto) or len(graph.output) != len(node.output):
+            raise NetError(f'node "{node.name}" (If) has no {taken} for its outputs', self.file.path)
+        self.values.update({t.name: tensor_array(t, None, self.file.path) for t in graph.initializer})
+        for inner in graph.node:
+            self.node(inner)
+        for top, out in zip(node.output, graph.output, strict=True):
+            if out.name in self.values:
+                self.values[top] = self.values[out.name]
+            elif out.name in self.strange:
+                self.strange.add(top)
+            else:
+                raise NetError(f'node "{node.name}" (If) gives "{out.name}", which nobody makes', self.file.path)
 
     def _stand_in(self, node: NodeProto, inputs: Sequence[Value | None]) -> None:
         """Blobs of nobody for the outputs of what cannot be said, so that all else that cannot be is found too."""

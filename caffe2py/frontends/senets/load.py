@@ -50,16 +50,16 @@ def load_layout(
     head = _head(found, feed)
     caffe = target or Target()
     ways = _ways(found, caffe, axpy, feed)
-    classes = tensors.get(f"{found.words.classifier}.weight", np.empty((1000, 0))).shape[0]
+    classes = next(iter(tensors.get(f"{found.words.classifier}.weight", np.empty((1000, 0))).shape), 0)
     try:
         text = net_text(found.arch, shape, classes, head, ways)
     except ValueError as error:
         raise NetError(str(error), file) from None
-    layers = [*_scaled(found, feed), *_layers(found, tensors, feed)]
     net = replace(parse_net(text, file), head=tuple(head), format=caffe.format)
     _check_target(net, caffe)
     _check(found, tensors, _wanted(build(net)), file)
-    return build(net, Weights(file, found.model, tuple(layers), "V2"))
+    layers = (*_scaled(found, feed), *_layers(found, tensors, feed))
+    return build(net, Weights(file, found.model, layers, "V2"))
 
 
 def built(found: Layout, shape: Shape, classes: int) -> Graph:
@@ -97,10 +97,7 @@ def _scaled(found: Layout, feed: str) -> Iterator[LayerBlobs]:
 
 
 def _layers(found: Layout, tensors: Tensors, feed: str) -> Iterator[LayerBlobs]:
-    """The layers whose tensors are all there; those that are not are told by `_check`."""
     for i, each in enumerate(blobs_of(found)):
-        if not all(t in tensors for t in each.tensors):
-            continue
         arrays = [float_blob(tensors[t]) for t in each.tensors]
         if found.words.flat_gates and each.type == FIRST and arrays[0].ndim == 2:
             arrays[0] = arrays[0].reshape(*arrays[0].shape, 1, 1)

@@ -16,6 +16,8 @@ from typing import NamedTuple
 import numpy as np
 
 from caffe2py.errors import FileError
+from caffe2py.frontends.tensors.values import viewed, widened
+from caffe2py.proto.disk.damage import damage_told
 from caffe2py.proto.disk.files import map_file
 from caffe2py.proto.weights.wire import LEN, VARINT, Field, WireError, fields, signed, varint
 
@@ -59,6 +61,8 @@ def read_checkpoint(path: str) -> Mapping[str, np.ndarray]:
         tag, run = pieces[at].tag, at
         while at < len(pieces) and pieces[at].tag == tag:
             at += 1
+        if tag in found:
+            raise FileError(f'two tensors are called "{tag}"', path)
         if pieces[run].type != "str" and not TRAINING.match(tag):
             found[tag] = _tensor(pieces[run:at], path)
     return found
@@ -113,11 +117,6 @@ def _tensor(pieces: list[Piece], path: str) -> np.ndarray:
         raise FileError(f'"{first.tag}" is of type {first.type}, which is not read', path)
     content = first.content if len(pieces) == 1 else memoryview(b"".join(p.content for p in pieces))
     shape = () if first.dims in ((), (0,)) and len(content) == dtype.itemsize else first.dims
-    wanted = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-    if len(content) != wanted:
-        fact = f'"{first.tag}" of shape {shape} has {len(content)} bytes; want {wanted}'
-        raise FileError(fact, path)
-    values = np.frombuffer(content, dtype).reshape(shape)
-    if first.type == "BFloat16":
-        return (values.astype(np.uint32) << 16).view(np.float32)
-    return values
+    with damage_told(path, f'tensor "{first.tag}"'):
+        values = viewed(content, dtype, shape)
+    return widened(values) if first.type == "BFloat16" else values

@@ -5,16 +5,22 @@ from __future__ import annotations
 import json
 import os
 import struct
-import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from caffe2py.errors import FileError
 from caffe2py.frontends.tensors.mindspore import read_checkpoint
+from caffe2py.frontends.tensors.torch_files import torch_load
+from caffe2py.frontends.tensors.values import viewed, widened
+from caffe2py.proto.disk.damage import damage_told
 from caffe2py.proto.disk.files import map_file
+from caffe2py.proto.disk.numpy_files import archive
+
+if TYPE_CHECKING:
+    import torch
 
 Tensors = Mapping[str, np.ndarray]
 TYPES = {
@@ -36,57 +42,63 @@ def read_tensors(path: str | os.PathLike[str]) -> Tensors:
 
 
 def _safetensors(path: str) -> Tensors:
-    """Eight bytes of length, a header in JSON, the tensors (https://github.com/huggingface/safetensors)."""
+    """Eight bytes of length, a header in JSON, the tensors one behind the other, nothing else.
+
+    Source: https://github.com/huggingface/safetensors.
+    """
     buffer = map_file(path)
-    try:
+    with damage_told(path, "file of safetensors"):
         (length,) = struct.unpack_from("<Q", buffer, 0)
-        header: dict[str, Any] = json.loads(buffer[8 : 8 + length])
+        header: dict[str, Any] = json.loads(buffer[8 : 8 + length], object_pairs_hook=_once)
         header.pop("__metadata__", None)
-        return {name: _mapped(buffer, 8 + length, entry) for name, entry in header.items()}
-    except (struct.error, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise FileError(f"this is no file of safetensors ({error})", path) from None
+        places = sorted(entry["data_offsets"] for entry in header.values())
+        if [start for start, _ in places] + [len(buffer) - 8 - length] != [0, *(stop for _, stop in places)]:
+            raise ValueError("the tensors do not lie one behind the other")
+        data = memoryview(buffer)[8 + length :]
+        return {name: _mapped(data, entry) for name, entry in header.items()}
 
 
-def _mapped(buffer: Any, begin: int, entry: Mapping[str, Any]) -> np.ndarray:
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object none of whose names comes twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands there twice")
+    return found
+
+
+def _mapped(data: memoryview, entry: Mapping[str, Any]) -> np.ndarray:
     start, stop = entry["data_offsets"]
-    dtype, shape = TYPES[entry["dtype"]], tuple(entry["shape"])
-    if (stop - start) != int(np.prod(shape, dtype=np.int64)) * dtype.itemsize or begin + stop > len(buffer):
-        raise ValueError("a tensor's bytes are not as many as its shape wants")
-    found = np.ndarray(shape, dtype, buffer, begin + start) if stop > start else np.empty(shape, dtype)
+    found = viewed(data[start:stop], TYPES[entry["dtype"]], entry["shape"])
     return widened(found) if entry["dtype"] == "BF16" else found
-
-
-def widened(halves: np.ndarray) -> np.ndarray:
-    """bfloat16, given as whole numbers of 16 bits, as float32."""
-    return (halves.astype(np.uint32) << 16).view(np.float32)
 
 
 def _torch(path: str) -> Tensors:
     import torch
 
-    try:
-        found = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except OSError as error:
-        raise FileError((error.strerror or str(error)).lower(), path) from None
-    except Exception as error:  # pickle's and zip's kinds, and torch's own
-        line = next(iter(str(error).strip().splitlines()), "")
-        raise FileError(f"torch.load(weights_only=True) refuses it: {line}", path) from None
+    wish = "want a state dict"
+    found = torch_load(path, wish, mapped=True)
     for word in WRAPPED:
         if isinstance(found, dict) and isinstance(found.get(word), dict):
             found = found[word]
     if not isinstance(found, dict) or not any(isinstance(t, torch.Tensor) for t in found.values()):
-        raise FileError("holds no tensors by names; want a state dict", path)
-    tensors = {str(k).removeprefix("module."): t for k, t in found.items() if isinstance(t, torch.Tensor)}
-    return {k: (t.float() if t.dtype == torch.bfloat16 else t).detach().numpy() for k, t in tensors.items()}
+        raise FileError(f"holds no tensors by names; {wish}", path)
+    return {str(k).removeprefix("module."): _array(k, t, path) for k, t in found.items() if isinstance(t, torch.Tensor)}
+
+
+def _array(name: object, tensor: torch.Tensor, path: str) -> np.ndarray:
+    import torch
+
+    with damage_told(path, f'tensor "{name}"'):
+        if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+            raise ValueError(f"shape {tuple(tensor.shape)} wants more values than are there")
+        if tensor.is_complex():
+            raise ValueError("its numbers are complex")
+        return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).detach().numpy()
 
 
 def _numpy(path: str) -> Tensors:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError, AttributeError, zipfile.BadZipFile) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise FileError(f"this is no .npz of arrays ({reason.lower()})", path) from None
+    with archive(Path(path)) as arrays:
+        return {name: read() for name, read in arrays.items()}
 
 
 READERS: dict[str, Callable[[str], Tensors]] = {

@@ -22,8 +22,8 @@ import numpy as np
 
 from caffe2py.errors import FileError
 from caffe2py.layers.base import Shape, count
-from caffe2py.proof.dumps import numpy_files
 from caffe2py.proof.dumps.sample import STATISTICS, Sample, Top
+from caffe2py.proto.disk import numpy_files
 from caffe2py.proto.disk.damage import damage_told
 from caffe2py.proto.disk.pipes import settled
 from caffe2py.proto.hdf5.safe import members, open_safely, read_array

@@ -15,9 +15,13 @@ from caffe2py.backends.torch.run import Runner
 from caffe2py.backends.torch.source import STYLES, program
 from caffe2py.backends.torch.writing.program import Program, Step
 from caffe2py.errors import FileError
+from caffe2py.frontends.tensors.torch_files import torch_load
 from caffe2py.graph import Graph
 from caffe2py.proof.models.edited_py import EditedPy
 from caffe2py.proof.models.model import Model, TorchModel
+from caffe2py.proto.disk.damage import reason
+
+WISH = "want the weights that convert wrote beside the .py"
 
 
 def read_py(graph: Graph, path: Path, device: torch.device = CPU) -> Model:
@@ -31,8 +35,8 @@ def read_py(graph: Graph, path: Path, device: torch.device = CPU) -> Model:
         text = path.read_text(encoding="utf-8")
         lines = _forward(text)
     except OSError as error:
-        raise FileError((error.strerror or str(error)).lower(), str(path)) from None
-    except (SyntaxError, UnicodeDecodeError) as error:
+        raise FileError(reason(error), str(path)) from None
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise FileError(f"is no Python source ({error})", str(path)) from None
     for style in STYLES:
         made = program(graph, style, path.with_suffix(".pth").name)
@@ -73,12 +77,9 @@ def _targets(line: ast.stmt) -> list[str]:
 
 
 def _weights(path: Path) -> Mapping[str, torch.Tensor]:
-    try:
-        state: Mapping[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise FileError((error.strerror or str(error)).lower(), str(path)) from None
-    except Exception as error:  # torch and pickle raise many kinds for a file that is none of theirs
-        raise FileError(f"cannot be read as torch weights ({type(error).__name__})", str(path)) from None
+    state = torch_load(path, WISH)
+    if not isinstance(state, dict) or not all(isinstance(t, torch.Tensor) for t in state.values()):
+        raise FileError(f"holds no tensors by names; {WISH}", str(path))
     return state
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +12,6 @@ from typing import IO
 import numpy as np
 
 from caffe2py.errors import FileError
-from caffe2py.layers.base import count
 from caffe2py.proto.disk.damage import damage_told, reason
 
 NPY = b"\x93NUMPY"  # how each .npy begins
@@ -41,7 +41,7 @@ def _member(file: zipfile.ZipFile, name: str, path: Path) -> Callable[[], np.nda
                 raise ValueError(f"it declares {said.file_size} bytes, packed in {said.compress_size}")
             shape, order, dtype = _header(stream)
             _check(shape, dtype, said.file_size - stream.tell())
-            data = np.frombuffer(bytearray(stream.read()), dtype, count(shape))
+            data = np.frombuffer(bytearray(stream.read()), dtype)
         return data.reshape(shape[::-1]).T if order else data.reshape(shape)
 
     return read
@@ -79,7 +79,7 @@ def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
 
 
 def _check(shape: tuple[int, ...], dtype: np.dtype, there: int) -> None:
-    declared = dtype.itemsize * count(shape)
+    declared = dtype.itemsize * math.prod(shape)
     if dtype.kind not in "fiub" or dtype.hasobject:
         raise ValueError(f"it holds {dtype}, not numbers")
     if min(shape, default=0) < 0 or declared != there:
