@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from caffe2py.backends.names import LETTERS, RESERVED, Namer
+from caffe2py.backends.names import LETTERS, Namer
 from caffe2py.backends.torch.writing.classes import module_class
 from caffe2py.backends.torch.writing.emitter import Emitter, declaration, expressions, terms
 from caffe2py.backends.torch.writing.frame import framed
-from caffe2py.backends.torch.writing.helpers import Helpers, functions
+from caffe2py.backends.torch.writing.helpers import Helpers
 from caffe2py.backends.torch.writing.layout import laid_out
 from caffe2py.backends.torch.writing.program import Binding, Program, Step
-from caffe2py.backends.torch.writing.text import MODULE_NAMES, class_name, sizes
+from caffe2py.backends.torch.writing.text import MODULE_NAMES, class_name, sizes, taken
 from caffe2py.errors import shown
 from caffe2py.graph import Graph, Node, Value, Weight
 from caffe2py.layers.base import Convert, Shape
@@ -25,9 +25,8 @@ class FlatWriter:
         self.graph = graph
         self.class_name = class_name(graph.name)
         self._style = style
-        known = functions()
-        self._members = Namer({*RESERVED, *MODULE_NAMES, *known})
-        self._variables = Namer({*RESERVED, *known, self.class_name})
+        self._members = Namer({*taken(), *MODULE_NAMES})
+        self._variables = Namer({*taken(), self.class_name})
         self._names: dict[Value, str] = {}
         self._declared: list[str] = []
         self._ties: list[str] = []

@@ -97,13 +97,11 @@ class Planner:
             piece.name = free_name(piece, "se" if piece.gates else word, namer)
 
     def _solve(self, plan: Plan) -> None:
-        """Find out which numbers are arguments, and name them."""
+        """Find out which numbers are arguments."""
         places: list[Place] = []
         for piece in plan.pieces:
-            roles = piece.roles()
-            for i, column in enumerate(piece.values):
-                member = SHORTCUT if plan.lacks(piece) else piece.name
-                places.append(Place(roles[i], column, member))
+            member = SHORTCUT if plan.lacks(piece) else piece.name
+            places += [Place(role, each, member) for role, each in zip(piece.roles(), piece.values, strict=True)]
         plan.variables, said = solve(places)
         rest = iter(said)
         for piece in plan.pieces:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from caffe2py.backends.names import RESERVED, Namer
+from caffe2py.backends.names import Namer
 from caffe2py.backends.torch.readable.classes import Planner
 from caffe2py.backends.torch.readable.forward import Forward
 from caffe2py.backends.torch.readable.members import Grouping, Member
@@ -14,10 +14,10 @@ from caffe2py.backends.torch.readable.remarks import remarked
 from caffe2py.backends.torch.readable.state import State
 from caffe2py.backends.torch.writing.classes import module_class
 from caffe2py.backends.torch.writing.frame import framed
-from caffe2py.backends.torch.writing.helpers import Helpers, functions
+from caffe2py.backends.torch.writing.helpers import Helpers
 from caffe2py.backends.torch.writing.layout import laid_out
 from caffe2py.backends.torch.writing.program import Program
-from caffe2py.backends.torch.writing.text import MODULE_NAMES, class_name
+from caffe2py.backends.torch.writing.text import MODULE_NAMES, class_name, taken
 from caffe2py.graph import Graph, Value
 from caffe2py.passes.only_outputs import only_outputs
 from caffe2py.structure.find import find
@@ -33,7 +33,7 @@ def write(graph: Graph, weights: str | None) -> Program:
     if loose or shares_in_other_shapes(graph.nodes) or leads_nowhere(graph):
         raise Unfit
     name = class_name(graph.name)
-    reserved = {*RESERVED, *functions(), "Module"}
+    reserved = {*taken(), "Module"}
     variables = Namer({*reserved, name})
     helpers = Helpers(variables)
     ops = recorded(parts, helpers)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from caffe2py.backends.names import RESERVED, Namer
+from caffe2py.backends.names import Namer
 from caffe2py.backends.torch.readable.ops import Op, Unfit
 from caffe2py.backends.torch.readable.plan import Leaves, Plan, within
 from caffe2py.backends.torch.readable.texts import Hole, plain
-from caffe2py.backends.torch.writing.helpers import functions
 from caffe2py.backends.torch.writing.program import Binding, Step
+from caffe2py.backends.torch.writing.text import taken
 from caffe2py.graph import Graph, Value
 
 
@@ -55,7 +55,7 @@ class State:
 
     def steps(self, graph: Graph, inputs: Mapping[str, str], name: str) -> tuple[list[Step], tuple[str, ...]]:
         """The layers one by one, each with the lines that run it in the net's module; the outputs' variables."""
-        namer = Namer({*RESERVED, *functions(), name, *inputs.values()})
+        namer = Namer({*taken(), name, *inputs.values()})
         made: dict[int, list[int]] = {}  # node -> its parts
         for i, op in self.ops.items():
             made.setdefault(id(op.part.node), []).append(i)

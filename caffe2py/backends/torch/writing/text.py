@@ -11,12 +11,17 @@ from caffe2py.errors import LONGEST, shown
 from caffe2py.layers.base import Shape
 
 
+def taken() -> set[str]:
+    """Names that nothing of a net's may have in an emitted file: Python's, the file's own, and its functions'."""
+    return {*RESERVED, *functions()}
+
+
 def class_name(net: str) -> str:
     """The net's name as a class: `SE-ResNet-50` as `SEResNet50`, `path` as `PathNet`, since the file has a `Path`."""
     words = re.findall(r"[A-Za-z0-9]+", spelled(net))
     name = "".join(w[0].upper() + w[1:] for w in words) or "Net"
     name = f"Net{name}" if name[0].isdigit() else name
-    return f"{name}Net" if name in {*RESERVED, *functions(), "Module"} else name
+    return f"{name}Net" if name in {*taken(), "Module"} else name
 
 
 # Attributes of nn.Module that a layer's name must not hide.
