@@ -12,7 +12,7 @@ from caffe2py.backends.names import Namer
 from caffe2py.backends.torch.readable.forward import Call
 from caffe2py.backends.torch.readable.ops import Unfit
 from caffe2py.backends.torch.readable.plan import SHORTCUT, Piece, Plan, creation, free_name, head
-from caffe2py.backends.torch.readable.texts import Hole, Number, hole, numbers, written
+from caffe2py.backends.torch.readable.texts import Hole, Number, Word, hole, numbers, written
 from caffe2py.backends.torch.writing.emitter import declaration
 from caffe2py.backends.torch.writing.layout import laid_out
 from caffe2py.graph import Graph, Value
@@ -85,8 +85,8 @@ class Member:
         return Call(self.reads, self.makes, tuple(texts), self.tail)
 
 
-def _shown(piece: str | Hole | Number) -> str:
-    return piece if isinstance(piece, str) else "0" if isinstance(piece, Number) else "x"
+def _shown(word: Word) -> str:
+    return word if isinstance(word, str) else "0" if isinstance(word, Number) else "x"
 
 
 def _weights(piece: Piece) -> Hashable:

@@ -20,8 +20,8 @@ class Unfit(Exception):
 
 
 @dataclass
-class Member:
-    """A module, parameter or buffer of a layer. `suffix` is what its name has behind the layer's own."""
+class Owned:
+    """A module, parameter or buffer that a layer owns. `suffix` is what its name has behind the layer's own."""
 
     suffix: str
     declared: Text = ()  # what is assigned to it
@@ -35,7 +35,7 @@ class Op:
 
     part: Part
     expressions: list[Text]
-    members: list[Member]
+    members: list[Owned]
 
     @cached_property
     def key(self) -> tuple[Any, ...]:
@@ -72,7 +72,7 @@ def recorded(parts: Parts, helpers: Helpers) -> dict[int, Op]:
     return ops
 
 
-def _said(graph: Graph, node: Node, helpers: Helpers) -> tuple[list[str], list[Member]]:
+def _said(graph: Graph, node: Node, helpers: Helpers) -> tuple[list[str], list[Owned]]:
     recorder = _Recorder(graph, node, helpers)
     bottoms = terms(graph, node, [hole("b", k) for k in range(len(node.bottoms))])
     said = expressions(node.layer.torch(Emitter(recorder, node), *bottoms), len(node.tops))
@@ -87,7 +87,7 @@ class _Recorder:
 
     def __init__(self, graph: Graph, node: Node, helpers: Helpers) -> None:
         self.graph = graph
-        self.members: list[Member] = []
+        self.members: list[Owned] = []
         self._name = node.name
         self._helpers = helpers
 
@@ -97,7 +97,7 @@ class _Recorder:
             suffix = name.partition(CLOSE)[2]
         else:
             suffix = name.removeprefix(self._name)
-        self.members.append(Member(suffix))
+        self.members.append(Owned(suffix))
         return hole("m", len(self.members) - 1)
 
     def declare(self, name: str, expression: str, buffer: bool = False) -> None:
@@ -108,7 +108,7 @@ class _Recorder:
         member, rest = self._found(key)
         member.state[rest.removeprefix(".")] = source
 
-    def _found(self, name: str) -> tuple[Member, str]:
+    def _found(self, name: str) -> tuple[Owned, str]:
         """The member whose hole a name begins with, and the rest of the name."""
         found, _, rest = name.partition(CLOSE)
         return self.members[int(found.removeprefix(f"{OPEN}m"))], rest

@@ -22,7 +22,6 @@ PADDED = "\ue002"  # the place of a pooling's padding, before its number
 POOLING = re.compile(r"(F\.(?:max|avg)_pool2d\([^(),]*, \d+, \d+)(?:, padding=(\d+))?(?=[,)])")
 # What says nothing where a pooling goes on by single places: sizes are whole then.
 ROUNDING = re.compile(r"(F\.(?:max|avg)_pool2d\([^(),]*, [^(),]*, 1(?:, padding=[^(),]*)?), ceil_mode=True")
-HOLE = re.compile(f"{OPEN}([bm])(\\d+){CLOSE}")
 TOKEN = re.compile(
     r"(?P<string>'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")"
     rf"|(?P<hole>{OPEN}[bm]\d+{CLOSE})|(?P<number>(?<![\w.{OPEN}])\d+(?![\w.]))|(?P<padded>{PADDED}\d+)"
@@ -55,8 +54,8 @@ class Number:
     default: int | None = None
 
 
-Piece = str | Hole | Number
-Text = tuple[Piece, ...]
+Word = str | Hole | Number
+Text = tuple[Word, ...]
 
 
 def hole(kind: str, index: int) -> str:
@@ -66,11 +65,11 @@ def hole(kind: str, index: int) -> str:
 @lru_cache(maxsize=1 << 12)
 def parsed(text: str) -> Text:
     """Text in which holes and whole numbers are told from the rest."""
-    if re.match(r"nn\.Conv(Transpose)?\dd\(", text) and (made := _convolution(text)):
-        return made
+    if re.match(r"nn\.Conv(Transpose)?\dd\(", text):
+        return _convolution(text)
     text = POOLING.sub(lambda found: f"{found[1]}{PADDED}{found[2] or 0}", text)
     roles = next((names for start, names in ROLES.items() if text.startswith(start)), ())
-    pieces: list[Piece] = []
+    pieces: list[Word] = []
     numbers = 0
     for kind, found in _tokens(text):
         if kind == "number":
@@ -81,9 +80,7 @@ def parsed(text: str) -> Text:
         elif kind == "padded":
             pieces.append(Number(int(found.removeprefix(PADDED)), "padding", ", padding=", 0))
         elif kind == "hole":
-            at = HOLE.fullmatch(found)
-            assert at is not None
-            pieces.append(Hole(at[1], int(at[2])))
+            pieces.append(Hole(found[1], int(found[2:-1])))
         else:
             pieces.append(found)
     return tuple(pieces)
@@ -103,13 +100,13 @@ def _tokens(text: str) -> Iterator[tuple[str, str]]:
         yield "text", text[end:]
 
 
-def _convolution(text: str) -> Text | None:
+def _convolution(text: str) -> Text:
     """A convolution with a place for each setting, those too that it leaves out."""
     start = text.index("(") + 1
     words = split_arguments(text[start:-1])
     settings = dict(word.split("=", 1) for word in words if "=" in word)
     sizes = [word for word in words if "=" not in word]
-    pieces: list[Piece] = [text[:start]]
+    pieces: list[Word] = [text[:start]]
     for i, (word, role) in enumerate(zip(sizes, ROLES["nn.Conv"], strict=True)):
         pieces += ([", "] if i else []) + [replace(p, role=role) if isinstance(p, Number) else p for p in parsed(word)]
     for name, default in DEFAULTS.items():
