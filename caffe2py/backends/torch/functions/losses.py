@@ -17,6 +17,13 @@ def normalised(
     )
 
 
+def counting(label: Tensor, ignored: int | None) -> Tensor:
+    """Which labels count: all but those to be ignored."""
+    if ignored is None:
+        return torch.ones_like(label, dtype=torch.bool)
+    return label != ignored
+
+
 def floored(x: Tensor, low: float) -> Tensor:
     """max(x, low), with the gradient of x everywhere."""
     return x + (x.clamp(min=low) - x).detach()
@@ -39,11 +46,7 @@ def softmax_loss(
     As in Caffe the logarithm is that of the rounded probability, which shows where it is near 1.
     """
     target = label.flatten().long()
-    counted = (
-        torch.ones_like(target, dtype=torch.bool)
-        if ignore_label is None
-        else target != ignore_label
-    )
+    counted = counting(target, ignore_label)
     rows, chosen = classes_last(x, axis), torch.where(counted, target, 0)[:, None]
     log_p = F.log_softmax(rows, 1).gather(1, chosen)[:, 0]
     p = (
@@ -69,11 +72,7 @@ def infogain_loss(
 ) -> Tensor:
     """The mean of -sum_k gain[label, k] log softmax(x)[k]; a probability counts as 1e-20 at the least."""
     target = label.flatten().long()
-    counted = (
-        torch.ones_like(target, dtype=torch.bool)
-        if ignore_label is None
-        else target != ignore_label
-    )
+    counted = counting(target, ignore_label)
     log_p = F.log_softmax(classes_last(x, axis), 1)
     rows = gain.detach().reshape(x.shape[axis], x.shape[axis])
     rows = rows.index_select(0, torch.where(counted, target, 0))
@@ -96,11 +95,7 @@ def sigmoid_loss(
 ) -> Tensor:
     """The cross-entropy of sigmoid(x) and label, both of any value between 0 and 1."""
     target = label.detach().reshape(x.shape)
-    counted = (
-        torch.ones_like(x, dtype=torch.bool)
-        if ignore_label is None
-        else target.int() != ignore_label
-    )
+    counted = counting(target.int(), ignore_label)
     losses = F.binary_cross_entropy_with_logits(x, target, reduction="none")
     return normalised(losses, counted, x.shape[0], normalization)
 
@@ -144,11 +139,7 @@ def accuracy(
     """The share of labels whose score is among the top_k, and that share for each class. A tie counts against."""
     rows = classes_last(x, axis)
     target = label.flatten().long()
-    counted = (
-        torch.ones_like(target, dtype=torch.bool)
-        if ignore_label is None
-        else target != ignore_label
-    )
+    counted = counting(target, ignore_label)
     target = torch.where(counted, target, 0)
     at_label = rows.gather(1, target[:, None])
     hit = ((rows >= at_label).sum(1) <= top_k) & counted

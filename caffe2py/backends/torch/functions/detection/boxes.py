@@ -1,4 +1,4 @@
-"""Boxes as (left, top, right, bottom): made by a grid, said by a net, and the best of those that overlap."""
+"""Boxes as (left, top, right, bottom): the best of those that overlap, and what is said where there are none."""
 
 import torch
 import torch.nn.functional as F
