@@ -26,6 +26,7 @@ from caffe2py.picture import extras
 from caffe2py.proof.record import noise, record
 from caffe2py.proto.disk.digests import LARGE, PIECE
 from tests.helpers.absent import absent, needs_module
+from tests.helpers.emitted import load_py
 from tests.helpers.nets import SMALL, command, write_net
 
 PICTURES = """# mean_value: 104, 117, 123
@@ -122,16 +123,9 @@ def test_the_card_says_what_is_known_and_what_is_not(net: tuple[Path, Path], fol
 
 
 def test_the_source_runs_with_its_weights(net: tuple[Path, Path], folder: Path) -> None:
-    file = folder / "data" / "converted" / "model.py"
-    spec = importlib.util.spec_from_file_location("archived_model", file)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.dont_write_bytecode, before = True, sys.dont_write_bytecode
-    spec.loader.exec_module(module)
-    sys.dont_write_bytecode = before
     x = np.random.RandomState(3).uniform(-128, 128, (1, 3, 9, 7)).astype(np.float32)
     with torch.no_grad():
-        ours = module.load()(torch.from_numpy(x)).numpy()
+        ours = load_py(folder / "data" / "converted" / "model.py")(torch.from_numpy(x)).numpy()
     wanted = caffe2py.run(caffe2py.load(*net), {"data": x})["prob"]
     np.testing.assert_allclose(ours, wanted, rtol=1e-5, atol=1e-7)  # a few hundred float32 products, in another order
 

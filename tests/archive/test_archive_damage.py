@@ -16,12 +16,8 @@ import pytest
 
 from caffe2py.archive import check, create, extract
 from caffe2py.errors import CaffeError
-from tests.helpers.nets import command, write_net
+from tests.helpers.nets import TINY, command, write_net
 
-TINY = """name: "tiny"
-layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 2 dim: 5 } } }
-layer { name: "fc" type: "InnerProduct" bottom: "data" top: "fc" inner_product_param { num_output: 2 } }
-"""
 FLIPS = 1000
 
 

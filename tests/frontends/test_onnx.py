@@ -15,13 +15,12 @@ from caffe2py.frontends.caffe.targets import target
 from caffe2py.frontends.onnx.translate import load_onnx
 from caffe2py.frontends.senets.architectures import NETS
 from caffe2py.frontends.senets.text import build
-from caffe2py.graph import Graph
 from caffe2py.proto.net import parse_net
 from caffe2py.proto.schema import is_own_type
 from caffe2py.proto.text.writer import format_net
 from tests.helpers.absent import each, some_long
 from tests.helpers.layer_cases import Case, cases, relative
-from tests.helpers.nets import command, graph_of, steady_weights, with_weights
+from tests.helpers.nets import command, graph_of, steady
 from tests.helpers.onnx_models import differences, model, node, saved, weights
 from tests.helpers.reference import found
 from tests.helpers.tables.onnx_operators import REFUSED, SAID, SE, path_of
@@ -75,11 +74,6 @@ def test_what_was_written_comes_back(case: Case, tmp_path: Path) -> None:
 
 ZOO = [p for p in found("zoo/*.prototxt") if p.stem not in ("fast_rcnn_caffenet_compressed", "mobilenet_ssd_voc")]
 SMALL = [p for p in ZOO if p.stem in ("cifar10_full", "v0_lenet_deploy_2014")]
-
-
-def steady(graph: Graph) -> Graph:
-    """With weights that let what goes in show in what comes out: a constant filler would hide a wrong value."""
-    return with_weights(graph, steady_weights(graph))
 
 
 @each("path", some_long(ZOO, SMALL), "prototxts of well-known nets", ids=lambda path: path.stem)

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable
 
 import numpy as np
-import onnx
 import pytest
 import torch
 
@@ -15,6 +14,7 @@ from caffe2py.errors import UnsupportedError
 from caffe2py.graph import Graph
 from tests.helpers.layer_cases import Arrays
 from tests.helpers.nets import graph_of
+from tests.helpers.runtimes import in_onnxruntime
 
 HEAD = """name: "n"
 layer { name: "in" type: "Input" top: "x" top: "y" input_param { SHAPE SHAPE } }
@@ -153,17 +153,11 @@ def test_what_caffe_computes(
     wanted = expected(given["x"], given["y"], [w.data for n in graph.nodes for w in n.weights])
     assert (said in "".join(graph.number_notes)) if said else not graph.number_notes
     runs = {style: caffe2py.run(graph, given, style=style) for style in ("exact", "flat")}
-    runs["ONNX"] = dict(zip(graph.outputs, in_reference(caffe2py.to_onnx(graph), given), strict=True))
+    runs["ONNX"] = in_onnxruntime(caffe2py.to_onnx(graph), graph.outputs)(given)
     for blob, value in wanted.items():
         for view, tops in runs.items():
             np.testing.assert_allclose(tops[blob], value, rtol=2e-5, atol=1e-5, err_msg=f"{view}: {blob}")
     assert set(runs["exact"]) == (set(wanted) or set(runs["exact"]))
-
-
-def in_reference(model: onnx.ModelProto, given: Arrays) -> list[np.ndarray]:
-    import onnxruntime
-
-    return list(onnxruntime.InferenceSession(model.SerializeToString()).run(None, given))
 
 
 def test_every_blob_at_the_end() -> None:

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tests.helpers.timm_nets import draw_statistics
+
 
 class UNet(nn.Module):
     """Two steps down and up again, joined to what came down; resized as `mode` says."""
@@ -87,10 +89,7 @@ TIMM = """resnet18 vgg11_bn mobilenetv2_100 mobilenetv3_large_100 efficientnet_b
 
 def export(module: nn.Module, shape: tuple[int, ...], path: Path, dynamo: bool) -> Path:
     """Write a module as ONNX by one of the two exporters, with statistics that are not those of a new BatchNorm."""
-    for part in module.modules():
-        if isinstance(part, nn.BatchNorm2d):
-            nn.init.uniform_(part.running_mean, -0.1, 0.1)
-            nn.init.uniform_(part.running_var, 0.8, 1.2)
+    draw_statistics(module)
     return write(module.eval(), torch.randn(shape), path, dynamo)
 
 

@@ -34,6 +34,11 @@ layer { name: "prob" type: "Softmax" bottom: "fc" top: "prob" }
 layer { name: "gate" type: "Sigmoid" bottom: "pool" top: "gate" }
 """
 
+TINY = """name: "tiny"
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 2 dim: 5 } } }
+layer { name: "fc" type: "InnerProduct" bottom: "data" top: "fc" inner_product_param { num_output: 2 } }
+"""
+
 
 def graph_of(text: str, weights: bool = False, phase: str = "TEST", stages: Sequence[str] = ()) -> Graph:
     """The graph of a text, with seeded weights where they are wanted."""
@@ -51,13 +56,13 @@ def with_weights(graph: Graph, arrays: Mapping[str, Sequence[np.ndarray]]) -> Gr
     return replace(graph, nodes=tuple(nodes))
 
 
-def steady_weights(graph: Graph, seed: int = 7) -> dict[str, list[np.ndarray]]:
-    """Seeded values with which a deep net neither explodes nor fades."""
-    made = random_weights(graph, seed)
+def steady(graph: Graph) -> Graph:
+    """The graph with seeded weights by which a deep net neither explodes nor fades, and no input is lost."""
+    made = random_weights(graph)
     for blobs in made.values():
         if blobs[0].ndim > 1:
             blobs[0] = (blobs[0] - 0.5) * np.float32((6 / blobs[0][0].size) ** 0.5)
-    return made
+    return with_weights(graph, made)
 
 
 def random_weights(graph: Graph, seed: int = 7) -> dict[str, list[np.ndarray]]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+from onnx import ModelProto
 
 from tests.helpers.absent import needs_module
 from tests.helpers.layer_cases import Arrays
@@ -14,12 +15,13 @@ Run = Callable[[Arrays], Arrays]
 Runtime = Callable[[Path, Sequence[str]], Run]
 
 
-def in_onnxruntime(path: Path, outputs: Sequence[str]) -> Run:
+def in_onnxruntime(model: Path | ModelProto, outputs: Sequence[str]) -> Run:
     onnxruntime = needs_module("onnxruntime", "onnxruntime")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 2
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    held = str(model) if isinstance(model, Path) else model.SerializeToString()
+    session = onnxruntime.InferenceSession(held, options, providers=["CPUExecutionProvider"])
     assert [o.name for o in session.get_outputs()] == list(outputs)
     return lambda inputs: dict(zip(outputs, session.run(None, inputs), strict=True))
 

@@ -9,7 +9,6 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-import onnxruntime
 import pytest
 
 import caffe2py
@@ -25,6 +24,7 @@ from caffe2py.proto.net import parse_net
 from caffe2py.proto.text.prototxt import NetText
 from caffe2py.proto.text.writer import format_net
 from tests.helpers.layer_cases import Arrays, cases, relative
+from tests.helpers.runtimes import in_onnxruntime
 from tests.helpers.tables.forks.every import FORMULA_CASES
 from tests.helpers.tables.layers import net as net_text
 from tests.helpers.tables.windows import TABLES
@@ -172,11 +172,7 @@ def onnx(graph: Graph, given: Arrays) -> Arrays:
         model = to_onnx(graph)
     except CaffeError:
         return {}
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options)
-    names = [i.name for i in session.get_inputs()]
-    return dict(zip(graph.outputs, session.run(None, dict(zip(names, given.values(), strict=True))), strict=True))
+    return in_onnxruntime(model, graph.outputs)(given)
 
 
 OUT_OF_RANGE = {

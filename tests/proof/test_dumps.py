@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import random
 import tracemalloc
 import zipfile
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from caffe2py.proof.dumps.reading import LayerDump, NamedDump, open_dump
 from caffe2py.proof.dumps.sample import Sample
 from caffe2py.proof.dumps.writing import take_sample, write_dump
 from caffe2py.proof.record import noise
+from tests.helpers.damage import damaged
 from tests.helpers.hdf5_layout import versions
 from tests.helpers.nets import SMALL, graph_of
 from tests.helpers.reference import found
@@ -389,11 +389,7 @@ def test_dumps_that_were_made_for_it(path: Path) -> None:
 
 def test_bytes_that_were_changed(tmp_path: Path) -> None:
     """A few hundred of many: nothing but a CaffeError, or a dump."""
-    data, draw = write(tmp_path / "good.npz", samples=7).read_bytes(), random.Random(12)
-    for _ in range(300):
-        changed = bytearray(data)
-        for _ in range(draw.randint(1, 4)):
-            changed[draw.randrange(len(data))] ^= 1 << draw.randrange(8)
-        (tmp_path / "bad.npz").write_bytes(changed[: draw.choice([None, None, draw.randrange(len(data))])])
+    for data in damaged(write(tmp_path / "good.npz", samples=7).read_bytes(), times=300, whole=2):
+        (tmp_path / "bad.npz").write_bytes(data)
         with suppress(CaffeError):
             caffe2py.compare(tmp_path / "bad.npz", tmp_path / "good.npz")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,8 @@ from caffe2py.proof.measures.plain_sums import FEW, LOOPS, lost, plain, sums
 from tests.helpers.absent import each
 from tests.helpers.layer_cases import Case, cases, relative
 from tests.helpers.nets import graph_of
-from tests.helpers.recorded_nets import RecordedNet, recorded_nets
+from tests.helpers.recorded_nets import recorded_nets
 from tests.helpers.reference import found
-from tools.make_caffemodel import make_caffemodel
 
 NETS = [path.with_suffix("") for path in found("rounding/s*/*.prototxt")]
 PICTURES = found("rounding/images/*.h5")
@@ -49,10 +47,8 @@ def test_a_net_of_long_sums(net: Path, tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def senet(tmp_path_factory: pytest.TempPathFactory) -> Graph:
     """The net that saw the pictures, with its weights."""
-    nets: list[RecordedNet] = [net for net in recorded_nets("senet") if net.id == "SE-ResNet-50"]
-    path = tmp_path_factory.mktemp("net") / "net.caffemodel"
-    make_caffemodel(json.loads(nets[0].weights.read_text()), path)
-    return caffe2py.load(nets[0].prototxt, path)
+    (net,) = (net for net in recorded_nets("senet") if net.id == "SE-ResNet-50")
+    return caffe2py.load(net.prototxt, net.caffemodel(tmp_path_factory.mktemp("net")))
 
 
 @each("picture", PICTURES, "records of pictures", ids=lambda path: path.stem)

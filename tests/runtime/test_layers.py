@@ -19,8 +19,9 @@ FORWARD, BACKWARD = 2e-5, 1e-4
 POWER = """force_backward: true
 layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 3 } } }
 layer { name: "y" type: "Power" bottom: "x" top: "y" power_param { WORDS } }"""
+LAYERS = layer_cases()
 CASES = [
-    *layer_cases(),
+    *LAYERS,
     *(c for p in ("random/backward", "faults/runs") for c in cases(p) if c.id not in {**NUMBERS, **LOADED}),
 ]
 
@@ -38,7 +39,6 @@ def running(case: Case, folder: Path) -> RunningNet:
 @each("case", CASES, "layers/, forks/, random/ and faults/", ids=lambda c: c.id)
 def test_recorded(case: Case, tmp_path: Path) -> None:
     made = running(case, tmp_path)
-    assert [(op.name, op.type) for op in made.operators] == case.layers or not case.layers
     made.run_forward()
     blobs = made.named_blobs
     for name, expected in case.tops.items():
@@ -71,6 +71,12 @@ def test_the_gradient_of_a_power_divides_by_what_it_is_a_power_of(power: float, 
     with np.errstate(all="ignore"):
         want = power * scale * (base if power == 2 else base**power / base if power != 1 else 1)
     np.testing.assert_allclose(made.named_blobs["x"].diff, want, rtol=1e-6)
+
+
+@each("case", LAYERS, "layers/ and forks/", ids=lambda c: c.id)
+def test_the_operators_are_the_layers_that_caffe_had(case: Case, tmp_path: Path) -> None:
+    """The Splits that it puts in, too."""
+    assert case.layers and [(op.name, op.type) for op in running(case, tmp_path).operators] == case.layers
 
 
 def test_all_cases_are_there() -> None:

@@ -12,13 +12,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from google.protobuf import text_format
 
 import caffe2py
 import caffe2py.pycaffe as caffe
 from caffe2py.proof.dumps.reading import LayerDump, open_dump
 from caffe2py.proof.dumps.sample import Sample
-from caffe2py.proto.schema import NetParameter
 from tests.helpers.absent import absent, needs_module
 from tests.helpers.handbook import blocks
 from tests.helpers.hdf5_layout import versions
@@ -202,19 +200,25 @@ def test_labels_and_indices_are_drawn_as_such(tmp_path: Path, monkeypatch: pytes
     assert {len(x) for x in fed.values()} == {50} and np.abs(fed["odd"]).max() > 100
 
 
-ROIS = """name: "rois"
-layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 4 } } }
-layer { name: "rois" type: "Input" top: "rois" input_param { shape { dim: 1 dim: 4 } } }
-layer { name: "odd" type: "Reshape" bottom: "data" top: "odd" reshape_param { shape { dim: 0 dim: 2 dim: 2 } } }
-layer { name: "pool" type: "ROIPooling" bottom: "odd" bottom: "rois" top: "pool" }
+BOXES = """name: "boxes"
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 4 } } }
+layer { name: "boxes" type: "Input" top: "boxes" input_param { shape { dim: 2 dim: 4 } } }
+layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip" inner_product_param { num_output: 4 } }
+layer { name: "loss" type: "SmoothL1Loss" bottom: "ip" bottom: "boxes" top: "loss" }
 """
 
 
-def test_noise_for_what_wants_something_else_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    message = NetParameter()
-    text_format.Merge(ROIS, message)
-    assert recorder.meaning("rois", message, None) == (0, "pool")
-    assert recorder.meaning("data", message, None) == (0, "")
+def test_noise_for_what_may_want_something_else_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [str(p) for p in write_net(tmp_path, BOXES)]
+    np.save(tmp_path / "boxes.npy", np.zeros((2, 4), "f"))
+    words = [*files, "-o", str(tmp_path / "d.h5")]
+    assert record(monkeypatch, words) == 0
+    said = 'warning: noise for input "boxes", of which layer "loss" may want something else; --input boxes=FILE\n'
+    assert capsys.readouterr().err == said
+    assert record(monkeypatch, [*words, "--input", f"boxes={tmp_path / 'boxes.npy'}"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_weights_that_are_not_there_are_told(

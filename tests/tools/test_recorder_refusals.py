@@ -13,7 +13,7 @@ from tests.helpers.nets import write_net
 from tests.helpers.standin_caffe import STAGED, record
 from tools import record_caffe_activations as recorder
 
-# The words after the files, or all of them; files that are made first; what is said. {} is the folder.
+# The words after the files, or all of them, and what is said. {} is the folder that `odd_files` fills.
 SHAPED = ", without the axis of the batch; want (N, 3, 9, 7), by x[None]"
 WRONG: dict[str, tuple[str, str]] = {
     "no prototxt": ("{}/no.prototxt {}/net.caffemodel", "{}/no.prototxt: no such file"),
