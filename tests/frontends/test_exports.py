@@ -9,7 +9,6 @@ import torch
 
 from caffe2py.errors import UnsupportedError
 from caffe2py.frontends.onnx.translate import load_onnx
-from tests.helpers.absent import absent
 from tests.helpers.exports import OWN, TIMM, export
 from tests.helpers.onnx_models import differences
 from tests.helpers.timm_nets import timm_module

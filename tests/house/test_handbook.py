@@ -16,7 +16,7 @@ import torch
 
 import caffe2py
 from caffe2py.cli import cli
-from tests.helpers.absent import absent, needs_module
+from tests.helpers.absent import needs_module
 from tests.helpers.commands import COMMANDS
 from tests.helpers.exports import write
 from tests.helpers.handbook import FENCE, HANDBOOK, NOT_RUN, PAGES, PATHS, ROOT, blocks, every_block, not_run, walk
@@ -147,10 +147,9 @@ def test_every_public_function_is_in_the_api() -> None:
     assert homes <= set(re.findall(r"^::: (\S+)$", on_page_markdown(PAGES["api.md"]), re.MULTILINE))
 
 
-def test_it_builds_strictly(whole: bool, tmp_path: Path) -> None:
+@pytest.mark.long
+def test_it_builds_strictly(tmp_path: Path) -> None:
     """And its pages load nothing from elsewhere. CI builds it by `make docs`."""
-    if not whole:
-        absent("--all, with which the handbook is built")
     needs_module("mkdocs", "mkdocs")
     words = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
     assert subprocess.run(words, cwd=ROOT).returncode == 0
