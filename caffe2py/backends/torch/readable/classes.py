@@ -89,8 +89,10 @@ class Planner:
         pieces = [p for p in plan.pieces if p.use or (p.op and p.op.members)]
         names, types = [], []
         for piece in pieces:
-            heads = [head(self.structure.parts, (each[k] for k in piece.places)) for each in whole]
-            names.append([node.name for node in heads])
+            own = [[each[k] for k in piece.places] for each in whole]
+            heads = [head(self.structure.parts, each) for each in own]
+            several = piece.use is not None and piece.use.several
+            names.append([self.structure.parts.title(each) for each in own] if several else [n.name for n in heads])
             types.append(heads[0].type)
         made = words.member_words(names, types, titles)
         for piece, word in zip(pieces, made, strict=True):
@@ -108,22 +110,29 @@ class Planner:
             piece.said = [next(rest) for _ in piece.values]
         say_sums(plan, self.structure.parts)
 
-    @staticmethod
-    def _name_variables(plan: Plan, namer: Namer) -> None:
+    def _name_variables(self, plan: Plan, namer: Namer) -> None:
         """Widths are called after what they are the width of, other numbers after what they are."""
         widths = [v for v in plan.variables if v.place.kind == "width"]
         outs = [v for v in widths if v.place.role.startswith("out")]
+        into, out = self._ends(plan)
+        inner = [v for v in outs if v.values != out]
         kernels = {s for p in plan.pieces for role, s in zip(p.roles(), p.said, strict=True) if role == "kernel_size"}
         grows = any(s.sign == "*" for p in plan.pieces for s in p.said)
         for v in plan.variables:
             role, member = v.place.role, v.place.member
             role = "dilation" if "dilation" in v.roles else role
             if v in outs and len(outs) == 1:
-                word = "width" if grows else role
+                word = "width" if grows and v in inner else role
+            elif v in outs and v not in inner:
+                word = "out_channels"
+            elif v in outs and len(inner) == 1:
+                word = "width"
             elif v in outs:
                 word = member.removeprefix("conv_") if not member[5:6].isdigit() else member
-            elif role in ("in_channels", "in_features") and len(widths) == 1:
+            elif v in widths and len(widths) == 1:
                 word = "channels"
+            elif v in widths and v.values == into:
+                word = "in_features" if role == "in_features" else "in_channels"
             elif role == FLAG:
                 word = f"project_{member}"
             elif role == "kernel_size" and len(kernels) > 1:
@@ -131,6 +140,18 @@ class Planner:
             else:
                 word = role or "size"
             v.name = namer(word)
+
+    def _ends(self, plan: Plan) -> list[list[int]]:
+        """How many channels each instance takes, and how many it gives."""
+        parts = self.structure.parts
+        ends: list[list[int]] = [[], []]
+        for leaves_ in plan.block.instances:
+            own = [leaf for leaf in leaves_ if leaf is not None]
+            made = {v for leaf in own for v in parts.parts[leaf].makes}
+            read = next(v for leaf in own for v in parts.parts[leaf].reads if v not in made)
+            for end, value_ in zip(ends, (read, parts.parts[own[-1]].makes[0]), strict=True):
+                end.append(([*(parts.graph.shapes.get(value_) or ()), 0, 0])[1])
+        return ends
 
     @staticmethod
     def _condition(plan: Plan, namer: Namer) -> None:

@@ -23,6 +23,7 @@ from caffe2py.structure.parts import Parts
 MOVES = re.compile(r"(\.(permute|flatten|transpose|unflatten|squeeze|unsqueeze)\([-\d, ()]*\))+")
 ALIKE = 2  # equal blocks in a row that a loop makes
 RISING = 3  # blocks in a row with one number that rises
+MANY = 5  # equal convolutions in a row that are a list
 
 
 @dataclass
@@ -174,15 +175,25 @@ class Grouping:
                     piece.shared = same in first
                     piece.name = first.get(same) or free_name(piece, piece.op.part.node.name, namer)
                     first.update({same: piece.name} if same else {})
-        found: list[Member] = []
+        found: list[
+            tuple[list[Piece], list[str], bool]
+        ] = []  # pieces, what they may be called, and whether all have them
         for lacks, some in groupby(plan.pieces, key=plan.lacks):
             if lacks:
-                found.append(self._member(plan, list(some), SHORTCUT, optional=True))
+                found.append((list(some), [SHORTCUT], True))
                 continue
             for run in self._runs(plan, list(some), uses):
-                for pieces, name in self._stages(plan, run, namer) if net else self._loops(run):
-                    found.append(self._member(plan, pieces, name))
-        return found
+                members = self._stages(plan, run) if net else self._loops(plan, run)
+                found += ((pieces, names, False) for pieces, names in members)
+        counts = Counter(names[0] for _, names, _ in found if names)
+        made = []
+        for pieces, names, lacks in found:
+            if net and names:
+                name = namer(names[0] if counts[names[0]] == 1 else names[-1])
+            else:
+                name = names[0] if names else pieces[0].name
+            made.append(self._member(plan, pieces, name, lacks))
+        return made
 
     def reads(self, plan: Plan, piece: Piece) -> tuple[Value, ...]:
         """What a piece reads of others."""
@@ -242,29 +253,40 @@ class Grouping:
             yield run
 
     @staticmethod
-    def _loops(run: list[Piece]) -> Iterator[tuple[list[Piece], str]]:
-        """In a class, equal blocks in a row are a list."""
+    def _loops(plan: Plan, run: list[Piece]) -> Iterator[tuple[list[Piece], list[str]]]:
+        """In a class, equal blocks in a row are a list, which is called after the first without its number."""
         if len(run) >= ALIKE and all(piece.said == run[0].said for piece in run):
-            yield run, run[0].name
+            others = {piece.name for piece in plan.pieces if piece not in run}
+            name = run[0].name.rstrip("_0123456789")
+            yield run, [run[0].name if not name or name in others else name]
         else:
-            yield from (([piece], piece.name) for piece in run)
+            yield from (([piece], []) for piece in run)
 
-    def _stages(self, plan: Plan, run: list[Piece], namer: Namer) -> Iterator[tuple[list[Piece], str]]:
-        """In the net, a list for each stage of blocks in which some are equal; else blocks one by one."""
+    def _stages(self, plan: Plan, run: list[Piece]) -> Iterator[tuple[list[Piece], list[str]]]:
+        """In the net, a list for each stage of blocks in which some are equal; else blocks one by one.
+
+        Each with what it may be called: a list after its stage, or its first block.
+        """
         if run[0].op is not None:
-            yield run, run[0].name
+            yield run, []
+            return
+        if not self._is_stage(run):  # convolutions with what follows them: only many equal ones are a list
+            for _, some in groupby(run, key=lambda piece: piece.said):
+                same = list(some)
+                if len(same) >= MANY:
+                    yield same, [stage(self._title(plan, same[0])), self._head(plan, same[0])]
+                else:
+                    yield from (([piece], [self._head(plan, piece)]) for piece in same)
             return
         titles = {id(piece): self._title(plan, piece) for piece in run}
-        if not self._is_stage(run):  # convolutions with what follows them
-            yield from (([piece], namer(self._head(plan, piece))) for piece in run)
-            return
         groups = [list(some) for _, some in groupby(run, key=lambda piece: stage(titles[id(piece)]))]
         listed = any(self._repeats(pieces) for pieces in groups)
         for pieces in groups:
+            first, last = titles[id(pieces[0])], titles[id(pieces[-1])]
             if listed and len(pieces) >= ALIKE:
-                yield pieces, namer(stage(titles[id(pieces[0])]))
+                yield pieces, [*([stage(first)] if first != last else []), first]
             else:
-                yield from (([piece], namer(titles[id(piece)])) for piece in pieces)
+                yield from (([piece], [titles[id(piece)]]) for piece in pieces)
 
     @staticmethod
     def _repeats(pieces: list[Piece]) -> bool:
@@ -275,9 +297,7 @@ class Grouping:
     def _is_stage(run: list[Piece]) -> bool:
         """Are these blocks that may stand in a list, and not a convolution with what follows it, or a gate?"""
         use = run[0].use
-        if use is None or run[0].gates:
-            return False
-        return use.branched or sum(piece.use is not None or piece.convolves for piece in use.pieces) > 1
+        return use is not None and use.several and not run[0].gates
 
     def _head(self, plan: Plan, piece: Piece) -> str:
         """The name of the layer after which a piece is called; of a gate, what its layers are called together."""

@@ -76,11 +76,12 @@ def solve(places: Sequence[Place]) -> tuple[list[Variable], list[Said]]:
     variables: list[Variable] = []
     said: list[Said | None] = [None] * len(places)
     common: Counter[Said] = Counter()
-    for i, place in sorted(enumerate(places), key=lambda each: None in each[1].values):
+    # Numbers that all have come first, and widths before what may be said by one.
+    for i, place in sorted(enumerate(places), key=lambda each: (None in each[1].values, each[1].kind == "number")):
         values = [v for v in place.values if v is not None]
         if len(set(values)) == 1:
-            same = [k for k, v in enumerate(variables) if None in place.values and _says(v, place)]
-            said[i] = Said(variable=same[0]) if same else Said(values[0])
+            same = _same(place, variables) if None in place.values else None
+            said[i] = Said(values[0]) if same is None else Said(variable=same)
             continue
         by = _by(place, variables, common)
         if by is None:
@@ -100,10 +101,15 @@ def solve(places: Sequence[Place]) -> tuple[list[Variable], list[Said]]:
     return variables, [s for s in said if s is not None]
 
 
-def _says(variable: Variable, place: Place) -> bool:
-    """Is an argument the same setting as a number that some instances lack?"""
-    alike = all(v in (None, w) for v, w in zip(place.values, variable.values, strict=True))
-    return alike and place.role == variable.place.role == "stride"
+def _same(place: Place, variables: Sequence[Variable]) -> int | None:
+    """The argument that is the same setting as a number that some instances lack, and has one value in the others."""
+    alike = [
+        i
+        for i, variable in enumerate(variables)
+        if place.role == variable.place.role == "stride" or place.kind == variable.place.kind == "width"
+        if all(v in (None, w) for v, w in zip(place.values, variable.values, strict=True))
+    ]
+    return next((i for i in alike if variables[i].place.role == place.role), next(iter(alike), None))
 
 
 def _by(place: Place, variables: Sequence[Variable], common: Counter[Said]) -> Said | None:

@@ -75,6 +75,11 @@ class Plan:
         """Is it more than layers in a row?"""
         return any(isinstance(item, Region) for row in self.block.body for item in row)
 
+    @property
+    def several(self) -> bool:
+        """Is it more than a convolution with what follows it?"""
+        return self.branched or sum(piece.use is not None or piece.convolves for piece in self.pieces) > 1
+
     def lacks(self, piece: Piece) -> bool:
         """Is there an instance without the whole of a piece?"""
         return not all(self.there(piece))

@@ -7,6 +7,7 @@ res2a_branch2a, res3b_branch2a              branch2a
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -79,5 +80,6 @@ def _word(words: Sequence[str], type_: str) -> str:
         made = [named[0], *sizes, *named[1:], *kinds]
     else:
         made = [*(kinds[:1] or [type_]), *sizes, *kinds[1:]]
-    word = "_".join(made)
-    return f"{type_}_{word}" if word[0].isdigit() else word
+    if made[0][0].isdigit() or keyword.iskeyword("_".join(made)):
+        made = [type_, *(made[:-1] if made[-1] == type_ else made)]
+    return "_".join(made)
