@@ -9,11 +9,14 @@ that saves the most lines is taken; then again, in what is left and inside what 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from caffe2py.structure.joins import is_gate
 from caffe2py.structure.names import shared_name
 from caffe2py.structure.parts import Parts
+from caffe2py.structure.pattern import Pattern
+from caffe2py.structure.signs import Mark, Signs
 from caffe2py.structure.tree import Body, Item, Region, Row, Use, leaves, rows, tree
 
 LONGEST = 24  # items in a row that repeat together
@@ -21,7 +24,7 @@ OVERHEAD = 6  # lines that a block takes beside those of its layers
 CALL = 1.5  # lines that the use of a block takes
 WORTH = 8  # lines that a block must save
 BRANCHED = -1  # one with branches, which make it a block by themselves
-SMALL = 3  # layers in a projection, and in a small block
+SMALL = 3  # layers in a small block
 
 
 @dataclass
@@ -51,7 +54,6 @@ class Structure:
 
 
 Lines = Callable[[int], float]
-Mark = Callable[[int, bool], Hashable]
 
 
 def find(parts: Parts, mark: Mark | None = None, lines: Lines | None = None) -> Structure:
@@ -59,65 +61,32 @@ def find(parts: Parts, mark: Mark | None = None, lines: Lines | None = None) -> 
     return _Finder(parts, mark or parts.mark, lines or parts.lines).found()
 
 
-def is_gate(parts: Parts, item: Item) -> bool:
-    """Is it a product of something with what is made of it by pooling, and by a sigmoid at last?"""
-    if not isinstance(item, Region) or len(item.branches) != 2 or not _multiplies(parts, item.join):
-        return False
-    made = [branch for branch in item.branches if branch]
-    if len(made) != 1 or len(made[0]) != 1:
-        return False
-    row = made[0][0]
-    if not all(isinstance(each, int) for each in row):
-        return False
-    types = [parts.parts[each].node.type for each in row if isinstance(each, int)]
-    types = [each for each in types if each not in ("Reshape", "Flatten")]
-    return len(types) >= 4 and types[0] == "Pooling" and types[-1] == "Sigmoid"
-
-
-def _multiplies(parts: Parts, i: int) -> bool:
-    part = parts.parts[i]
-    return part.step == 0 or part.node.type == "Scale" or getattr(part.node.layer, "operation", "") == "PROD"
-
-
-def is_sum(parts: Parts, i: int) -> bool:
-    """Does it add two values?"""
-    part = parts.parts[i]
-    plain = part.node.type == "Eltwise" and not getattr(part.node.layer, "coeff", ())
-    return part.step == 1 or (plain and getattr(part.node.layer, "operation", "") == "SUM")
-
-
 class _Finder:
     def __init__(self, parts: Parts, mark: Mark, lines: Lines) -> None:
         self.parts = parts
-        n = len(parts.parts)
-        numbers: dict[Hashable, int] = {}
-        self.strict = [numbers.setdefault(mark(i, False), i) for i in range(n)]
-        self.loose = [numbers.setdefault(("loose", mark(i, True)), i) for i in range(n)]
-        self.kinds = [numbers.setdefault(("kind", self.loose[i], parts.alone(i)), i) for i in range(n)]
-        self.lines = [lines(i) for i in range(n)]
-        self.numbers: dict[Hashable, int] = {}  # of signs
+        self.signs = Signs(parts, mark)
+        self.lines = [lines(i) for i in range(len(parts.parts))]
         whole = tree(parts.flow, parts.reads)
         order = tuple(leaf for row in whole for leaf in leaves(row))
         self.net = Block(whole, order, [order])
         self.blocks: list[Block] = []
         self.gates: set[int] = set()
-        self.optional: set[Hashable] = set()
 
     def found(self) -> Structure:
-        self._take(self.strict, lambda row: len(row) == 1 and is_gate(self.parts, row[0]), worth=-OVERHEAD * 4)
+        self._take(self.signs.strict, lambda row: len(row) == 1 and is_gate(self.parts, row[0]), worth=-OVERHEAD * 4)
         self.gates = set(range(len(self.blocks)))
-        self._take(self.strict, lambda row: self._is_block(row) and _regions(row) > 0, worth=BRANCHED)
+        self._take(self.signs.strict, lambda row: self._is_block(row) and _regions(row) > 0, worth=BRANCHED)
         branched = len(self.blocks)
-        self._take(self.loose, self._is_small, worth=WORTH)
+        self._take(self.signs.loose, self._is_small, worth=WORTH)
         self.gates |= set(range(branched, len(self.blocks)))
-        self._take(self.strict, self._is_block, worth=WORTH)
+        self._take(self.signs.strict, self._is_block, worth=WORTH)
         return Structure(self.parts, self.net, self.blocks)
 
     def _is_block(self, row: Row) -> bool:
         """Not several blocks in a row, and not one thing several times with other kernels, nor nearly so."""
         if any(isinstance(item, Use) and item.of not in self.gates for item in row) or _regions(row) > 1:
             return False
-        signs = tuple(self.sign(item, self.kinds) for item in row)
+        signs = tuple(self.signs.of(item, self.signs.kinds) for item in row)
         period = _period(signs)
         return period == len(row) or (self._weighted(row[:period]) < 2 and len(row) % period > 0)
 
@@ -128,54 +97,11 @@ class _Finder:
         types = [self.parts.parts[item].node.type for item in row if isinstance(item, int)]
         return types[0] in ("Convolution", "InnerProduct", "Deconvolution") and types[1:2] == ["BatchNorm"]
 
-    # signs: a number for what is equal
-
-    def _number(self, sign: Hashable) -> int:
-        return self.numbers.setdefault(sign, len(self.numbers))
-
-    def sign(self, item: Item, marks: Sequence[int], plain: bool = False) -> int:
-        if isinstance(item, int):
-            return self._number(("part", marks[item]))
-        if isinstance(item, Use):
-            return self._number(("use", item.of, *(leaf is not None and self.kinds[leaf] for leaf in item.leaves)))
-        if not plain and (halves := self._halves(item)):
-            key = self._key(halves, item.join)
-            if key in self.optional:
-                return self._number(("optional", *key))
-        return self._number((tuple(self._body_sign(b, marks, plain) for b in item.branches), marks[item.join]))
-
-    def _body_sign(self, body: Body, marks: Sequence[int], plain: bool = False) -> Hashable:
-        return tuple(tuple(self.sign(item, marks, plain) for item in row) for row in body)
-
-    def _halves(self, region: Region) -> tuple[int, Body, Body] | None:
-        """Which of two branches that are added is a shortcut: its place, the other branch, and itself."""
-        if len(region.branches) != 2 or not is_sum(self.parts, region.join):
-            return None
-        sizes = [sum(1 for row in branch for _ in leaves(row)) for branch in region.branches]
-        at = sizes.index(min(sizes))
-        shortcut = region.branches[at]
-        plain = all(isinstance(item, int) and self.parts.parts[item].node.weights for row in shortcut for item in row)
-        small = sizes[at] <= SMALL and sizes[at] < max(sizes)
-        return (at, region.branches[1 - at], shortcut) if small and plain else None
-
-    def _key(self, halves: tuple[int, Body, Body], join: int) -> tuple[Hashable, ...]:
-        return halves[0], self._body_sign(halves[1], self.strict, plain=True), self.strict[join]
-
-    def _optional(self) -> set[Hashable]:
-        """The regions that may have a projection or not: those in which all projections there are, are alike."""
-        found: dict[Hashable, set[Hashable]] = {}
-        for row in (row for block in [self.net, *self.blocks] for row in rows(block.body)):
-            for item in row:
-                if isinstance(item, Region) and (halves := self._halves(item)):
-                    shortcuts = found.setdefault(self._key(halves, item.join), set())
-                    shortcuts.update([self._body_sign(halves[2], self.loose)] if halves[2] else [])
-        return {key for key, shortcuts in found.items() if len(shortcuts) == 1}
-
     # choosing
 
     def _take(self, marks: Sequence[int], fits: Callable[[Row], bool], worth: float) -> None:
         refused: set[tuple[int, ...]] = set()
-        self.optional = self._optional()
+        self.signs.learn(row for block in self._all() for row in rows(block.body))
         while (best := self._best(marks, fits, worth, refused)) is not None:
             if not self._make(best, marks):
                 refused.add(best)
@@ -185,9 +111,9 @@ class _Finder:
     ) -> tuple[int, ...] | None:
         """The signs of the row of items that saves most."""
         places: dict[tuple[int, ...], list[tuple[int, int]]] = {}
-        all_rows = [row for block in [self.net, *self.blocks] for row in rows(block.body)]
+        all_rows = [row for block in self._all() for row in rows(block.body)]
         for number, row in enumerate(all_rows):
-            signs = [self.sign(item, marks) for item in row]
+            signs = [self.signs.of(item, marks) for item in row]
             for start in range(len(row)):
                 for end in range(start + 1, min(start + LONGEST, len(row)) + 1):
                     if end - start > 1 or isinstance(row[start], Region):
@@ -202,7 +128,7 @@ class _Finder:
             if not fits(row) or self._weighted(row) < 2:
                 continue
             apart = _apart(where, len(signs_))
-            if _period(tuple(self.sign(item, self.kinds) for item in row)) < len(row):
+            if _period(tuple(self.signs.of(item, self.signs.kinds) for item in row)) < len(row):
                 apart = [
                     (n, s) for n, s in apart if len(all_rows[n]) == len(row)
                 ]  # one thing several times: whole rows
@@ -236,19 +162,18 @@ class _Finder:
 
     # making
 
-    def _make(self, signs: tuple[int, ...], marks: Sequence[int]) -> bool:
+    def _make(self, wanted: tuple[int, ...], marks: Sequence[int]) -> bool:
         """Have a block for all rows with these signs that are wired alike; False where there are no two."""
-        number = len(self.blocks)
-        found = [row for block in [self.net, *self.blocks] for row in self._matching(block.body, signs, marks)]
+        pattern = Pattern(self.signs, marks, wanted)
+        found = [row for block in self._all() for row in pattern.found(block.body)]
         model = max(found, key=lambda row: sum(1 for _ in leaves(row)))
-        order = tuple(leaves(model))
-        fitting = [each for row in found if (each := self._aligned(model, row, order)) is not None]
-        if len(fitting) < 2:
+        number = len(self.blocks)
+        uses = {row: Use(number, own) for row in found if (own := pattern.aligned(model, row)) is not None}
+        if len(uses) < 2:
             return False
-        allowed = set(fitting)
-        new = Block((model,), order)
-        for block in [self.net, *self.blocks]:
-            block.body = self._replaced(block.body, signs, marks, model, order, allowed, number)
+        new = Block((model,), tuple(leaves(model)))
+        for block in self._all():
+            block.body = pattern.replaced(block.body, uses)
             for use in block.uses():
                 if use.of == number:
                     for own in block.instances:
@@ -259,86 +184,8 @@ class _Finder:
         self.blocks.append(new)
         return True
 
-    def _matching(self, body: Body, signs: tuple[int, ...], marks: Sequence[int]) -> Iterator[Row]:
-        for row in body:
-            for piece in self._pieces(row, signs, marks):
-                if isinstance(piece, tuple):
-                    yield piece
-                elif isinstance(piece, Region):
-                    for branch in piece.branches:
-                        yield from self._matching(branch, signs, marks)
-
-    def _pieces(self, row: Row, signs: tuple[int, ...], marks: Sequence[int]) -> Iterator[Row | Item]:
-        """A row's items, those that match together."""
-        own = [self.sign(item, marks) for item in row]
-        i = 0
-        while i < len(row):
-            if tuple(own[i : i + len(signs)]) == signs:
-                yield row[i : i + len(signs)]
-                i += len(signs)
-            else:
-                yield row[i]
-                i += 1
-
-    def _replaced(
-        self,
-        body: Body,
-        signs: tuple[int, ...],
-        marks: Sequence[int],
-        model: Row,
-        order: tuple[int | None, ...],
-        allowed: set[tuple[int | None, ...]],
-        number: int,
-    ) -> Body:
-        def again(item: Item) -> Item:
-            if not isinstance(item, Region):
-                return item
-            return Region(
-                tuple(self._replaced(b, signs, marks, model, order, allowed, number) for b in item.branches), item.join
-            )
-
-        made = []
-        for row in body:
-            items: list[Item] = []
-            for piece in self._pieces(row, signs, marks):
-                if isinstance(piece, tuple):
-                    aligned = self._aligned(model, piece, order)
-                    if aligned in allowed:
-                        items.append(Use(number, aligned))
-                    else:
-                        items += map(again, piece)
-                else:
-                    items.append(again(piece))
-            made.append(tuple(items))
-        return tuple(made)
-
-    def _aligned(self, model: Row, row: Row, order: tuple[int | None, ...]) -> tuple[int | None, ...] | None:
-        """The row's leaves beside the model's, None where it lacks one; None where the two are wired in other ways."""
-        try:
-            found = tuple(_beside(model, row))
-        except ValueError:
-            return None
-        lacking = [k for k, leaf in enumerate(found) if leaf is None and order[k] is not None]
-        wires = self.parts.wires(found)
-        return found if wires is not None and wires == self.parts.wires(order, lacking) else None
-
-
-def _beside(model: Row, row: Row) -> Iterator[int | None]:
-    for ours, theirs in zip(model, row, strict=True):
-        if isinstance(ours, Region) and isinstance(theirs, Region):
-            for own, other in zip(ours.branches, theirs.branches, strict=True):
-                if own and not other:
-                    yield from (None for each in own for _ in leaves(each))
-                else:
-                    for a, b in zip(own, other, strict=True):
-                        yield from _beside(a, b)
-            yield theirs.join
-        elif isinstance(theirs, Use):
-            yield from theirs.leaves
-        elif isinstance(theirs, int):
-            yield theirs
-        else:
-            raise ValueError("of another kind")
+    def _all(self) -> list[Block]:
+        return [self.net, *self.blocks]
 
 
 def _regions(row: Row) -> int:

@@ -9,7 +9,8 @@ from itertools import groupby
 from string import ascii_uppercase
 
 from caffe2py.graph import Node
-from caffe2py.structure.find import Block, Structure, is_gate, is_sum
+from caffe2py.structure.find import Block, Structure
+from caffe2py.structure.joins import is_gate, is_sum
 from caffe2py.structure.names import start
 from caffe2py.structure.tree import Body, Item, Region, Row, Use, leaves
 
