@@ -23,6 +23,7 @@ from caffe2py.structure.tree import Body, Region, Use, leaves, rows
 from caffe2py.structure.tree import Item as Piece
 
 SMALLEST = 3  # boxes in a fold; fewer are as easily read unfolded
+MANY = 5  # equal boxes that are folded
 LARGEST = 4  # at most the net's boxes divided by this, of branches that come once: what is larger is the net itself
 
 
@@ -171,7 +172,13 @@ class _Net:
         """The blocks that are folded, those of a stage together."""
         found = (each for row in rows(self.structure.net.body) for each in stages(self.parts, row))
         uses = ([item for item in each if isinstance(item, Use)] for each in found)
-        return [each for each in uses if self._count(leaves(each)) >= max(SMALLEST, 2 * len(each))]
+        return [each for each in uses if self._folds(each)]
+
+    def _folds(self, stage: Sequence[Use]) -> bool:
+        """Does it hide enough? Blocks that are a single box do where many are equal."""
+        count = self._count(leaves(stage))
+        said = {tuple(leaf is not None and self.parts.parts[leaf].node.layer for leaf in use.leaves) for use in stage}
+        return count >= SMALLEST and (count > len(stage) or (count >= MANY and len(said) == 1))
 
     def boxes(self) -> dict[Use | None, list[Box]]:
         """All boxes, in order, by the folded block that they are in."""

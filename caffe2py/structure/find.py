@@ -9,8 +9,9 @@ that saves the most lines is taken; then again, in what is left and inside what 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from caffe2py.structure.joins import is_gate
 from caffe2py.structure.names import shared_name
@@ -25,6 +26,8 @@ CALL = 1.5  # lines that the use of a block takes
 WORTH = 8  # lines that a block must save
 BRANCHED = -1  # one with branches, which make it a block by themselves
 SMALL = 3  # layers in a small block
+LONG = 5  # equal steps in a row that are worth a loop
+PLACES = 4  # where a step comes twice that are worth a block of two
 
 
 @dataclass
@@ -80,6 +83,8 @@ class _Finder:
         self._take(self.signs.loose, self._is_small, worth=WORTH)
         self.gates |= set(range(branched, len(self.blocks)))
         self._take(self.signs.strict, self._is_block, worth=WORTH)
+        for wanted in self._runs():
+            self._make(wanted, self.signs.strict)
         return Structure(self.parts, self.net, self.blocks)
 
     def _is_block(self, row: Row) -> bool:
@@ -159,6 +164,45 @@ class _Finder:
         nodes = [self.parts.parts[leaf].node for leaf in leaves(row) if leaf is not None]
         named = [node.name for node in nodes], [node.name for node in nodes if node.weights]
         return sum(len(shared_name(names)) for names in named)
+
+    def _runs(self) -> list[tuple[int, ...]]:
+        """The signs of what comes several times right behind itself.
+
+        Layers with what works on each of their values, many times with equal numbers; or as often in each place as in
+        every other, as the two convolutions of every level of a U-Net.
+        """
+        runs: dict[tuple[int, ...], list[list[Row]]] = {}
+        for row in rows(self.net.body):
+            for signs, some in groupby(self._steps(row), key=self._signs_of):
+                runs.setdefault(signs, []).append(list(some))
+        long, even = [], []
+        for signs, found in runs.items():
+            if self._weighted(found[0][0]) == 0:
+                continue
+            equal = max(len(list(same)) for run in found for _, same in groupby(map(self._said, run)))
+            if len(signs) > 1 and equal >= LONG:
+                long.append(signs)
+            elif {len(run) for run in found} == {2} and len(found) >= PLACES:
+                even.append(signs * 2)
+        return [*long, *even]
+
+    def _steps(self, row: Row) -> Iterator[Row]:
+        """A row in pieces: each thing that does more than to work on each value, with what does no more behind it."""
+        step: list[Item] = []
+        for item in row:
+            if step and not (isinstance(item, int) and self.parts.is_pointwise(item)):
+                yield tuple(step)
+                step = []
+            step.append(item)
+        yield tuple(step)
+
+    def _signs_of(self, row: Row) -> tuple[int, ...]:
+        return tuple(self.signs.of(item, self.signs.strict) for item in row)
+
+    def _said(self, row: Row) -> Hashable:
+        """All that layers say, their numbers too."""
+        parts = [self.parts.parts[leaf] for leaf in leaves(row) if leaf is not None]
+        return tuple((part.node.layer, tuple(weight.shape for weight in part.node.weights)) for part in parts)
 
     # making
 

@@ -34,6 +34,24 @@ def bare(name: str) -> str:
     return re.sub(r"[\W_]+\d+x\d+$", "", rest if word in GENERIC and rest[:1].isalpha() else name)
 
 
+def without_type(name: str) -> str:
+    """`layer3-conv` as `layer3`"""
+    return re.sub(rf"[\W_]+({'|'.join(sorted(GENERIC))})$", "", name)
+
+
+def says(name: str) -> bool:
+    """Is it more than the word for a type?"""
+    return bool(name) and name.lower() not in GENERIC
+
+
+def numbered(names: Sequence[str]) -> str:
+    """What names share up to a number, before single letters: `conv_d0a` and `conv_d0b` share `d0`."""
+    shared = start(names)
+    rests = [name[len(shared) :] for name in names]
+    alone = len(rests) > 1 and all(len(rest) == 1 and rest.isalpha() for rest in rests)
+    return bare(shared) if alone and shared[-1:].isdigit() else ""
+
+
 def stage(name: str) -> str:
     """What the titles of the blocks of a stage share.
 

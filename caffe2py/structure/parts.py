@@ -10,7 +10,7 @@ from typing import Any
 from caffe2py.graph import Graph, Node, Value
 from caffe2py.layers.utility.axpy import Axpy
 from caffe2py.structure.flow import Flow
-from caffe2py.structure.names import bare, begins, shared_name
+from caffe2py.structure.names import bare, begins, numbered, says, shared_name, without_type
 
 
 @dataclass(frozen=True)
@@ -107,16 +107,24 @@ class Parts:
         nodes = [self.parts[leaf].node for leaf in leaves if leaf is not None]
         names = [node.name for node in nodes]
         heavy = [node.name for node in nodes if _multiplies(node)]
-        begun = [*filter(None, dict.fromkeys((shared_name(names), bare(shared_name(heavy)))))]
+        begun = [*dict.fromkeys(filter(says, (shared_name(names), bare(shared_name(heavy)))))]
         if len(begun) > 1:
             others = self._heavy - {*heavy}
             begun = [each for each in begun if not any(begins(name, each) for name in others)] or begun
         ended = shared_name([name[::-1] for name in heavy])[::-1]
-        return next(iter(begun), "") or ended or shared_name(names[-2:]) or names[-1]
+        found = next(iter(begun), "") or (ended if says(ended) else "") or numbered(heavy) or shared_name(names[-2:])
+        return found or (without_type(heavy[0]) if heavy else names[-1])
 
     @cached_property
     def _heavy(self) -> frozenset[str]:
         return frozenset(part.node.name for part in self.parts if _multiplies(part.node))
+
+    def is_pointwise(self, i: int) -> bool:
+        """Does a part go on with the one value that it reads, in its shape, and with no kernels?"""
+        part = self.parts[i]
+        shapes = [self.graph.shapes.get(v) for v in (*part.reads, *part.makes)]
+        same = part.step is None and len(shapes) == 2 and shapes[0] == shapes[1]
+        return same and not _multiplies(part.node) and part.node.type != "Pooling"
 
     def lines(self, i: int) -> float:
         """How much text a part takes, about: a line where it is called, one where its weights are declared."""

@@ -25,6 +25,7 @@ from caffe2py.backends.torch.state import state_dict
 from caffe2py.backends.torch.writing.program import Program
 from caffe2py.graph import Graph
 from tests.helpers.absent import each
+from tests.helpers.architectures import ARCHITECTURES
 from tests.helpers.layer_cases import layer_cases, random_cases
 from tests.helpers.nets import SMALL, graph_of, steady
 from tests.helpers.recorded_nets import RecordedNet, recorded_nets
@@ -88,6 +89,7 @@ def test_the_files_are_clean() -> None:
 def test_other_nets_are_clean_too(tmp_path: Path) -> None:
     cases = {case.id: case.graph() for case in layer_cases()}
     graphs = cases | {f"repeating-{seed}": graph_of(repeating_net(seed)) for seed in range(40)}
+    graphs |= {name: graph_of(str(make())) for name, make in ARCHITECTURES.items()}
     for name, graph in graphs.items():
         (tmp_path / f"{name}.py").write_text(caffe2py.to_source(graph), encoding="utf-8")
     clean(tmp_path)
@@ -144,6 +146,42 @@ def test_nets_are_as_in_the_flat_style(net: RecordedNet, whole: bool) -> None:
     one = {blob: (1, *shape[1:]) for blob, shape in graph.inputs.items() if shape}
     graph = steady(caffe2py.load(net.prototxt, inputs=one))
     both(graph, {blob: random.uniform(-1, 1, shape).astype(np.float32) for blob, shape in one.items()})
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_architectures_are_as_in_the_flat_style(name: str) -> None:
+    graph = steady(graph_of(str(ARCHITECTURES[name]())))
+    random = np.random.RandomState(6)
+    both(
+        graph, {blob: random.uniform(-1, 1, shape).astype(np.float32) for blob, shape in graph.inputs.items() if shape}
+    )
+
+
+# Lines that a person would have written.
+WRITTEN = {
+    "edsr": ["self.body = nn.Sequential(*(BasicBlock() for _ in range(6)))", "y = self.body_conv(y) + x"],
+    "rcan": ["self.block = nn.Sequential(*(SEBasicBlock() for _ in range(3)))"],
+    "vdsr": ["self.conv1 = ConvReLU(1)", "self.blocks = nn.Sequential(*(ConvReLU(8) for _ in range(8)))"],
+    "unet": ["self.d0 = DoubleConv(1, 4)", "self.u2 = DoubleConv(32, 16)"],
+    "fpn": [
+        "def __init__(self, in_channels: int, width: int, stride: int = 1) -> None:",
+        "Bottleneck(16, 8, stride=2),",
+    ],
+    "mobilenet_v2": ["self.block6 = nn.Sequential(*(InvertedResidual(16) for _ in range(3)))"],
+    "hourglass": ["if channels != 8:", "self.shortcut = nn.Conv2d(channels, 8, 1)", "self.hg1 = HgBlock()"],
+    "darknet": [
+        "self.layer3 = ResidualBlock(16)",
+        "self.layer17 = nn.Sequential(*(ResidualBlock(64) for _ in range(4)))",
+    ],
+    "res2net": ["self.conv_in = nn.Conv2d(16, 12, 1)", "y, z, u = torch.tensor_split(y, 3, 1)"],
+    "senet": ["if in_channels != out_channels:", "nn.Conv2d(in_channels, out_channels, 1),", "SEBasicBlock(8, 16),"],
+}
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_architectures_are_written_as_people_do(name: str) -> None:
+    lines = [line.strip() for line in caffe2py.to_source(graph_of(str(ARCHITECTURES[name]()))).splitlines()]
+    assert [line for line in WRITTEN[name] if line not in lines] == []
 
 
 @given(st.integers(0, 10**9))

@@ -113,7 +113,23 @@ def tangled(text: Text, x: str) -> str:
     return text.layer("e", "Eltwise", [c, d, b] if text.odd(0.5) else [c, d], wide)
 
 
-BLOCKS: list[Callable[[Text, str], str]] = [residual, inception, dense, separable, tangled]
+def double(text: Text, x: str) -> str:
+    """Two convolutions, as at a level of a U-Net."""
+    wide = text.random.choice([3, 4])
+    norm = text.odd(0.5)
+    for name in ("conv1", "conv2", "conv3") if text.odd(0.1) else ("conv1", "conv2"):
+        x = text.relu(f"{name}/relu", text.conv(name, x, wide, 3, norm=norm))
+    return x if text.odd(0.3) else text.layer("shrink", "TanH", [x], wide)
+
+
+def equal(text: Text, x: str) -> str:
+    """Equal convolutions, many."""
+    for k in range(text.random.randint(3, 8)):
+        x = text.relu(f"conv{k}/relu", text.conv(f"conv{k}", x, 4, 3, norm=False))
+    return x
+
+
+BLOCKS: list[Callable[[Text, str], str]] = [residual, inception, dense, separable, tangled, double, equal]
 
 
 def repeating_net(seed: int) -> str:
@@ -124,12 +140,15 @@ def repeating_net(seed: int) -> str:
     number = 0
     for stage in range(random.randint(1, 3)):
         make = random.choice(BLOCKS)
+        first = x
         for index in range(random.randint(2, 6)):
             number += 1
             text.block = random.choice([f"s{stage}_{index}", f"s{stage}_{index}", f"block{number}", f"n{number}"])
             x = (make if text.odd(0.9) else random.choice(BLOCKS))(text, x)
             inner.append(x)
         text.block = f"between{stage}"
+        if text.channels[x] == text.channels[first] and text.odd(0.5):  # what the stage starts from is read again
+            x = text.layer("again", "Eltwise", [x, first], text.channels[x])
         if text.odd(0.5):
             window = "pooling_param { pool: MAX kernel_size: 2 stride: 1 }"
             x = text.layer("pool", "Pooling", [x], text.channels[x], window)

@@ -20,6 +20,7 @@ from caffe2py.picture.draw import kinds, to_svg
 from caffe2py.picture.fold import Group, fold
 from caffe2py.picture.layout import lay_out
 from caffe2py.picture.page import to_html
+from tests.helpers.architectures import ARCHITECTURES
 from tests.helpers.nets import command, graph_of
 from tests.helpers.pages import NASTY, NASTY_NET, Page, boxes, outside
 from tests.helpers.recorded_nets import recorded_nets
@@ -134,8 +135,8 @@ STAGES |= {
             stage
             for s, n in ((2, 4), (3, 8), (4, 4))
             for stage in (
-                (f"stage_{s}_1", 1, "StageBlockB"),
-                (f"stage_{s}_2 … stage_{s}_{n}", n - 1, "StageBlock"),
+                (f"stage_{s}_1", 1, "ShuffleUnitB"),
+                (f"stage_{s}_2 … stage_{s}_{n}", n - 1, "ShuffleUnit"),
             )
         )
     ],
@@ -203,6 +204,19 @@ FOLDS = {
 @pytest.mark.parametrize(("layers", "expected"), FOLDS.values(), ids=FOLDS.keys())
 def test_folds(layers: list[str], expected: list[tuple[str, int, int]]) -> None:
     assert groups(graph_of(chain(*layers))) == expected
+
+
+# The title, the blocks, and the layers in the first; single boxes are folded only where many are equal.
+ARCHITECTURE_FOLDS = {
+    "vdsr": [("conv1 … conv9", 9, 2)],
+    "edsr": [("body0 … body5", 6, 4)],
+    "hourglass": [("res1 … res2", 2, 11), ("hg0", 1, 76), ("post0", 1, 10), ("hg1", 1, 76), ("post1", 1, 10)],
+}
+
+
+@pytest.mark.parametrize("name", ARCHITECTURE_FOLDS)
+def test_architectures_fold(name: str) -> None:
+    assert groups(graph_of(str(ARCHITECTURES[name]()))) == ARCHITECTURE_FOLDS[name]
 
 
 def test_boxes_do_not_overlap_and_hold_their_text(drawn: ET.Element) -> None:

@@ -15,6 +15,7 @@ from caffe2py.structure.known import known
 from caffe2py.structure.parts import Parts
 from caffe2py.structure.tree import leaves, tree
 from tests.helpers.absent import each
+from tests.helpers.architectures import ARCHITECTURES
 from tests.helpers.nets import command, graph_of
 from tests.helpers.recorded_nets import MODELS
 from tests.helpers.reference import found
@@ -58,6 +59,26 @@ NETS |= {name: (path, wanted) for name, wanted in ZOO.items() for path in found(
 def test_blocks_are_those_of_the_paper(name: str) -> None:
     path, wanted = NETS[name]
     assert kinds(structure(caffe2py.load(path))) == wanted
+
+
+# What people call the blocks of each architecture, and how many there are.
+BLOCKS = {
+    "edsr": {"BasicBlock": 6},
+    "rcan": {"SqueezeExcitation": 9, "SEBasicBlock": 9, "ResidualBlock": 3},
+    "vdsr": {"ConvReLU": 9},
+    "unet": {"DoubleConv": 7},
+    "fpn": {"Bottleneck": 9},
+    "mobilenet_v2": {"InvertedResidual": 6},
+    "hourglass": {"Bottleneck": 18, "HgBlock": 2},
+    "darknet": {"ResidualBlock": 8},
+    "res2net": {"ResidualBlock": 4},
+    "senet": {"SqueezeExcitation": 5, "SEBasicBlock": 5},
+}
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_blocks_are_those_that_people_see(name: str) -> None:
+    assert kinds(structure(graph_of(str(ARCHITECTURES[name]())))) == BLOCKS[name]
 
 
 @pytest.fixture(params=[*range(12)], ids=lambda seed: f"seed {seed}")
