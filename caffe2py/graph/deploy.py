@@ -20,8 +20,9 @@ from caffe2py.proto.text.prototxt import LayerText, NetText
 if TYPE_CHECKING:
     from caffe2py.proto.weights.layers import LayerBlobs
 
-# Types, beside the losses and accuracies, that only measure or write down what a net makes.
-MEASURES = frozenset("BoxAnnotatorOHEM DetectionEvaluate HDF5Output MatWrite ParseEvaluate".split())
+# Types, beside the losses and accuracies, that only measure or write down what a net makes; and SphereFace's scores,
+# which are worse for the label.
+MEASURES = frozenset("BoxAnnotatorOHEM DetectionEvaluate HDF5Output MarginInnerProduct MatWrite ParseEvaluate".split())
 
 
 def deployed(net: NetText, sources: Iterable[LayerText], weights: Mapping[str, LayerBlobs]) -> NetText:

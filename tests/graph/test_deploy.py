@@ -143,6 +143,19 @@ def test_what_only_training_and_evaluation_need_goes(tmp_path: Path) -> None:
     assert (names(graph), graph.outputs) == (["data", "first", "ip"], ("ip",))
 
 
+MARGIN = """layer { name: "fc6" type: "MarginInnerProduct" bottom: "ip" bottom: "label" top: "fc6" top: "lambda" }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "fc6" bottom: "label" top: "loss" }
+layer { name: "center" type: "CenterLoss" bottom: "ip" bottom: "label" top: "center" loss_weight: 0.008 }"""
+
+
+def test_scores_that_are_for_training_alone_go(tmp_path: Path) -> None:
+    """SphereFace's, and centers, which have weights."""
+    tail = f"{TAIL.splitlines()[0]}\n{MARGIN}"
+    shapes = {"first": ((6, 3, 3, 3), (6,)), "ip": ((5, 96), (5,)), "fc6": ((4, 5),), "center": ((4, 5),)}
+    graph = caffe2py.load(*files(tmp_path, train(DATA.format(CROP), tail=tail), **shapes), deploy=True)
+    assert (names(graph), graph.outputs) == (["data", "first", "ip"], ("ip",))
+
+
 def test_training_keeps_all(tmp_path: Path) -> None:
     paths = files(tmp_path, train(DATA.format(CROP)), first=((6, 3, 3, 3), (6,)), ip=((5, 96), (5,)))
     for graph in (caffe2py.load(*paths, deploy=True, phase="TRAIN"), caffe2py.load(*paths, phase="TRAIN")):
