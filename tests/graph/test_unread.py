@@ -38,6 +38,7 @@ NEEDED = {
     "misspelt": ("POOLING", "kernal_size: 3", "pooling_param.kernal_size; did you mean kernel_size?; nothing reads it"),
     "of another message": ("POOLING", "dilation: 2", "pooling_param.dilation; nothing reads it"),
     "Intel's quantization": ("LAYER", "quantization_param { scale_in: 2 }", "quantization_param"),
+    "Intel's precision of weights": ("LAYER", "quantization_param { bw_params: 8 }", "quantization_param.bw_params"),
     "a ReLU that is built in": ("POOLING", "relu: true", "pooling_param.relu; nothing reads it"),
     "a word": ("CONVOLUTION", "padding: SAME", "convolution_param.padding; nothing reads it"),
     "a block": ("LAYER", "squeeze_param { ratio: 4 by { n: 1 } }", "layer has no squeeze_param"),

@@ -83,7 +83,7 @@ class BatchBN(Layer):
         scale, shift = em.parameter(0), em.parameter(1)
         if self.mode == "INFERENCE":
             return f"{x} * {scale} + {shift}"
-        return f"F.batch_norm({x}, None, None, {scale}.flatten(), {shift}.flatten(), True, 0.0, 1e-9)"
+        return em.call("normalized_batch", x, scale, shift, eps=1e-9)
 
     def onnx(self, g: Builder, x: Handle) -> Handle:
         if self.mode != "INFERENCE":

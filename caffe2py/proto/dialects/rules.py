@@ -77,7 +77,7 @@ BLOB_KINDS: Mapping[str, tuple[str, ...]] = {
 # code computes a layer and in which precision, what a layer shows or writes to files. That two forks differ there stops
 # nobody, and that nobody reads one is no error.
 TRAINING = (
-    "accuracy_param blobs_lr bp_norm bw_params coeff_schedule_param conf_loss_type decay_mult "
+    "accuracy_param blobs_lr bp_norm coeff_schedule_param conf_loss_type decay_mult "
     "detection_evaluate_param fix_gradient fix_scale global_grad_scale input_param loss_param loss_weight lr_mult "
     "momentum multibox_loss_param need_backward param propagate_down share_mode smooth_l1_loss_param transform_param "
     "update_global_stats weight_decay"

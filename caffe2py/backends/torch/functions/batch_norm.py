@@ -37,6 +37,14 @@ def batch_norm(
     return centred / torch.sqrt(var.view(shape) + eps) if scale else centred
 
 
+def normalized_batch(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
+    """Each channel less the batch's mean over its deviation, scaled and shifted; of a single value nothing is left."""
+    across = [1, -1] + [1] * (x.dim() - 2)
+    if x.numel() == x.shape[1]:  # which torch refuses
+        return (x - x) * weight.view(across) + bias.view(across)
+    return F.batch_norm(x, None, None, weight.flatten(), bias.flatten(), True, 0.0, eps)
+
+
 def moving_batch_norm(
     x: Tensor,
     weight: Tensor,
@@ -48,21 +56,14 @@ def moving_batch_norm(
     eps: float,
 ) -> Tensor:
     """Normalise, scale and shift each channel; the batch's statistics, where they are used, move the stored ones."""
-    y = F.batch_norm(
-        x,
-        mean.flatten(),
-        variance.flatten(),
-        weight.flatten(),
-        bias.flatten(),
-        batch,
-        0.0,
-        eps,
-    )
     if batch:
         axes = [0, *range(2, x.dim())]
+        y = normalized_batch(x, weight, bias, eps)
         with torch.no_grad():
             mean.mul_(momentum).add_((1 - momentum) * x.mean(axes).view_as(mean))
             variance.mul_(momentum).add_(
                 (1 - momentum) * x.var(axes, unbiased=False).view_as(variance)
             )
-    return y
+        return y
+    stored = (blob.flatten() for blob in (mean, variance, weight, bias))
+    return F.batch_norm(x, *stored, False, 0.0, eps)

@@ -83,6 +83,7 @@ def bns() -> list[Formula]:
         Formula("BN", "bn_param { bn_mode: INFERENCE }", [x], [x * slope + bias], two),
         Formula("BN", "bn_param { scale_filler { value: 1 } }", [x], [batch * slope + bias], two),
         Formula("BN", "", [x], [batch * slope + bias], two),
+        Formula("BN", "bn_param { bn_mode: LEARN }", [x[:1, :, :1, :1]], [bias], two),  # nothing is left of one value
     ]
 
 
