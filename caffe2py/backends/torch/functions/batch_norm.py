@@ -65,5 +65,7 @@ def moving_batch_norm(
                 (1 - momentum) * x.var(axes, unbiased=False).view_as(variance)
             )
         return y
-    stored = (blob.flatten() for blob in (mean, variance, weight, bias))
-    return F.batch_norm(x, *stored, False, 0.0, eps)
+    mean, variance = mean.flatten(), variance.flatten()
+    return F.batch_norm(
+        x, mean, variance, weight.flatten(), bias.flatten(), False, 0.0, eps
+    )
