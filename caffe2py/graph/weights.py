@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from caffe2py.errors import NetError, WeightError
@@ -24,13 +25,15 @@ class WeightSource:
     """Hands each layer its weights, ties shared ones together, and remembers what nobody asked for.
 
     Of several layers of one name each gets what is stored for a layer of that name in its turn; of several that are
-    stored for one layer, it gets the last that has blobs, as in Caffe.
+    stored for one layer, it gets the last that has blobs, as in Caffe. A blob that layers share is what is stored for
+    the last of them in the file, since Caffe copies one after another into the same memory.
     """
 
     def __init__(self, file: Weights | None, layers: Sequence[LayerText]) -> None:
         self.file = file
         self._several = {name for name, n in Counter(layer.message.name for layer in layers).items() if n > 1}
         self._stored = self._by_key()
+        self._common = self._stored_in_common(layers)
         self._named: dict[str, Weight] = {}  # param { name } -> the blob that owns it
         self._asked: set[str] = set()
         self._missing: list[tuple[LayerText, Mapping[str, Shape]]] = []
@@ -42,6 +45,18 @@ class WeightSource:
         several = [layer for layer in self.file.layers if layer.name in self._several]
         keys = unique(layer.name for layer in several)
         return found | {key: layer for key, layer in zip(keys, several, strict=True) if layer.blobs}
+
+    def _stored_in_common(self, layers: Sequence[LayerText]) -> dict[str, Blob]:
+        """By the name of each blob that layers share: the last that is stored for it."""
+        if self.file is None:
+            return {}
+        turns = {id(layer): turn for turn, layer in enumerate(self.file.layers)}
+        found: list[tuple[int, str, Blob]] = []
+        for key, layer in zip(unique(layer.message.name for layer in layers), layers, strict=True):
+            if stored := self._stored.get(key):
+                given = zip(layer.message.param, stored.blobs, strict=False)
+                found += [(turns[id(stored)], p.name, blob) for p, blob in given if p.name and not blob.absent]
+        return {name: blob for _, name, blob in sorted(found, key=lambda each: each[0])}
 
     def shapes(self, key: str) -> tuple[Shape, ...]:
         """The shapes of the blobs that the file holds for a layer."""
@@ -71,7 +86,7 @@ class WeightSource:
             return ()
         shared = [specs[i].name if i < len(specs) else "" for i in range(len(wanted))]
         # A blob that another layer owns may be left out: HDF5 files keep it at its owner alone.
-        own = [i for i, name_ in enumerate(shared) if name_ not in self._named]
+        own = [i for i, name_ in enumerate(shared) if name_ not in self._named.keys() | self._common.keys()]
         blobs = stored.blobs if stored else ()
         if stored is None and self.file and own:
             self._missing.append((spec, wanted))
@@ -90,9 +105,13 @@ class WeightSource:
         return tuple(found)
 
     def _share(self, spec: LayerText, weight: Weight, name: str, *, permissive: bool) -> Weight:
-        owner = self._named.setdefault(name, weight)
-        if owner is weight:
+        if name not in self._named:
+            common = self._common.get(name)
+            if common is not None and common.data.size == count(weight.shape):
+                weight = replace(weight, data=common.data.reshape(weight.shape))
+            self._named[name] = weight
             return weight
+        owner = self._named[name]
         if not (count(owner.shape) == count(weight.shape) if permissive else owner.shape == weight.shape):
             raise layer_error(
                 NetError,

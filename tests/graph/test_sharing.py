@@ -121,3 +121,17 @@ def test_another_shape_without_permission_is_refused() -> None:
         NetError, match=r'"b" \(InnerProduct\): shares "w" of shape \(6, 4\).*\(4, 6\); want the same shape'
     ):
         graph_of(IN + NETS["module, then module"].replace(PERMISSIVE, ""))
+
+
+@pytest.mark.parametrize("stored", [{"a": 1, "b": 2}, {"b": 1, "a": 2}, {"a": 2}, {"b": 2}], ids=str)
+def test_the_last_that_is_stored_counts(stored: dict[str, int], tmp_path: Path) -> None:
+    """Caffe copies what is stored for each layer, in the file's order, into the one memory."""
+    prototxt, caffemodel = tmp_path / "net.prototxt", tmp_path / "net.caffemodel"
+    prototxt.write_text(IN + NETS["one shape"])
+    message = NetParameter(name="shared")
+    for name in stored:
+        message.layer.add(name=name, type="InnerProduct")
+    write_caffemodel(caffemodel, message, {name: [np.full((6, 6), n, np.float32)] for name, n in stored.items()})
+    graph = caffe2py.load(prototxt, caffemodel)
+    for node in graph.nodes[1:]:
+        np.testing.assert_array_equal(node.weights[0].data, np.full((6, 6), 2))
