@@ -19,6 +19,10 @@ FORWARD, BACKWARD = 2e-5, 1e-4
 POWER = """force_backward: true
 layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 3 } } }
 layer { name: "y" type: "Power" bottom: "x" top: "y" power_param { WORDS } }"""
+MORE_AXES = """force_backward: true
+layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 4 } } }
+layer { name: "y" type: "Power" bottom: "x" top: "y" power_param { scale: 2 } }
+layer { name: "m" type: "MVN" bottom: "y" top: "y" }"""
 LAYERS = layer_cases()
 CASES = [
     *LAYERS,
@@ -77,6 +81,23 @@ def test_the_gradient_of_a_power_divides_by_what_it_is_a_power_of(power: float, 
 def test_the_operators_are_the_layers_that_caffe_had(case: Case, tmp_path: Path) -> None:
     """The Splits that it puts in, too."""
     assert case.layers and [(op.name, op.type) for op in running(case, tmp_path).operators] == case.layers
+
+
+def test_a_layer_in_place_gives_its_blob_more_axes() -> None:
+    """MVN makes four axes, from the beginning on; the layer before it has what it had."""
+    made = RunningNet(parse_net(MORE_AXES))
+    x, dy = np.random.default_rng(3).normal(size=(2, 2, 3, 4)).astype(np.float32)
+    for _ in range(2):
+        assert made.named_blobs["y"].shape == (2, 3, 4, 1)
+        made.named_blobs["x"].data[...] = x
+        made.run_forward()
+    deviation = x.std(2, keepdims=True)
+    y = (x - x.mean(2, keepdims=True)) / deviation
+    np.testing.assert_allclose(made.named_blobs["y"].data[..., 0], y, rtol=1e-5, atol=1e-6)
+    made.named_blobs["y"].diff[..., 0] = dy
+    made.run_backward()
+    want = 2 * (dy - y * (dy * y).mean(2, keepdims=True) - dy.mean(2, keepdims=True)) / (2 * deviation)
+    np.testing.assert_allclose(made.named_blobs["x"].diff, want, rtol=1e-4, atol=1e-5)
 
 
 def test_all_cases_are_there() -> None:

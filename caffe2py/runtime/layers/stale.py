@@ -53,7 +53,8 @@ def power(layer: Any, x: Sequence[Tensor], y: Tensor, dy: Tensor, first: Sequenc
 
 
 def mvn(layer: Any, x: Sequence[Tensor], y: Tensor, dy: Tensor, first: Sequence[Tensor]) -> Sequence[Tensor]:
-    """Caffe keeps the deviation of the bottom as it was."""
+    """Caffe keeps the deviation of the bottom as it was, which may have had fewer axes."""
+    y, dy = y.view_as(first[0]), dy.view_as(first[0])
     axes = layer.axes(first[0].shape)
     if not axes:
         return [torch.zeros_like(dy)]

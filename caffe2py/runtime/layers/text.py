@@ -51,16 +51,15 @@ class Text(Operator):
         self._run = function_of(self.node.layer, self.node, self.parameters, bottoms, tops, self.training)
 
     def forward(self, record: bool) -> None:
+        bottoms = [b.tensor() for b in self.bottoms]  # before the top of a layer in place gives one another shape
         self.reshape()
         if record:
-            bottoms = [b.tensor() for b in self.bottoms]
             if any(memory.held for memory in self._overwrites):
                 bottoms = [b.clone() for b in bottoms]  # the old values are about to be written over
             self._tape = self._taped(bottoms)
             results = self._tape.tops
         else:
             self._tape = None
-            bottoms = [b.tensor() for b in self.bottoms]
             results = self._computed(bottoms)
         for top, result in zip(self.tops, results, strict=True):
             top.take(_own(result, bottoms, top.data_memory in self._overwrites))
@@ -82,8 +81,10 @@ class Text(Operator):
         elif rule is None:
             self._spread(tape)
         else:
-            x, y, dy = [b.tensor() for b in self.bottoms], self.tops[0].tensor(), self.tops[0].gradient()
-            found = rule(self.node.layer, x, y, dy, [b.detach() for b in tape.bottoms])
+            first, top = [b.detach() for b in tape.bottoms], tape.tops[0]
+            x = [b.tensor().view_as(was) for b, was in zip(self.bottoms, first, strict=True)]
+            y, dy = self.tops[0].tensor().view_as(top), self.tops[0].gradient().view_as(top)
+            found = rule(self.node.layer, x, y, dy, first)
             for blob, gradient, wanted in zip(self.bottoms, found, self.propagate, strict=True):
                 if wanted:
                     blob.diff_memory.take(gradient)
@@ -92,14 +93,15 @@ class Text(Operator):
         """From the diffs of the tops to those of the bottoms and the learned blobs."""
         into = [(leaf, blob) for leaf, blob in zip(tape.bottoms, self.bottoms, strict=True) if leaf.requires_grad]
         learned = [(p, blob) for p, blob in zip(self.parameters, self.blobs, strict=True) if p.requires_grad]
-        outs = [(t, blob.gradient()) for t, blob in zip(tape.tops, self.tops, strict=True) if t.requires_grad]
+        tops = zip(tape.tops, self.tops, strict=True)
+        outs = [(t, blob.gradient().view_as(t)) for t, blob in tops if t.requires_grad]
         wanted = [x for x, _ in into] + [p for p, _ in learned]
         if not wanted:
             return
         found: Sequence[Tensor | None] = [None] * len(wanted)
         if outs:
-            tops, diffs = zip(*outs, strict=True)
-            found = torch.autograd.grad(tops, wanted, diffs, retain_graph=True, allow_unused=True)
+            made, diffs = zip(*outs, strict=True)
+            found = torch.autograd.grad(made, wanted, diffs, retain_graph=True, allow_unused=True)
         taken = {diff.data_ptr() for _, diff in outs}
         for i, gradient in enumerate(found):
             if gradient is None:

@@ -93,10 +93,12 @@ class _Maker:
         return text(*parts, [self._parameter(node, i) for i in range(len(blobs))], node.message.phase == 0)
 
     def _top(self, node: Node, index: int, value: Value) -> Blob:
+        shape = self.graph.shapes[value] or ()
         if value.blob not in self.blobs or value.version == 1:
-            shape = self.graph.shapes[value] or ()
             made = node.layer.top_blobs[index] if isinstance(node.layer, Hosted) else Blob(shape)
             self.blobs[value.blob] = made
+        elif shape:
+            self.blobs[value.blob].reshape(*shape)
         return self.blobs[value.blob]
 
     def _learned(self, node: Node, index: int) -> Blob:
