@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import wraps
+from functools import cache, wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -251,10 +251,9 @@ def working(what: str) -> Iterator[None]:
     if not sys.stderr.isatty():
         yield
         return
-    from rich.console import Console
     from rich.text import Text
 
-    with Console(stderr=True).status(Text(shown(what))):
+    with terminal().status(Text(shown(what))):
         yield
 
 
@@ -263,10 +262,17 @@ def progress(items: Iterable[T], what: str, total: int | None = None) -> Iterato
     if not sys.stderr.isatty():
         yield from items
         return
-    from rich.console import Console
     from rich.progress import track
 
-    yield from track(items, description=what, total=total, console=Console(stderr=True))
+    yield from track(items, description=what, total=total, console=terminal())
+
+
+@cache
+def terminal() -> Any:
+    """The one console on stderr: what is told there at the same time stands line under line."""
+    from rich.console import Console
+
+    return Console(stderr=True)
 
 
 def fail(status: int = FAILED) -> None:

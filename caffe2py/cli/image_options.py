@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
-from caffe2py.cli.common import device_option, fail, lines_of, note, print_json, say
+from caffe2py.cli.common import device_option, fail, lines_of, note, print_json, say, terminal, working
 from caffe2py.cli.files import Input, Output
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -187,19 +187,18 @@ def first_process() -> bool:
 
 
 @contextmanager
-def counting() -> Iterator[Callable[[str], Callable[[int, int], None] | None]]:
-    """Bars on stderr, with the rate and the time left: each name given makes one, which is told (done, total).
+def counting(what: str) -> Iterator[Callable[[str], Callable[[int, int], None] | None]]:
+    """What is done, and bars with the rate and the time left: each name given makes one, which is told (done, total).
 
     None instead where stderr is no terminal, and in all processes but the first.
     """
     if not sys.stderr.isatty() or not first_process():
         yield lambda name: None
         return
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bars:
+    with working(what), Progress(*columns, TimeRemainingColumn(), console=terminal()) as bars:
 
         def start(name: str) -> Callable[[int, int], None]:
             bar = bars.add_task(name, total=None, rate="")

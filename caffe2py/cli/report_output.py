@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from caffe2py.cli.common import fail, json_option, line_width, note, print_json, say, wide_option
+from caffe2py.cli.common import fail, json_option, line_width, note, print_json, say, wide_option, working
 from caffe2py.cli.files import Output
 from caffe2py.errors import shown
 from caffe2py.graph.columns import GAP, aligned, cells
@@ -52,7 +52,8 @@ def report_options(function: F) -> F:
         for line in report.notes:
             note(line, always=isinstance(line, NumberNote))
         if html:
-            report.to_html(html)
+            with working(f"writing {html}"):
+                report.to_html(html)
         if markdown:
             report.to_markdown(markdown)
         if as_json:

@@ -170,9 +170,11 @@ def create_command(
 
         if date:
             raise click.UsageError("--date is for a bundle, not for --hf")
-        made = create_hub_folder(prototxt, caffemodel, out, **shared)
+        with working(f"making {out}"):
+            made = create_hub_folder(prototxt, caffemodel, out, **shared)
     else:
-        made = create(prototxt, caffemodel, out, date=date, **shared)
+        with working(f"making {out}"):
+            made = create(prototxt, caffemodel, out, date=date, **shared)
     if key is not None:
         from caffe2py.archive.bundles.signing import sign
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from caffe2py.cli.common import progress
+from caffe2py.cli.common import progress, working
 from caffe2py.cli.files import Command, Input
 from caffe2py.cli.report_output import report_options
 
@@ -27,4 +27,5 @@ def command(a: str, b: str, bar: float) -> Report:
     """
     from caffe2py.proof.compare import compare
 
-    return compare(a, b, bar=bar, progress=progress)
+    with working(f"comparing {a}"):
+        return compare(a, b, bar=bar, progress=progress)

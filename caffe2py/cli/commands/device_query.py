@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from caffe2py.cli.common import json_option, print_json
+from caffe2py.cli.common import json_option, print_json, working
 from caffe2py.cli.files import Command
 from caffe2py.cli.running import flag
 
@@ -14,9 +14,10 @@ from caffe2py.cli.running import flag
 @json_option
 def command(gpu: str, as_json: bool) -> None:
     """Print the properties of the GPUs. It is an error where torch finds none."""
-    import torch
-
     from caffe2py.errors import CaffeError
+
+    with working("asking torch"):
+        import torch
 
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if not count:

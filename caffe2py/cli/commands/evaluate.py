@@ -50,7 +50,7 @@ def command(net: NetFiles, as_json: bool, out: str | None, **settings: Any) -> N
         graph = net.load()
     if out is None:
         note("nothing is kept of a run that is stopped; -o FOLDER keeps it, and --resume goes on with it")
-    with counting() as bars:
+    with counting(f"running {net.prototxt}") as bars:
         result = evaluate(graph, out=out, progress=bars("images"), **settings)
     if first_process():
         if as_json:

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import click
 
-from caffe2py.cli.common import NetFiles, device_option, file_size, json_option, net_files, print_json, progress, say
+from caffe2py.cli.common import (
+    NetFiles,
+    device_option,
+    file_size,
+    json_option,
+    net_files,
+    print_json,
+    progress,
+    say,
+    working,
+)
 from caffe2py.cli.files import Command, Input, Output
 
 
@@ -43,9 +53,10 @@ def command(
 
     from caffe2py.proof.record import noise, read_inputs, record
 
-    graph = net.load()
-    inputs = noise(graph, seed) if source is None else read_inputs(graph, source)
-    record(graph, inputs, out, samples, device=device, progress=progress)
+    with working(f"running {net.prototxt}"):
+        graph = net.load()
+        inputs = noise(graph, seed) if source is None else read_inputs(graph, source)
+        record(graph, inputs, out, samples, device=device, progress=progress)
     size = Path(out).stat().st_size
     if as_json:
         print_json({"file": out, "bytes": size, "layers": sum(not n.layer.is_input for n in graph.nodes)})

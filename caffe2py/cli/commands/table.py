@@ -47,7 +47,7 @@ def command(form: str, wide: bool, as_json: bool, **settings: Any) -> None:
 
     if settings["out"] is None:
         note("nothing is kept of a run that is stopped; -o FOLDER keeps it, and --resume goes on with it")
-    with counting() as bars:
+    with counting(f"looking through {settings['weights']}") as bars:
         made = table(progress=bars, **settings)
     if not first_process():
         return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from caffe2py.backends.convert import beside
-from caffe2py.cli.common import NetFiles, device_option, net_files, progress
+from caffe2py.cli.common import NetFiles, device_option, net_files, progress, working
 from caffe2py.cli.files import Command, Input
 from caffe2py.cli.report_output import report_options
 
@@ -56,4 +56,5 @@ def command(net: NetFiles, dump: str, model: str | None, style: str, bar: float 
     """
     from caffe2py.proof.verify import verify
 
-    return verify(net.load(), dump, model, style=style, bar=bar, device=device, progress=progress)
+    with working(f"verifying {model or net.prototxt}"):
+        return verify(net.load(), dump, model, style=style, bar=bar, device=device, progress=progress)
