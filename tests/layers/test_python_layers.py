@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 import caffe2py
 from caffe2py.backends.torch.functions.detection.grids import similar
 from caffe2py.errors import CaffeError
 from tests.helpers.nets import graph_of
+from tests.helpers.runtimes import in_onnxruntime
 
 CLUSTER = """layer {{ name: "in" type: "Input" top: "cover" top: "said"
   input_param {{ shape {{ dim: 2 dim: 1 dim: 4 dim: 5 }} shape {{ dim: 2 dim: 4 dim: 4 dim: 5 }} }} }}
@@ -29,6 +32,33 @@ def test_cells_that_agree_make_a_box() -> None:
     top = caffe2py.run(graph, {"cover": cover, "said": said})["boxes"]
     assert top.shape == (2, 50, 5) and not top[1].any() and not top[0, 1:].any()
     assert list(top[0, 0]) == [20, 10, 60, 50, np.float32(np.float16(np.log(4)))]
+
+
+GRID = """layer {{ name: "in" type: "Input" top: "cover" top: "said"
+  input_param {{ shape {{ dim: 3 dim: 2 dim: 6 dim: 7 }} shape {{ dim: 3 dim: 4 dim: 6 dim: 7 }} }} }}
+layer {{ name: "out" type: "Python" bottom: "cover" bottom: "said" top: "a" top: "b" python_param {{
+  module: "caffe.layers.detectnet.clustering" layer: "ClusterDetections"
+  param_str: "112, 96, 16, 0.6, {}, {}, {}, 2" }} }}"""
+
+
+@pytest.mark.parametrize("group, eps, smallest", [(1, 0.02, 0), (1, 0.2, 12), (2, 0.3, 30), (3, 0.5, 0)])
+def test_onnxruntime_makes_the_same_boxes(group: int, eps: float, smallest: int, tmp_path: Path) -> None:
+    """Of things in three places, which every cell says with small errors; of one image no cell covers anything."""
+    graph = graph_of(GRID.format(group, eps, smallest))
+    random = np.random.RandomState(group)
+    things = np.hstack([random.uniform(0, 60, (3, 2)), random.uniform(70, 110, (3, 2))])
+    cells = np.stack(np.meshgrid(np.arange(7), np.arange(6)) * 2) * 16
+    said = things[random.randint(3, size=(3, 6, 7))].transpose(0, 3, 1, 2) - cells
+    said += random.choice([0, 0, 0.5, 1, 4], said.shape)
+    cover = random.uniform(0, 1, (3, 2, 6, 7))
+    cover[1] = 0
+    cover[2, :, 2:], said[2, :, :2] = 0, -cells[:, :2]  # and of one its boxes are nothing
+    fed = {"cover": cover.astype(np.float32), "said": said.astype(np.float32)}
+    onnx.save(caffe2py.to_onnx(graph), tmp_path / "net.onnx")
+    made, tops = in_onnxruntime(tmp_path / "net.onnx", graph.outputs)(fed), caffe2py.run(graph, fed)
+    assert 1 <= (tops["a"][0, :, 4] > 0).sum() < 40 and not tops["a"][1:].any()
+    for blob, top in tops.items():
+        np.testing.assert_array_equal(made[blob], top)
 
 
 # Boxes (x, y, width, height), how many must agree, and which means remain.
