@@ -175,9 +175,10 @@ class _Questions:
 
     def metadata(self) -> str:
         """history.json and the RO-Crate against the files."""
-        self.history = self.bundle.read_json(HISTORY)
-        if self.history["format"] != "caffe2py-bundle/1":
-            raise Unknown(f'{HISTORY} has format "{self.history["format"]}"; want "caffe2py-bundle/1"')
+        history = self.bundle.read_json(HISTORY)
+        if history["format"] != "caffe2py-bundle/1":
+            raise Unknown(f'{HISTORY} has format "{history["format"]}"; want "caffe2py-bundle/1"')
+        self.history = history
         faults = []
         for each in [*self.history["originals"], *self.history["converted"], self.history["activations"]]:
             hashes = self.hashes.get(f"data/{each['file']}")
@@ -198,7 +199,9 @@ class _Questions:
         return f"RO-Crate of {len(described)} files, history by {self.history['made_by']}, model card"
 
     def originals(self) -> str:
-        """The original files, read again."""
+        """The original files, read again. They lie where the history says, once it is known to fit the files."""
+        if not hasattr(self, "history"):
+            raise Unknown("for its history is of another format")
         for part in ("original", "verify", "converted"):
             (self.folder / part).mkdir()
         for name in self.bundle.sizes:

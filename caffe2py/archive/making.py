@@ -28,6 +28,7 @@ from caffe2py.graph.load import load
 from caffe2py.layers.base import Shape
 from caffe2py.proto.disk.alias import Alias
 from caffe2py.proto.disk.damage import reason
+from caffe2py.proto.disk.files import read_text
 from caffe2py.proto.disk.staging import check_target, publish, staged
 from caffe2py.version import __version__
 
@@ -352,11 +353,7 @@ def read_labels(file: Path | None) -> list[str]:
     """The classes of a label file: a line each."""
     if file is None:
         return []
-    try:
-        text = file.read_text(encoding="utf-8-sig", errors="replace")
-    except OSError as error:
-        raise FileError((error.strerror or str(error)).lower(), str(file)) from None
-    return [line.strip() for line in text.splitlines() if line.strip()]
+    return [line.strip() for line in read_text(file, errors="replace").splitlines() if line.strip()]
 
 
 def _plain(info: Info) -> dict[str, Any]:

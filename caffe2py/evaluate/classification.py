@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from caffe2py.errors import CaffeError, FileError
+from caffe2py.errors import CaffeError
 from caffe2py.evaluate.labels.classes import COUNT, classes
 from caffe2py.evaluate.network import Engine, network, scores_only
 from caffe2py.evaluate.pictures.images import images_of
@@ -18,6 +18,7 @@ from caffe2py.evaluate.pipeline import results
 from caffe2py.evaluate.releases.identification import release_of
 from caffe2py.evaluate.releases.registry import releases
 from caffe2py.graph import Graph
+from caffe2py.proto.disk.files import read_text
 
 
 @dataclass(frozen=True)
@@ -92,10 +93,7 @@ def _best(scores: np.ndarray, top: int, words: Sequence[tuple[str | None, str | 
 
 def _read_names(path: Path, count: int) -> list[tuple[str | None, str | None]]:
     """A name a line, with or without a wnid before it, as Caffe's synset_words.txt."""
-    try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise FileError(f"cannot be read: {error}", str(path)) from None
+    lines = [line.strip() for line in read_text(path).splitlines() if line.strip()]
     if len(lines) != count:
         raise CaffeError(f"{len(lines)} names for a net of {count} classes; want one a line", str(path))
     pairs = [line.split(" ", 1) for line in lines]

@@ -19,7 +19,10 @@ from caffe2py.evaluate.pictures.preprocessing import Preprocessing, import_openc
 from caffe2py.evaluate.two_stages import finder, infos_of, regions_of
 from caffe2py.graph import Graph
 from caffe2py.passes import only_outputs
-from caffe2py.proto.disk.files import written_whole
+from caffe2py.proto.disk.damage import reason
+from caffe2py.proto.disk.files import read_text, written_whole
+from caffe2py.proto.text.tokens import BLOCK, Source, read_fields
+from caffe2py.proto.text.values import Misfit, plain_value
 
 NO_LABEL = -1  # of the rows by which DetectionOutput says that it found nothing
 
@@ -124,19 +127,19 @@ def _things(
 
 def _read_names(path: Path) -> dict[int, str]:
     """A name a line, from label 0 on; or the items of SSD's labelmap."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise FileError(f"cannot be read: {error}", str(path)) from None
-    items = re.findall(r"item\s*:?\s*\{(.*?)\}", text, re.DOTALL)
-    if not items:
+    text = read_text(path)
+    if not re.search(r"^\s*item\s*:?\s*[{<]", text, re.MULTILINE):
         return dict(enumerate(line.strip() for line in text.splitlines() if line.strip()))
-    found = {}
-    for item in items:
-        said = {word: value.strip("'\"") for word, value in re.findall(r"(\w+)\s*:\s*(\"[^\"]*\"|'[^']*'|\S+)", item)}
-        if not said.get("label", "").isdigit():
-            raise FileError(f"an item without a label: {' '.join(item.split())}", str(path))
-        found[int(said["label"])] = said.get("display_name") or said.get("name", "")
+    source, found = Source(str(path), text), {}
+    for item in read_fields(source):
+        try:
+            said = {f.name: plain_value(f) for f in item.fields if f.kind != BLOCK}
+        except Misfit as error:
+            raise FileError(str(error), source.place(item.at)) from None
+        label = said.get("label")
+        if not isinstance(label, int):
+            raise FileError(f"this {item.name} has no label that is a number", source.place(item.at))
+        found[label] = str(said.get("display_name") or said.get("name", ""))
     return found
 
 
@@ -156,7 +159,7 @@ def _targets(images: Sequence[Image], out: str | os.PathLike[str] | None) -> lis
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
-        raise FileError(f"cannot be made: {(error.strerror or str(error)).lower()}", str(folder)) from None
+        raise FileError(f"cannot be made: {reason(error)}", str(folder)) from None
     return list(files)
 
 

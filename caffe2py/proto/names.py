@@ -8,11 +8,26 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any
 
 
 def decode_name(raw: bytes) -> str:
     r"""The name as text: UTF-8, and each byte that is not as ``\xNN``, so that it can be printed and looked up."""
     return raw.decode("utf-8", "backslashreplace")
+
+
+def decode_names(message: Any) -> None:
+    """Make text of the names in a message that are no UTF-8, which protobuf gives as bytes."""
+    for field, value in message.ListFields():
+        if field.cpp_type == field.CPPTYPE_MESSAGE:
+            for inner in value if field.is_repeated else (value,):
+                decode_names(inner)
+        elif field.type == field.TYPE_STRING and field.is_repeated:
+            for i, each in enumerate(value):
+                if isinstance(each, bytes):
+                    value[i] = decode_name(each)
+        elif field.type == field.TYPE_STRING and isinstance(value, bytes):
+            setattr(message, field.name, decode_name(value))
 
 
 def unique(names: Iterable[str]) -> list[str]:

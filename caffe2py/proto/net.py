@@ -8,9 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from caffe2py.errors import FileError, NetError, Place, PrototxtError
+from caffe2py.proto.disk.damage import reason
 from caffe2py.proto.disk.looks import BINARY, looks_like
 from caffe2py.proto.forks import OWN
-from caffe2py.proto.names import decode_name
+from caffe2py.proto.names import decode_names
 from caffe2py.proto.schema import LayerParameter, NetParameter, SolverParameter, V1LayerParameter, is_own_type
 from caffe2py.proto.text.prototxt import Bound, LayerText, NetText, Unknown, bind
 from caffe2py.proto.text.template import fill_template
@@ -71,7 +72,7 @@ def net_of(weights: Weights, dialect: str | None = None) -> NetText:
 
     found = bound(weights, dialect)
     for layer in found.layers if found is not None else ():
-        _decode_names(layer.message)
+        decode_names(layer.message)
     net = net_from_message(weights.net(), weights.file) if found is None else upgrade_net(found)
     return replace(net, notes=(*dialect_notes(net), *net.notes))
 
@@ -80,7 +81,7 @@ def net_from_message(message: Any, file: str) -> NetText:
     """The net of a caffemodel, with the same upgrades. Inputs without sizes, as old files have them, are dropped."""
     top = NetParameter()
     top.CopyFrom(message)
-    _decode_names(top)
+    decode_names(top)
     if top.layer and top.layers:
         raise NetError("both `layers` (the format of 2014) and `layer` (today's); want one of them", file)
     layers = tuple(LayerText(m, Place(file)) for m in (*top.layers, *top.layer))
@@ -89,22 +90,6 @@ def net_from_message(message: Any, file: str) -> NetText:
     rest.ClearField("layers")
     rest.ClearField("layer")
     return upgrade_net(NetText(top.name, layers, rest, (), file))
-
-
-def _decode_names(message: Any) -> None:
-    """Make text of names that are not UTF-8, which protobuf hands over as bytes, the way the prototxt reader does."""
-    for field, value in message.ListFields():
-        if field.cpp_type == field.CPPTYPE_MESSAGE:
-            for inner in value if field.is_repeated else [value]:
-                _decode_names(inner)
-        elif field.type == field.TYPE_STRING:
-            if not field.is_repeated:
-                if isinstance(value, bytes):
-                    setattr(message, field.name, decode_name(value))
-                continue
-            for i, each in enumerate(value):
-                if isinstance(each, bytes):
-                    value[i] = decode_name(each)
 
 
 def read_prototxt(path: str | os.PathLike[str]) -> bytes:
@@ -118,7 +103,7 @@ def read_prototxt(path: str | os.PathLike[str]) -> bytes:
                 raise PrototxtError(f"{size >> 20} MB of text; want at most {MAX_BYTES >> 20} MB", name)
             data = head + file.read(MAX_BYTES + 1 - len(head))
     except OSError as error:
-        raise FileError((error.strerror or str(error)).lower(), name) from None
+        raise FileError(reason(error), name) from None
     if not data.strip(b"\xef\xbb\xbf \t\r\n"):
         raise FileError("the file is empty; want a prototxt", name)
     return data

@@ -212,6 +212,19 @@ def test_what_a_bundle_says_may_be_anything(key: str, value: bytes, bag: Path) -
     assert command("archive", "check", bag).status == 3
 
 
+def test_a_history_of_another_format_leads_nowhere(bag: Path, tmp_path: Path) -> None:
+    """What is not understood is not followed: the files that it names are not opened."""
+    secret = tmp_path / "secret"
+    secret.write_text("a secret word")
+    history = json.loads((bag / "data/history.json").read_text())
+    history["format"] = "caffe2py-bundle/9"
+    history["originals"][0]["file"] = str(secret)
+    sealed(lambda bag: (bag / "data/history.json").write_text(json.dumps(history)))(bag)
+    findings = {f.what: f for f in check(bag).findings}
+    assert {f.status for what, f in findings.items() if what not in ("layout", "manifests")} == {"not checked"}
+    assert not any("secret" in f.said for f in findings.values()) and "another format" in findings["originals"].said
+
+
 @pytest.mark.parametrize(("change", "what", "said"), SEALED.values(), ids=SEALED)
 def test_what_fits_the_manifests_must_fit_the_metadata(
     change: Callable[[Path], object], what: str, said: str, bag: Path

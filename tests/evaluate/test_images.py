@@ -97,6 +97,16 @@ def test_a_source_without_images_is_an_error(make, message: str, tmp_path: Path)
         find_images(tmp_path / "source")
 
 
+def test_links_that_lead_back_have_an_end(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.png").write_bytes(b"1")
+    for place, target in (("a/b", "b"), ("b/a", "a"), ("a/self", "a"), ("b/all", ".")):
+        (tmp_path / place).symlink_to(tmp_path / target)
+    found = [item.name for item in find_images(tmp_path).items]
+    assert found == ["a/1.png", "a/b/1.png", "b/1.png", "b/a/1.png"]
+
+
 def test_a_tar_member_ends_where_it_ends(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "t.tar", "w") as tar:
         for name in ("1.png", "2.png"):

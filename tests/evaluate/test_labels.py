@@ -76,6 +76,9 @@ def test_a_ground_truth_is_the_development_kit_s(tmp_path: Path) -> None:
 
 BAD = {
     "empty": ("\n \n", "labels: no labels in it"),
+    "raised digits": ("\u00b2\n\u00b3\n", 'labels:1: "\u00b2" is no label'),
+    "a number beyond all": (f"a.JPEG {'9' * 5000}\n", 'labels:1: "a.JPEG 999'),
+    "a long line": (f"a{' ' * 200_000}b\n", 'labels:1: "a '),
     "no label": ("a.JPEG 3\nb.JPEG\n", 'labels:2: "b.JPEG" is no label; want FILE NUMBER or FILE WNID'),
     "twice": ("a.JPEG 3\nb.JPEG 4\na.JPEG 5\n", 'labels:3: "a.JPEG" has label 5 here and 3 before; want one'),
     "bad cell": ("image,label\na,3\nb,x\n", 'labels:3: "x" is no label; want a number or a wnid in column "label"'),

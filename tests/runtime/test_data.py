@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 import caffe2py.pycaffe as caffe
-from caffe2py.errors import CaffeError
+from caffe2py.errors import CaffeError, FileError
+from caffe2py.proto.schema import message_class
+from caffe2py.runtime.data.database_data import datum_array
 from caffe2py.runtime.data.databases import new_database
 from caffe2py.runtime.data.window_data import read_windows
 from caffe2py.runtime.mode import set_workers
@@ -204,6 +206,46 @@ WRONG = {
 def test_refused(folder: Path, text: str, fact: str) -> None:
     with pytest.raises(CaffeError, match=fact):
         net(folder, text).forward()
+
+
+@pytest.mark.parametrize("backend", ["LMDB", "LEVELDB"])
+def test_damage_in_a_database_is_told(folder: Path, backend: str) -> None:
+    for file in Path(backend.lower()).iterdir():
+        data = bytearray(file.read_bytes())
+        for at in range(0, len(data), 64):
+            data[at : at + 4] = b"\xff\xff\xff\xff"
+        file.write_bytes(data)
+    with pytest.raises(CaffeError, match=backend.lower()):
+        net(folder, DATA % (backend.lower(), backend, "")).forward()
+
+
+@pytest.mark.parametrize("sizes", [(-1, -1, 1), (2**16, 2**16, 2**32 - 2**31 - 1)])
+def test_a_record_of_an_impossible_shape(sizes: tuple[int, int, int]) -> None:
+    datum = message_class("Datum")(channels=sizes[0], height=sizes[1], width=sizes[2], data=b"1")
+    with pytest.raises(CaffeError, match="a record of shape"):
+        datum_array(datum, "db")
+
+
+def test_an_output_without_a_folder(folder: Path) -> None:
+    text = HDF5.replace('top: "rows"', 'top: "rows" top: "whole"') % ""
+    text += ' layer { name: "o" type: "HDF5Output" bottom: "rows" bottom: "whole" '
+    with pytest.raises(FileError, match=r"none/out\.h5: cannot write"):
+        net(folder, text + 'hdf5_output_param { file_name: "none/out.h5" } }').forward()
+
+
+ODD_WINDOWS = {
+    "outside": (WINDOWS.replace("2 0.2 1 1 4 5", "2 0.2 90 90 95 95"), "", r"nothing of 1\.png is in its window"),
+    "all border": (WINDOWS, "context_pad: 2", "context_pad of 2; want less than half of crop_size"),
+    "cut short": (WINDOWS[:-5], "", "not a window file"),
+}
+
+
+@pytest.mark.parametrize("case", ODD_WINDOWS)
+def test_windows_that_cannot_be_cut(folder: Path, case: str) -> None:
+    windows, mode, fact = ODD_WINDOWS[case]
+    Path("windows.txt").write_text(windows)
+    with pytest.raises(CaffeError, match=fact):
+        net(folder, WINDOW % ("mean_value: 10", mode), caffe.TRAIN).forward()
 
 
 def test_pictures_of_two_sizes(folder: Path) -> None:

@@ -13,8 +13,10 @@ import pytest
 
 import caffe2py.pycaffe as caffe
 from caffe2py.errors import CaffeError
+from caffe2py.proto.net import read_net
 from caffe2py.proto.schema import message_class
 from caffe2py.runtime.solvers.rates import learning_rate
+from caffe2py.runtime.solvers.reading import Source
 from caffe2py.runtime.solvers.snapshots import read_state
 from tests.helpers.absent import each
 from tests.helpers.layer_cases import relative
@@ -102,8 +104,25 @@ def test_caffes_own_snapshot_restores(record: h5py.File, name: str) -> None:
     assert (ours.iteration, ours.learned_net, ours.step) == (theirs.iteration, theirs.learned_net, theirs.step)
     for a, b in zip(ours.history, theirs.history, strict=True):
         np.testing.assert_array_equal(a, b)
+    assert Path("snap_iter_12.solverstate").read_bytes() == Path("theirs.solverstate").read_bytes()
     made.step(1)
     assert np.isfinite(made.net.blobs["loss"].data)
+
+
+@pytest.mark.parametrize("shape", [[-1, -1], [2**32, 2**32]])
+def test_a_state_of_impossible_shape(shape: list[int], tmp_path: Path) -> None:
+    blob = {"shape": {"dim": shape}, "data": [1.0] if shape[0] < 0 else []}
+    state = message_class("SolverState")(iter=1, history=[blob])
+    (tmp_path / "odd.solverstate").write_bytes(state.SerializeToString())
+    with pytest.raises(CaffeError, match=r"odd\.solverstate: not a solver's state"):
+        read_state(tmp_path / "odd.solverstate")
+
+
+def test_a_solvers_net_keeps_its_dialect(tmp_path: Path) -> None:
+    layer = 'layer { name: "n" type: "Normalize" bottom: "x" top: "y" norm_param { across_spatial: false } }'
+    (tmp_path / "net.prototxt").write_text(f'input: "x" input_dim: 1 input_dim: 2 input_dim: 1 input_dim: 1 {layer}')
+    source = Source("", read_net(tmp_path / "net.prototxt"))
+    assert source.net.dialects != ("bvlc",) and source.in_state(0).dialects == source.net.dialects
 
 
 def test_a_state_of_another_solver(record: h5py.File) -> None:

@@ -13,6 +13,7 @@ from caffe2py.archive.bundles.bag import unsafe
 from caffe2py.archive.bundles.hashes import Hashes, hash_range
 from caffe2py.archive.bundles.tar import Member, read_tar, tar_faults
 from caffe2py.errors import FileError
+from caffe2py.proto.disk.damage import reason
 from caffe2py.proto.disk.digests import pieces
 
 LARGEST_TEXT = 1 << 26  # manifests and metadata; what is larger is none
@@ -42,7 +43,7 @@ class Bundle:
             file = open(path, "rb")  # noqa: SIM115, the caller closes it
             file.seek(start)
         except OSError as error:
-            raise FileError((error.strerror or str(error)).lower(), f"{self.path}: {name}") from None
+            raise FileError(reason(error), f"{self.path}: {name}") from None
         return file
 
     def read(self, name: str) -> bytes:
@@ -107,7 +108,9 @@ def _folder(path: Path) -> Bundle:
     try:
         walk(path, "")
     except OSError as error:
-        raise FileError((error.strerror or str(error)).lower(), str(error.filename or path)) from None
+        raise FileError(reason(error), str(error.filename or path)) from None
+    except RecursionError:
+        raise FileError("has too many folders in each other", str(path)) from None
     return Bundle(path, path.name, sizes, tuple(faults))
 
 

@@ -27,6 +27,7 @@ from typing import Any
 
 from caffe2py.errors import FileError
 from caffe2py.evaluate.releases.registry import Release
+from caffe2py.proto.disk.files import read_text
 
 FILES = ("licence_file", "labels", "mean")
 Result = str | int | float
@@ -65,10 +66,8 @@ def read_info(path: str | os.PathLike[str]) -> Info:
     """Read a TOML file of the keys above. Raises `FileError` that names the key that is not understood."""
     place = os.fspath(path)
     try:
-        found = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise FileError((error.strerror or str(error)).lower(), place) from None
-    except ValueError as error:
+        found = tomllib.loads(read_text(path))
+    except (ValueError, RecursionError) as error:
         raise FileError(f"no TOML: {error}", place) from None
     wanted = [f.name for f in fields(Info) if f.name != "known_from"]
     made: dict[str, Any] = {}

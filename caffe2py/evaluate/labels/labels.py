@@ -12,13 +12,14 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from caffe2py.errors import CaffeError, FileError, Place
 from caffe2py.evaluate.labels.classes import COUNT, numbers, validation_sample
+from caffe2py.proto.disk.files import read_text
 
 WNID = re.compile(r"n\d{8}")
-LINE = re.compile(r"(?P<file>\S.*?)(?:\s*[,\t]\s*|\s+)(?P<label>n\d{8}|-?\d+)\s*$")
+LABEL = re.compile(r"n[0-9]{8}|-?[0-9]{1,9}")
 Label = int | str  # a number, or a wnid
 
 
@@ -50,14 +51,11 @@ class Reading:
 def read_labels(path: str | os.PathLike[str]) -> Labels:
     """Read a label file of any of the forms above. Raises FileError with the line that is not understood."""
     name = os.fspath(path)
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig", errors="surrogateescape")
-    except OSError as error:
-        raise FileError((error.strerror or str(error)).lower(), name) from None
+    text = read_text(path, errors="surrogateescape")
     lines = [(i, line.strip()) for i, line in enumerate(text.splitlines(), 1) if line.strip()]
     if not lines:
         raise FileError("no labels in it", name)
-    if all(line.isdigit() for _, line in lines):
+    if all(LABEL.fullmatch(line) and line.isdigit() for _, line in lines):
         by_number = {f"ILSVRC2012_val_{i:08d}": int(line) for i, (_, line) in enumerate(lines, 1)}
         return Labels(by_number, name, positional=True, order="devkit", first=1)
     pairs = _table(lines, name) if _is_header(lines[0][1]) else [(i, *_pair(line, Place(name, i))) for i, line in lines]
@@ -69,14 +67,21 @@ def read_labels(path: str | os.PathLike[str]) -> Labels:
 
 
 def _pair(line: str, place: Place) -> tuple[str, Label]:
-    match = LINE.match(line)
-    if match is None:
+    found = labelled(line)
+    if found is None:
         raise FileError(f'"{line[:60]}" is no label; want FILE NUMBER or FILE WNID', place)
-    return _file(match["file"]), _label(match["label"])
+    return _file(found[0]), _label(found[1])
+
+
+def labelled(line: str) -> tuple[str, str] | None:
+    """The file and the label of a line, between which are blanks or a comma; None: it has not both."""
+    word = line.rsplit(None, 1)[-1].rpartition(",")[2] if line.strip() else ""
+    file = line.rstrip().removesuffix(word).rstrip().removesuffix(",").strip()
+    return (file, word) if file and LABEL.fullmatch(word) else None
 
 
 def _is_header(line: str) -> bool:
-    return "," in line and LINE.match(line) is None
+    return "," in line and labelled(line) is None
 
 
 def _table(lines: Sequence[tuple[int, str]], file: str) -> list[tuple[int, str, Label]]:
@@ -88,7 +93,7 @@ def _table(lines: Sequence[tuple[int, str]], file: str) -> list[tuple[int, str, 
     for i, line in lines[1:]:
         row = _cells((i, line), file)
         word = row[column].split()[0] if len(row) > column and row[column].split() else ""
-        if not WNID.fullmatch(word) and not word.isdigit():
+        if not LABEL.fullmatch(word):
             raise FileError(f'"{word}" is no label; want a number or a wnid in {where}', Place(file, i))
         found.append((i, _file(row[0]), _label(word)))
     return found

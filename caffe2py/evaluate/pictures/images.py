@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from caffe2py.errors import CaffeError, FileError
-from caffe2py.evaluate.labels.labels import LINE, Label, Labels, folder_label, read_labels
+from caffe2py.evaluate.labels.labels import Label, Labels, folder_label, labelled, read_labels
+from caffe2py.proto.disk.damage import reason
 from caffe2py.proto.disk.tars import members
 
 SUFFIXES = frozenset(".jpg .jpeg .jpe .png .bmp .webp .tif .tiff .gif .ppm .pgm .pbm .pnm .jp2".split())
@@ -34,7 +35,7 @@ class Image:
                 file.seek(self.offset)
                 return file.read(self.size)
         except OSError as error:
-            raise FileError((error.strerror or str(error)).lower(), self.name) from None
+            raise FileError(reason(error), self.name) from None
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def find_images(source: str | os.PathLike[str]) -> Images:
         items, others = _folder(path)
     elif not path.is_file():
         raise FileError("no such file or folder; want images: a folder, a tar, or a list of files", name)
-    elif tarfile.is_tarfile(path):
+    elif _is_tar(path):
         items, others = _tar(path)
     elif path.suffix.lower() in SUFFIXES:
         items, others = [Image(path.name, path)], 0
@@ -87,10 +88,22 @@ def find_images(source: str | os.PathLike[str]) -> Images:
     return Images(name, tuple(items), labels, others)
 
 
+def _is_tar(path: Path) -> bool:
+    try:
+        return tarfile.is_tarfile(path)
+    except OSError as error:
+        raise FileError(reason(error), str(path)) from None
+
+
 def _folder(root: Path) -> tuple[list[Image], int]:
+    """What is below a folder, links followed, but for those that lead back to where they are."""
     items, others = [], 0
+    above = {os.fspath(root): frozenset([_identity(root)])}  # of a folder, itself and those it is in
     for folder, inner, files in os.walk(root, followlinks=True):
-        inner.sort()
+        known = above.pop(folder)
+        found = {name: _identity(Path(folder, name)) for name in inner}
+        inner[:] = sorted(name for name, one in found.items() if one not in known)
+        above |= {os.path.join(folder, name): known | {found[name]} for name in inner}
         for file in files:
             path = Path(folder, file)
             if path.suffix.lower() in SUFFIXES:
@@ -98,6 +111,14 @@ def _folder(root: Path) -> tuple[list[Image], int]:
             else:
                 others += 1
     return sorted(items, key=lambda item: item.name), others
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    try:
+        state = os.stat(folder)
+    except OSError as error:
+        raise FileError(reason(error), str(folder)) from None
+    return state.st_dev, state.st_ino
 
 
 def _tar(path: Path) -> tuple[list[Image], int]:
@@ -117,14 +138,11 @@ def _list(path: Path) -> tuple[list[Image], Labels | None]:
     except UnicodeDecodeError:
         raise FileError("neither an image, nor a tar, nor a list of files", str(path)) from None
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    labelled = [m for line in lines if (m := LINE.match(line)) and not (path.parent / line).exists()]
-    labels = read_labels(path) if lines and len(labelled) == len(lines) else None
+    with_labels = [line for line in lines if labelled(line) and not os.path.exists(path.parent / line)]
+    labels = read_labels(path) if lines and len(with_labels) == len(lines) else None
     names = list(labels.by_file) if labels else lines
-    items = []
-    for name in names:
-        file = path.parent / name
-        items.append(Image(name, file if file.is_file() else None))
-    return items, labels
+    found = [(name, path.parent / name) for name in names]
+    return [Image(name, file if os.path.isfile(file) else None) for name, file in found], labels
 
 
 def pair(images: Images, labels: Labels | None, subset: bool = False) -> tuple[list[Sample], list[str]]:

@@ -13,7 +13,9 @@ from typing import Any
 
 from caffe2py.errors import FileError
 from caffe2py.evaluate.labels.classes import ORDERS
+from caffe2py.proto.disk.damage import damage_told
 from caffe2py.proto.disk.digests import digest
+from caffe2py.proto.disk.files import read_text
 
 HASHES = ("sha1", "sha256", "sha384", "sha512")
 Pair = tuple[float, float]  # top-1 and top-5 error in per cent
@@ -82,11 +84,9 @@ def shipped() -> tuple[Release, ...]:
 
 def read_registry(path: str | os.PathLike[str]) -> tuple[Release, ...]:
     """Read a registry. Raises FileError that names the entry and the key that is not understood."""
-    try:
-        found = _parse(Path(path).read_text(encoding="utf-8"), os.fspath(path))
+    with damage_told(path, "registry"):
+        found = _parse(read_text(path), os.fspath(path))
         return tuple(replace(r, prototxt=_beside(path, r.prototxt)) for r in found)
-    except (OSError, UnicodeDecodeError) as error:
-        raise FileError(f"cannot be read: {error}", os.fspath(path)) from None
 
 
 def _beside(registry: str | os.PathLike[str], prototxt: str | None) -> str | None:

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from caffe2py.errors import FileError
-from caffe2py.proto.disk.files import written_whole
+from caffe2py.proto.disk.damage import damage_told, reason
+from caffe2py.proto.disk.files import read_text, written_whole
 
 RESULT, ROWS = "result.json", "results.csv"  # what is made of the predictions
 KEPT = 5  # the best classes that are kept of each image
@@ -82,10 +83,7 @@ class Folder:
             for name in (self.whole.name, RESULT, ROWS):
                 if (self.path / name).exists():
                     raise FileError(f"has a {name} of no run that is known; want another folder", str(self.path))
-            try:
-                self.path.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise FileError(f"cannot be made: {error.strerror}", str(self.path)) from None
+            self._make()
             with written_whole(file) as temporary:
                 temporary.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
             return
@@ -93,10 +91,8 @@ class Folder:
             raise FileError(
                 "has a run in it already; want --resume to go on with it, or another folder", str(self.path)
             )
-        try:
-            before = json.loads(file.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise FileError(f"is no run's settings: {error}", str(file)) from None
+        with damage_told(file, "file of a run's settings"):
+            before = dict(json.loads(read_text(file)))
         for key in {**before, **settings}:
             now, then = settings.get(key), before.get(key)
             if json.loads(json.dumps(now)) != then:
@@ -112,8 +108,14 @@ class Folder:
 
     def part(self, number: int) -> Part:
         """The growing file of one process."""
-        self.path.mkdir(parents=True, exist_ok=True)  # on another machine it may not be there yet
+        self._make()  # on another machine it may not be there yet
         return Part(self.path / f"predictions.csv.part{number}")
+
+    def _make(self) -> None:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise FileError(f"cannot be made: {reason(error)}", str(self.path)) from None
 
     def finish(self, predictions: Iterable[Prediction]) -> None:
         """Write the whole, and drop the parts."""
@@ -137,11 +139,11 @@ class Part:
 
 def read_predictions(path: Path) -> list[Prediction]:
     """The predictions of a file; a last line that a killed process left torn is passed over."""
-    text = path.read_text(encoding="utf-8", errors="surrogateescape")
+    text = read_text(path, errors="surrogateescape")
     rows = csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1], newline=""))
     try:
         return [_read(row) for row in rows]
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, csv.Error) as error:
         raise FileError(f"is no file of predictions ({type(error).__name__}: {error})", str(path)) from None
 
 
@@ -162,7 +164,7 @@ def _write(path: Path, mode: str, text: str) -> None:
         with open(path, mode, encoding="utf-8", errors="surrogateescape", newline="") as file:
             file.write(text)
     except OSError as error:
-        raise FileError(f"cannot write: {(error.strerror or str(error)).lower()}", str(path)) from None
+        raise FileError(f"cannot write: {reason(error)}", str(path)) from None
 
 
 def _drop_torn_line(path: Path) -> int:

@@ -24,7 +24,7 @@ from caffe2py.errors import FileError
 from caffe2py.layers.base import Shape, count
 from caffe2py.proof.dumps.sample import STATISTICS, Sample, Top
 from caffe2py.proto.disk import numpy_files
-from caffe2py.proto.disk.damage import damage_told
+from caffe2py.proto.disk.damage import damage_told, reason
 from caffe2py.proto.disk.pipes import settled
 from caffe2py.proto.hdf5.safe import members, open_safely, read_array
 from caffe2py.proto.hdf5.trial import MAGIC
@@ -96,7 +96,7 @@ def open_dump(path: str | os.PathLike[str]) -> Iterator[Dump]:
         with open(path, "rb") as file:
             head = file.read(len(MAGIC))
     except OSError as error:
-        raise FileError((error.strerror or str(error)).lower(), place) from None
+        raise FileError(reason(error), place) from None
     if head == MAGIC:
         with open_safely(path) as h5:
             yield _hdf5(h5, place)

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from caffe2py.errors import FileError, first_line
+from caffe2py.proto.disk.damage import reason
 
 PORTION = 64  # values that one run is asked for
 
@@ -67,7 +68,7 @@ class ExportedRuns:
             with plain_pickles():
                 return torch.export.load(str(self.path)).module()
         except OSError as error:
-            raise FileError((error.strerror or str(error)).lower(), str(self.path)) from None
+            raise FileError(reason(error), str(self.path)) from None
         except Exception as error:  # torch raises many kinds here
             raise FileError(
                 f"does not load as a program of torch.export: {first_line(error)}", str(self.path)

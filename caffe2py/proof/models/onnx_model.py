@@ -18,6 +18,7 @@ from caffe2py.errors import FileError, first_line
 from caffe2py.graph import Graph, Node, Value
 from caffe2py.layers.base import count
 from caffe2py.proof.models.model import Arrays, Feed, TorchModel
+from caffe2py.proto.disk.damage import reason
 
 PORTION = 2**28  # values in bytes that one run is asked for
 
@@ -43,7 +44,7 @@ def opened(path: Path, device: torch.device) -> tuple[Any, list[str], bool]:
         session = runtime.InferenceSession(model.SerializeToString(), options, wanted)
         return session, ends, model.producer_name == "caffe2py"
     except OSError as error:
-        raise FileError((error.strerror or str(error)).lower(), str(path)) from None
+        raise FileError(reason(error), str(path)) from None
     except Exception as error:  # the kinds of two libraries, none of them public
         raise FileError(f"does not load: {first_line(error)}", str(path)) from None
 

@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any, BinaryIO
 
 from caffe2py.errors import FileError
+from caffe2py.proto.disk.damage import reason
 
 PIECE = 1 << 20
 LARGE = 1 << 20  # below this, a hash need not be kept
@@ -45,7 +46,7 @@ def digests(path: str | os.PathLike[str], algorithms: Sequence[str]) -> dict[str
     try:
         state = os.stat(place)
     except OSError as error:
-        raise FileError((error.strerror or str(error)).lower(), os.fspath(path)) from None
+        raise FileError(reason(error), os.fspath(path)) from None
     if not stat.S_ISREG(state.st_mode):
         raise FileError("is no file; only files have hashes", os.fspath(path))
     if state.st_size < LARGE:
@@ -82,7 +83,7 @@ def range_digests(path: str | os.PathLike[str], algorithms: Sequence[str], start
     except FileError as error:
         raise FileError(str(error), os.fspath(path)) from None
     except OSError as error:
-        raise FileError((error.strerror or str(error)).lower(), os.fspath(path)) from None
+        raise FileError(reason(error), os.fspath(path)) from None
     return {name: str(each.hexdigest()) for name, each in made.items()}
 
 

@@ -29,6 +29,16 @@ def map_file(path: str | os.PathLike[str]) -> mmap.mmap:
         raise FileError(reason(error), os.fspath(path)) from None
 
 
+def read_text(path: str | os.PathLike[str], errors: str = "strict") -> str:
+    """The text of a file in UTF-8; `errors` says what becomes of other bytes, as in `open`. Raises FileError."""
+    try:
+        return Path(path).read_text(encoding="utf-8-sig", errors=errors)
+    except OSError as error:
+        raise FileError(reason(error), os.fspath(path)) from None
+    except UnicodeDecodeError as error:
+        raise FileError(f"is no text in UTF-8 (byte {error.start})", os.fspath(path)) from None
+
+
 def says(path: str | os.PathLike[str], mark: bytes, within: int = HEAD) -> bool:
     """Is this a file that has `mark` in its first bytes, by which what we write is known?"""
     try:

@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from caffe2py.errors import FileError
+from caffe2py.proto.disk.damage import reason
 
 PARTIAL = ".caffe2py-partial"
 LOCKS = importlib.util.find_spec("fcntl") is not None  # without, on Windows, leftovers stay until somebody removes them
@@ -39,7 +40,7 @@ def staged(target: Path) -> Iterator[Path]:
             if lock is not None:
                 os.close(lock)
     except OSError as error:
-        raise FileError(f"cannot write: {(error.strerror or str(error)).lower()}", str(target)) from None
+        raise FileError(f"cannot write: {reason(error)}", str(target)) from None
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from caffe2py.errors import CaffemodelError, UnsupportedError, WeightError
-from caffe2py.proto.names import decode_name, unique
+from caffe2py.proto.names import decode_names, unique
 from caffe2py.proto.weights.blobs import Blob
 from caffe2py.proto.weights.wire import encode_field
 
@@ -74,7 +74,7 @@ class Weights:
             net = NetParameter.FromString(self.net_fields + layers)
         except (DecodeError, UnicodeDecodeError) as error:
             raise CaffemodelError(f"the layers' parameters do not parse ({error})", self.file) from None
-        _decode_names(net)
+        decode_names(net)
         return net
 
 
@@ -90,16 +90,3 @@ def check_blobs(path: str | os.PathLike[str], net: Message, blobs: Mapping[str, 
             if data.dtype.newbyteorder("=") not in (np.float32, np.float64):
                 fact = f'layer "{name}", blob {index}: {data.dtype} values; want float32 or float64'
                 raise WeightError(fact, os.fspath(path))
-
-
-def _decode_names(message: Message) -> None:
-    """Replace strings that are not UTF-8 (protobuf gives those as bytes) by the form that prototxts give them too."""
-    for place, value in message.ListFields():
-        if place.type == place.TYPE_MESSAGE:
-            for part in value if place.is_repeated else (value,):
-                _decode_names(part)
-        elif place.type == place.TYPE_STRING and place.is_repeated:
-            if any(isinstance(text, bytes) for text in value):
-                value[:] = [decode_name(text) if isinstance(text, bytes) else text for text in value]
-        elif place.type == place.TYPE_STRING and isinstance(value, bytes):
-            setattr(message, place.name, decode_name(value))

@@ -10,21 +10,20 @@ import numpy as np
 from caffe2py.errors import CaffemodelError, FileError, UnsupportedError
 from caffe2py.proto.disk.files import map_file, written_whole
 from caffe2py.proto.disk.looks import looks_like
+from caffe2py.proto.disk.numpy_files import NPY, read_npy
 from caffe2py.proto.weights.blobs import DATA, LEGACY, parse_blob
 from caffe2py.proto.weights.wire import VARINT, Buffer, WireError, encode_head, encode_varint
-
-NPY_MAGIC = b"\x93NUMPY"
 
 
 def read_mean(path: str | os.PathLike[str]) -> np.ndarray:
     """The mean (channels, height, width) as float32, channels in the file's order: BGR where Caffe made it.
 
     A ``.npy`` of one value a channel gives (channels, 1, 1). The two kinds are told apart by content. Raises FileError
-    where the file cannot be opened, CaffemodelError where it holds no mean.
+    where the file cannot be opened or is a damaged `.npy`, CaffemodelError where it holds no mean.
     """
     buf = map_file(path)
     name = os.fspath(path)
-    data = _read_npy(path) if buf[: len(NPY_MAGIC)] == NPY_MAGIC else _read_binaryproto(buf, name)
+    data = read_npy(Path(path)) if buf[: len(NPY)] == NPY else _read_binaryproto(buf, name)
     shape = data.shape
     if data.ndim == 4 and shape[0] == 1:
         data = data[0]
@@ -71,14 +70,3 @@ def _read_binaryproto(buf: Buffer, name: str) -> np.ndarray:
         raise CaffemodelError(f"not a mean: {error}", name) from None
     except UnsupportedError as error:
         raise UnsupportedError(str(error), name) from None
-
-
-def _read_npy(path: str | os.PathLike[str]) -> np.ndarray:
-    """Mapped, so that a header that declares more than the file holds is refused and not allocated."""
-    try:
-        data = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError, SyntaxError, TypeError, OverflowError) as error:
-        raise CaffemodelError(f"a damaged .npy file ({error})", os.fspath(path)) from None
-    if data.dtype.kind not in "fiu":
-        raise CaffemodelError(f"an array of {data.dtype}; want numbers", os.fspath(path))
-    return np.asarray(data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -78,7 +79,7 @@ def datum_array(datum: Any, source: str, color: bool | None = None) -> np.ndarra
         return decode_picture(datum.data, color)
     shape = (datum.channels, datum.height, datum.width)
     values = np.frombuffer(datum.data, np.uint8) if datum.data else np.array(datum.float_data, np.float32)
-    if values.size != np.prod(shape):
+    if min(shape) < 0 or values.size != math.prod(shape):
         raise CaffeError(f"a record of shape {shape} holds {values.size} values", source)
     return values.reshape(shape)
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from weakref import WeakValueDictionary
 
 from caffe2py.errors import CaffeError, FileError
+from caffe2py.proto.disk.damage import damage_told
 
 ROOM = 1 << 40  # an LMDB grows up to this; the file is as large as what is in it
 
@@ -54,26 +55,33 @@ _open: WeakValueDictionary[str, Reader] = WeakValueDictionary()
 class _Lmdb:
     def __init__(self, path: str) -> None:
         lmdb = _package("lmdb", "LMDBs")
+        self._path = path
         try:
             self._env = lmdb.open(path, readonly=True, lock=False, subdir=os.path.isdir(path), max_readers=1)
         except lmdb.Error as error:
             raise FileError(f"not an LMDB that can be read ({error})", path) from None
 
     def values(self) -> Iterator[bytes]:
-        with self._env.begin(buffers=False) as transaction, transaction.cursor() as cursor:
+        with (
+            damage_told(self._path, "LMDB"),
+            self._env.begin(buffers=False) as transaction,
+            transaction.cursor() as cursor,
+        ):
             yield from cursor.iternext(keys=False)
 
 
 class _LevelDb:
     def __init__(self, path: str) -> None:
         plyvel = _package("plyvel", "LevelDBs")
+        self._path = path
         try:
             self._db = plyvel.DB(os.path.realpath(path), create_if_missing=False)
         except (plyvel.Error, OSError) as error:
             raise FileError(f"not a LevelDB that can be read ({error})", path) from None
 
     def values(self) -> Iterator[bytes]:
-        yield from self._db.iterator(include_key=False)
+        with damage_told(self._path, "LevelDB"):
+            yield from self._db.iterator(include_key=False)
 
 
 class _NewLmdb:

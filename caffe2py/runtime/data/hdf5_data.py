@@ -10,6 +10,7 @@ import numpy as np
 from caffe2py.errors import CaffeError, FileError
 from caffe2py.layers.base import Misfit, Params, Shape
 from caffe2py.proto.disk.damage import damage_told
+from caffe2py.proto.disk.files import read_text
 from caffe2py.proto.hdf5.safe import WHAT, open_safely, read_array
 from caffe2py.runtime.blobs.blob import Blob
 from caffe2py.runtime.data.feed import Feed
@@ -104,10 +105,7 @@ _told: set[str] = set()
 
 def _listed(source: str) -> list[str]:
     """The files of a list, a name a word: from the current folder on, as in Caffe, else beside the list."""
-    try:
-        names = Path(source).read_text().split()
-    except (OSError, UnicodeDecodeError):
-        raise FileError("no list of HDF5 files", source) from None
+    names = read_text(source).split()
     if not names:
         raise FileError("Must have at least 1 HDF5 filename listed", source)
     beside = Path(source).parent

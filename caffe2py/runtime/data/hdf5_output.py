@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from caffe2py.errors import FileError
+from caffe2py.proto.disk.damage import reason
 from caffe2py.runtime.layers.operator import Operator
+
+if TYPE_CHECKING:
+    import h5py
 
 
 class Hdf5Output(Operator):
@@ -18,7 +23,15 @@ class Hdf5Output(Operator):
         import h5py
 
         self.reshape()
-        with h5py.File(self.node.message.hdf5_output_param.file_name, "a" if self._begun else "w") as file:
+        name = self.node.message.hdf5_output_param.file_name
+        try:
+            self._add(h5py.File(name, "a" if self._begun else "w"))
+        except OSError as error:
+            raise FileError(f"cannot write: {reason(error)}", name) from None
+        self._begun = True
+
+    def _add(self, opened: h5py.File) -> None:
+        with opened as file:
             for name, bottom in zip(("data", "label"), self.bottoms, strict=True):
                 values = bottom.data
                 if name not in file:
@@ -27,4 +40,3 @@ class Hdf5Output(Operator):
                     held = file[name]
                     held.resize(len(held) + len(values), axis=0)
                     held[-len(values) :] = values
-        self._begun = True

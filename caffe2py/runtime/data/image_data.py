@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 
 from caffe2py.errors import FileError
 from caffe2py.layers.base import Count, Misfit, Params, Shape
+from caffe2py.proto.disk.files import read_text
 from caffe2py.runtime.blobs.blob import Blob
 from caffe2py.runtime.data.database_data import stacked
 from caffe2py.runtime.data.feed import Feed
@@ -74,11 +74,7 @@ class ImageFeed(Feed):
 
 def read_list(source: str) -> Iterator[tuple[str, int]]:
     """Lines of a file's name and its label, a blank between: `cats/1.jpg 281`. Raises `FileError`."""
-    try:
-        lines = Path(source).read_text(encoding="utf-8", errors="surrogateescape").splitlines()
-    except OSError as error:
-        raise FileError((error.strerror or str(error)).lower(), source) from None
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(read_text(source, errors="surrogateescape").splitlines(), 1):
         name, _, label = line.rstrip().rpartition(" ")
         if not line.strip():
             continue

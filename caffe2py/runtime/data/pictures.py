@@ -2,29 +2,51 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from caffe2py.errors import CaffeError, FileError
+from caffe2py.proto.disk.damage import reason
 
 
 def read_picture(path: str, height: int = 0, width: int = 0, color: bool = True) -> np.ndarray:
     """A picture file as uint8 (channels, height, width), resized where a size is given. Raises `FileError`."""
-    cv2 = opencv()
-    pixels = cv2.imread(path, cv2.IMREAD_COLOR if color else cv2.IMREAD_GRAYSCALE)
-    if pixels is None:
-        raise FileError("Could not open or find file, or it is no picture", path)
+    pixels = loaded(path, color)
     if height > 0 and width > 0:
-        pixels = cv2.resize(pixels, (width, height))
+        pixels = opencv().resize(pixels, (width, height))
     return channels_first(pixels)
+
+
+def loaded(path: str, color: bool = True) -> np.ndarray:
+    """A picture file as OpenCV has it, (height, width, channels) or (height, width). Raises `FileError`."""
+    cv2 = opencv()
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise FileError(f"Could not open or find file: {reason(error)}", path) from None
+    pixels = decoded(data, cv2.IMREAD_COLOR if color else cv2.IMREAD_GRAYSCALE)
+    if pixels is None:
+        raise FileError("is no picture that OpenCV reads", path)
+    return pixels
+
+
+def decoded(data: bytes, how: int) -> np.ndarray | None:
+    """An encoded picture as OpenCV has it; None where it is none."""
+    cv2 = opencv()
+    try:
+        pixels: np.ndarray | None = cv2.imdecode(np.frombuffer(data, np.uint8), how) if data else None
+    except cv2.error:  # one that is too large, too
+        return None
+    return pixels
 
 
 def decode_picture(data: bytes, color: bool | None) -> np.ndarray:
     """An encoded picture as uint8 (channels, height, width); None: with the channels that it has."""
     cv2 = opencv()
     how = {True: cv2.IMREAD_COLOR, False: cv2.IMREAD_GRAYSCALE, None: cv2.IMREAD_UNCHANGED}[color]
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), how)
+    pixels = decoded(data, how)
     if pixels is None:
         raise CaffeError("Could not decode datum")
     return channels_first(pixels)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from caffe2py.errors import FileError
 from caffe2py.layers.base import Count, Misfit, Params, Shape
+from caffe2py.proto.disk.files import read_text
 from caffe2py.proto.weights.mean import read_mean
 from caffe2py.runtime.blobs.blob import Blob
 from caffe2py.runtime.data.feed import Feed
-from caffe2py.runtime.data.pictures import opencv
+from caffe2py.runtime.data.pictures import loaded, opencv
 from caffe2py.runtime.mode import rng
 
 
@@ -38,12 +37,16 @@ class WindowFeed(Feed):
         said, transform = self.message.window_data_param, self.message.transform_param
         if not transform.crop_size:
             raise Misfit("gives no crop_size; want the size of its windows")
+        if 2 * said.context_pad >= transform.crop_size:
+            raise Misfit(f"gives a context_pad of {said.context_pad}; want less than half of crop_size")
         self._said = said
         self._crop = int(transform.crop_size)
         self._scale = np.float32(transform.scale if transform.HasField("scale") else said.scale)
         self._mirror = bool(transform.mirror)
         self._values = np.array(transform.mean_value, np.float32)
         self._mean = read_mean(transform.mean_file) if transform.mean_file else None
+        if self._mean is not None and (len(self._mean) != 3 or min(self._mean.shape[1:]) < self._crop):
+            raise Misfit(f"the mean is {self._mean.shape}; want 3 channels, and at least crop_size")
         self._objects: list[Window] = []
         self._around: list[Window] = []
         for window, overlap in read_windows(said.source, said.root_folder):
@@ -70,12 +73,13 @@ class WindowFeed(Feed):
 
     def _cut(self, window: Window) -> np.ndarray:
         cv2 = opencv()
-        pixels = cv2.imread(window.picture, cv2.IMREAD_COLOR)
-        if pixels is None:
-            raise FileError("Could not open or find file", window.picture)
+        pixels = loaded(window.picture)
         mirrored = self._mirror and bool(rng().integers(2))
         (x1, y1, x2, y2), pad, size = self._place(window.corners, pixels.shape, mirrored)
-        cut = cv2.resize(pixels[y1 : y2 + 1, x1 : x2 + 1], size, interpolation=cv2.INTER_LINEAR)
+        part = pixels[max(y1, 0) : y2 + 1, max(x1, 0) : x2 + 1]
+        if not part.size or min(size) < 1:
+            raise FileError(f"nothing of {window.picture} is in its window {window.corners}", self._said.source)
+        cut = cv2.resize(part, size, interpolation=cv2.INTER_LINEAR)
         cut = (cut[:, ::-1] if mirrored else cut).transpose(2, 0, 1).astype(np.float32)
         made = np.zeros((3, self._crop, self._crop), np.float32)
         place = (slice(None), slice(pad[1], pad[1] + size[1]), slice(pad[0], pad[0] + size[0]))
@@ -126,10 +130,7 @@ def read_windows(source: str, root: str = "") -> Iterator[tuple[Window, float]]:
     For each picture: `# number`, its file, channels, height, width, the number of windows, and for each of those
     `class overlap x1 y1 x2 y2`.
     """
-    try:
-        words: Any = iter(Path(source).read_text().split())
-    except (OSError, UnicodeDecodeError):
-        raise FileError("no window file", source) from None
+    words = iter(read_text(source, errors="surrogateescape").split())
     try:
         for mark in words:
             if mark != "#":

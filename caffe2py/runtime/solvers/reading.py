@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +62,7 @@ class Source:
         message.state.MergeFrom(self.net.message.state)
         for state in states:
             message.state.MergeFrom(state)
-        return NetText(
-            self.net.name, self.net.layers, message, self.net.notes, self.net.file, self.net.text, self.net.unknown
-        )
+        return replace(self.net, message=message)
 
 
 def train_source(param: Any, file: str) -> Source:

@@ -6,14 +6,19 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from caffe2py.errors import CaffemodelError, FileError
+from caffe2py.errors import CaffemodelError
 from caffe2py.proto.disk.damage import damage_told
-from caffe2py.proto.disk.files import written_whole
+from caffe2py.proto.disk.files import map_file, written_whole
 from caffe2py.proto.hdf5.safe import WHAT, new_hdf5, open_safely, read_array
 from caffe2py.proto.schema import message_class
+from caffe2py.proto.weights.blobs import Blob, encode_blob, parse_blob
+from caffe2py.proto.weights.wire import LEN, WireError, encode_head, fields
+
+HISTORY = 3  # the field of a SolverState that holds the arrays
 
 
 @dataclass(frozen=True)
@@ -32,16 +37,7 @@ def write_state(path: str | os.PathLike[str], state: State) -> None:
         if os.fspath(path).endswith(".h5"):
             _write_hdf5(temporary, state)
         else:
-            message = message_class("SolverState")(
-                iter=state.iteration,
-                learned_net=state.learned_net,
-                current_step=state.step,
-            )
-            for array in state.history:
-                blob = message.history.add()  # type: ignore[attr-defined]
-                blob.shape.dim.extend(array.shape)
-                blob.data.extend(array.ravel())
-            temporary.write_bytes(message.SerializeToString())
+            _write_binary(temporary, state)
 
 
 def read_state(path: str | os.PathLike[str]) -> State:
@@ -51,22 +47,30 @@ def read_state(path: str | os.PathLike[str]) -> State:
         return _read_hdf5(name)
     from google.protobuf.message import DecodeError
 
+    buffer = map_file(path)
+    history, rest = [], []
     try:
-        message = message_class("SolverState").FromString(Path(path).read_bytes())
-    except OSError as error:
-        raise FileError((error.strerror or str(error)).lower(), name) from None
-    except DecodeError:
-        raise CaffemodelError("not a solver's state; want a .solverstate", name) from None
-    history = []
-    for blob in message.history:  # type: ignore[attr-defined]
-        values = np.array(blob.data, np.float32)
-        shape = tuple(blob.shape.dim)
-        if not blob.HasField("shape"):
-            shape = (blob.num, blob.channels, blob.height, blob.width)
-        if values.size != int(np.prod(shape)):
-            raise CaffemodelError(f"a history of shape {shape} with {values.size} values", name)
-        history.append(values.reshape(shape))
-    return State(message.iter, message.learned_net, message.current_step, history)  # type: ignore[attr-defined]
+        for field in fields(buffer, 0, len(buffer)):
+            if field.number == HISTORY and field.wire == LEN:
+                history.append(parse_blob(buffer, field.start, field.end).data.astype(np.float32, copy=False))
+            else:
+                rest.append(buffer[field.at : field.end])
+        message: Any = message_class("SolverState").FromString(b"".join(rest))
+    except (WireError, DecodeError) as error:
+        raise CaffemodelError(f"not a solver's state ({error}); want a .solverstate", name) from None
+    return State(message.iter, message.learned_net, message.current_step, history)
+
+
+def _write_binary(path: Path, state: State) -> None:
+    """The fields in the order of their numbers, as protobuf has them; the arrays are streamed."""
+    make = message_class("SolverState")
+    with open(path, "wb") as file:
+        file.write(make(iter=state.iteration, learned_net=state.learned_net).SerializeToString())
+        for array in state.history:
+            length, pieces = encode_blob(Blob(array))
+            file.write(encode_head(HISTORY, length))
+            file.writelines(pieces)
+        file.write(make(current_step=state.step).SerializeToString())
 
 
 def _write_hdf5(path: Path, state: State) -> None:

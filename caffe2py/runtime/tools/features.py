@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from caffe2py.errors import CaffeError, FileError
+from caffe2py.proto.disk.damage import reason
 from caffe2py.proto.schema import message_class
 from caffe2py.runtime.blobs.blob import Blob
 from caffe2py.runtime.data.databases import Writer, new_database
@@ -40,7 +41,7 @@ def extract_features(
             for new, out in zip(made, outs, strict=True):
                 os.rename(new, out)
     except OSError as error:
-        raise FileError(f"cannot write: {(error.strerror or str(error)).lower()}", str(folder)) from None
+        raise FileError(f"cannot write: {reason(error)}", str(folder)) from None
     for name in blobs:
         log("extract_features.cpp:175", f"Extracted features of {count} query images for feature blob {name}")
     log("extract_features.cpp:180", "Successfully extracted the features!")

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from caffe2py.errors import CaffeError, FileError
+from caffe2py.proto.disk.damage import reason
 from caffe2py.proto.schema import message_class
 from caffe2py.runtime.data.databases import new_database
 from caffe2py.runtime.data.image_data import read_list
@@ -55,7 +56,7 @@ def convert_imageset(root: str, listing: str, out: str, settings: Settings, prog
             _write(root, lines, made, settings, progress)
             os.rename(made, out)
     except OSError as error:
-        raise FileError(f"cannot write: {(error.strerror or str(error)).lower()}", out) from None
+        raise FileError(f"cannot write: {reason(error)}", out) from None
     log("convert_imageset.cpp:149", f"Processed {len(lines)} files.")
     return len(lines)
 
@@ -109,4 +110,4 @@ def _bytes(path: str) -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError as error:
-        raise FileError((error.strerror or str(error)).lower(), path) from None
+        raise FileError(reason(error), path) from None
