@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from caffe2py.backends.torch import functions
-from caffe2py.backends.torch.writing.emitter import expressions
+from caffe2py.backends.torch.writing.emitter import called, expressions
 from caffe2py.backends.torch.writing.text import sizes
 from caffe2py.graph import Node
 from caffe2py.layers.base import Convert, Shape, Term
@@ -90,9 +90,7 @@ class LiveEmitter:
 
     def call(self, function: str | Callable[..., Any], *args: Any, **settings: Any) -> str:
         """The text of a call."""
-        name = function if isinstance(function, str) else self._name("f", function)
-        words = [str(a) for a in args] + [f"{k}={v!r}" for k, v in settings.items()]
-        return f"{name}({', '.join(words)})"
+        return called(function if isinstance(function, str) else self._name("f", function), args, settings)
 
 
 def function_of(

@@ -36,7 +36,6 @@ class Member:
     reads: tuple[Value, ...]
     makes: tuple[Value, ...]
     tail: bool = False
-    optional: bool = False
     declared: list[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -44,11 +43,16 @@ class Member:
             piece.path = self.name if len(self.pieces) == 1 else f"{self.name}.{i}"
         self.declared = list(self._declared())
 
+    @property
+    def lacking(self) -> bool:
+        """Is it the shortcut that some instances of the class lack?"""
+        return self.plan.lacks(self.pieces[0])
+
     def _declared(self) -> Iterator[str]:
         """Its lines in `__init__`."""
         names = self.plan.names
         made = [text for piece in self.pieces for _, text, _ in _declarations(piece, names)]
-        if self.optional:
+        if self.lacking:
             if any(piece.op and len(piece.op.members) != 1 for piece in self.pieces):
                 raise Unfit
             text = made[0] if len(made) == 1 else f"nn.Sequential({', '.join(made)})"
@@ -67,7 +71,7 @@ class Member:
         (piece, *others) = self.pieces
         if not self.makes:
             return None
-        if others or piece.op is None or self.optional:
+        if others or piece.op is None or self.lacking:
             holes = ", ".join(hole("b", k) for k in range(len(self.reads)))
             return Call(self.reads, self.makes, (f"self.{self.name}({holes})",))
         rest = [
@@ -175,24 +179,21 @@ class Grouping:
                     piece.shared = same in first
                     piece.name = first.get(same) or free_name(piece, piece.op.part.node.name, namer)
                     first.update({same: piece.name} if same else {})
-        found: list[
-            tuple[list[Piece], list[str], bool]
-        ] = []  # pieces, what they may be called, and whether all have them
+        found: list[tuple[list[Piece], list[str]]] = []  # pieces, and what they may be called
         for lacks, some in groupby(plan.pieces, key=plan.lacks):
             if lacks:
-                found.append((list(some), [SHORTCUT], True))
+                found.append((list(some), [SHORTCUT]))
                 continue
             for run in self._runs(plan, list(some), uses):
-                members = self._stages(plan, run) if net else self._loops(plan, run)
-                found += ((pieces, names, False) for pieces, names in members)
-        counts = Counter(names[0] for _, names, _ in found if names)
+                found += self._stages(plan, run) if net else self._loops(plan, run)
+        counts = Counter(names[0] for _, names in found if names)
         made = []
-        for pieces, names, lacks in found:
+        for pieces, names in found:
             if net and names:
                 name = namer(names[0] if counts[names[0]] == 1 else names[-1])
             else:
                 name = names[0] if names else pieces[0].name
-            made.append(self._member(plan, pieces, name, lacks))
+            made.append(self._member(plan, pieces, name))
         return made
 
     def reads(self, plan: Plan, piece: Piece) -> tuple[Value, ...]:
@@ -213,10 +214,10 @@ class Grouping:
         results = set(self.graph.results)
         return tuple(v for v in tops if v in results or any(r not in own for r in self.parts.readers[v]))
 
-    def _member(self, plan: Plan, pieces: list[Piece], name: str, optional: bool = False) -> Member:
+    def _member(self, plan: Plan, pieces: list[Piece], name: str) -> Member:
         reads = self.reads(plan, pieces[0])
         tail = len(pieces) == 1 and pieces[0].op is not None and self._goes_on(pieces[0])
-        return Member(plan, pieces, name, reads, self.makes(plan, pieces), tail, optional)
+        return Member(plan, pieces, name, reads, self.makes(plan, pieces), tail)
 
     def _goes_on(self, piece: Piece) -> bool:
         """Does a layer work on each value, as an activation or a normalisation does?"""

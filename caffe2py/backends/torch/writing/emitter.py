@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from caffe2py.backends.torch.writing.text import quoted, sizes
@@ -98,13 +98,13 @@ class Emitter:
         may use torch, F, nn, Tensor and other functions of its file. Arguments that are strings are text; settings
         are written as Python literals.
         """
-        name = self._writer.use(function)
-        words = [str(a) for a in args] + [f"{k}={_literal(v)}" for k, v in settings.items()]
-        return f"{name}({', '.join(words)})"
+        return called(self._writer.use(function), args, settings)
 
 
-def _literal(value: Any) -> str:
-    return quoted(value) if isinstance(value, str) else repr(value)
+def called(name: str, args: Sequence[Any], settings: Mapping[str, Any]) -> str:
+    """The text of a call: arguments as they are, settings as Python literals."""
+    literals = {key: quoted(value) if isinstance(value, str) else repr(value) for key, value in settings.items()}
+    return f"{name}({', '.join([*map(str, args), *(f'{key}={literal}' for key, literal in literals.items())])})"
 
 
 def terms(graph: Graph, node: Node, words: Sequence[str]) -> list[Term]:
