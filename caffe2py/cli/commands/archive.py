@@ -79,8 +79,9 @@ def _options(*options: Callable[[F], F]) -> Callable[[F], F]:
 
 @click.group(short_help="Keep a model for decades: originals, translation and proof in one checkable bundle")
 def command() -> None:
-    """Bundles that still answer in decades: BagIt 1.0 with the original files bit for bit, their translation, the
-    proof, a model card, RO-Crate metadata and a history with hashes."""
+    """Keep a model in a bundle that still answers in decades: BagIt 1.0 with the original files bit for bit, their
+    translation, the proof, a model card, RO-Crate metadata and a history with hashes.
+    """
 
 
 @command.command("create", cls=Command, short_help="Make a bundle, or one of each model in a folder")

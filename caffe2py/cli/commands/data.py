@@ -17,12 +17,14 @@ backend_flag = flag(
 )
 
 
-@click.group(short_help="Databases for nets: convert_imageset, compute_image_mean, extract_features")
+@click.group(short_help="Make databases for nets: convert_imageset, compute_image_mean, extract_features")
 def command() -> None:
-    """Caffe's small tools, with their arguments and flags."""
+    """Make and read databases with Caffe's small tools, their arguments and their flags."""
 
 
-@command.command("convert_imageset", cls=Command, short_help="Pictures and labels to a database that Data layers read")
+@command.command(
+    "convert_imageset", cls=Command, short_help="Put pictures and labels into a database that Data layers read"
+)
 @click.argument("rootfolder", type=Input())
 @click.argument("listfile", type=Input())
 @click.argument("db_name", type=Output())
@@ -68,7 +70,7 @@ def convert_imageset(
 
 
 @command.command(
-    "compute_image_mean", cls=Command, short_help="The mean of a database's samples, as .binaryproto or .npy"
+    "compute_image_mean", cls=Command, short_help="Take the mean of a database's samples, as .binaryproto or .npy"
 )
 @click.argument("input_db", type=Input())
 @click.argument("output_file", type=Output(), required=False)
@@ -83,7 +85,7 @@ def compute_image_mean(input_db: str, output_file: str | None, backend: str, as_
         print_json({"file": output_file, "shape": mean.shape, "means": mean.mean((1, 2)).tolist()})
 
 
-@command.command("extract_features", cls=Command, short_help="Blobs of a net over its own data, as databases")
+@command.command("extract_features", cls=Command, short_help="Write blobs of a net over its own data as databases")
 @click.argument("pretrained_net_param", type=Input())
 @click.argument("feature_extraction_proto_file", type=Input())
 @click.argument("extract_feature_blob_names")
