@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from caffe2py.errors import CaffeError, FileError
+from caffe2py.evaluate.grids import clusters_of
+from caffe2py.evaluate.grids import finder as grid_finder
 from caffe2py.evaluate.network import Engine, runner
 from caffe2py.evaluate.pictures.images import Image, images_of
 from caffe2py.evaluate.pictures.net_input import Choices, preprocessing
@@ -90,6 +92,10 @@ def _finder(graph: Graph, choices: Choices, engine: Engine) -> tuple[Preprocessi
         pictures = {blob: shape for blob, shape in graph.inputs.items() if blob not in infos_of(graph)}
         how = preprocessing(replace(graph, inputs=pictures), choices, whole=True)
         return how, finder(graph, regions, how, engine)
+    clusters = clusters_of(graph)
+    if clusters is not None:
+        how = preprocessing(graph, choices, whole=True)
+        return how, grid_finder(graph, clusters, how, engine)
     graph = _finding(graph)
     how = preprocessing(graph, choices, whole=True)
     _, start = runner(graph, how, engine)
@@ -105,7 +111,7 @@ def _finding(graph: Graph) -> Graph:
         )
         raise CaffeError(
             f'net "{graph.name}" has {len(ends)} outputs that say what was found and where; its outputs are {outputs}; '
-            f"want one of DetectionOutput or the like, or regions with scores and boxes"
+            f"want one of DetectionOutput or the like, boxes of DetectNet's, or regions with scores and boxes"
         )
     return only_outputs(graph, ends)
 

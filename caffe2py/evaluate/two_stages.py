@@ -48,15 +48,14 @@ def finder(graph: Graph, regions: Value, how: Preprocessing, engine: Engine) -> 
 
     A region's box is moved by what the net says for the label; the boxes of a label are kept apart.
     """
-    if engine.torch_alone:
-        raise CaffeError("a net that proposes regions runs in fp32, and is not compiled; want neither option")
+    plain(engine, "a net that proposes regions")
     ends, scores, boxes = two_stages(graph, regions)
     infos = infos_of(ends)
     run = optimized(ends, backend=engine.backend, device=engine.device)
 
     def find(pixels: np.ndarray) -> np.ndarray:
         high, wide = pixels.shape[1:3]
-        x = ((pixels.transpose(0, 3, 1, 2) - how.offset()) * np.float32(how.scale)).astype(np.float32)
+        x = fed(pixels, how)
         info = np.array([[high, wide, 1.0]], np.float32)
         given = [info.reshape(infos[blob]) if blob in infos else x for blob in ends.inputs]
         tops = dict(zip(ends.results, map(torch.from_numpy, run(*given)), strict=True))
@@ -64,6 +63,18 @@ def finder(graph: Graph, regions: Value, how: Preprocessing, engine: Engine) -> 
         return _rows(rois[:, 1:], score, said, torch.tensor([wide, high] * 2)).numpy()
 
     return find
+
+
+def plain(engine: Engine, what: str) -> None:
+    """`CaffeError` where something is asked for that only torch does."""
+    if engine.torch_alone:
+        raise CaffeError(f"{what} runs in fp32, and is not compiled; want neither option")
+
+
+def fed(pixels: np.ndarray, how: Preprocessing) -> np.ndarray:
+    """The blob (N, channels, H, W) of pixels (N, H, W, channels)."""
+    made: np.ndarray = ((pixels.transpose(0, 3, 1, 2) - how.offset()) * np.float32(how.scale)).astype(np.float32)
+    return made
 
 
 def _rows(rois: torch.Tensor, score: torch.Tensor, said: torch.Tensor, size: torch.Tensor) -> torch.Tensor:

@@ -179,6 +179,36 @@ def test_what_is_left_of_regions(name: str, folder: Path, tmp_path: Path) -> Non
     np.testing.assert_allclose(made, sorted(found), rtol=1e-4, atol=1e-2)
 
 
+GRID = """name: "grid"
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 48 dim: 64 } } }
+layer { name: "pool" type: "Pooling" bottom: "data" top: "pool"
+  pooling_param { pool: AVE kernel_size: 16 stride: 16 } }
+layer { name: "cover" type: "Convolution" bottom: "pool" top: "cover"
+  convolution_param { num_output: 2 kernel_size: 1 } }
+layer { name: "said" type: "Convolution" bottom: "pool" top: "said" convolution_param { num_output: 4 kernel_size: 1 } }
+layer { name: "cluster" type: "Python" bottom: "cover" bottom: "said" top: "reds" top: "blues" python_param {
+  module: "caffe.layers.detectnet.clustering" layer: "ClusterDetections" param_str: "64, 48, 16, 0.6, 2, 2.0, 5, 2" } }
+"""
+GRID_BLOBS = {
+    "cover": [np.array([[0, 0, 0.01], [0.01, 0, 0]], np.float32).reshape(2, 3, 1, 1), np.zeros(2, np.float32)],
+    "said": [np.zeros((4, 3, 1, 1), np.float32), np.array([0, 0, 16, 16], np.float32)],
+}
+
+
+@pytest.mark.parametrize("backend", ["torch", "onnxruntime"])
+def test_boxes_of_a_grid(backend: str, tmp_path: Path) -> None:
+    """Four red cells say 16 x 16 pixels where they are, and agree on the middle; three blue ones in a row likewise."""
+    picture = np.zeros((96, 128, 3), np.uint8)
+    picture[32:96, 32:96] = (0, 0, 200)
+    picture[0:32, 0:96] = (200, 0, 0)
+    cv2.imwrite(str(tmp_path / "cells.png"), picture)
+    net = write_net(tmp_path, GRID, GRID_BLOBS)
+    done = command("detect", *net, tmp_path / "cells.png", *PLAIN, "--backend", backend, "--json")
+    (image,) = json.loads(done.out)["images"]
+    assert [(t["label"], t["box"]) for t in image["things"]] == [(0, [48, 48, 80, 80]), (1, [32, 0, 64, 32])]
+    assert [t["score"] for t in image["things"]] == pytest.approx(np.log([4, 3]), abs=1e-3)
+
+
 def test_what_tells_the_size_may_have_four_axes(folder: Path, tmp_path: Path) -> None:
     """As `input_dim` of old says it: 1, 3, 1, 1."""
     found = []
