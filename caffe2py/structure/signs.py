@@ -25,6 +25,7 @@ class Signs:
         self.kinds = [numbers.setdefault(("kind", self.loose[i], parts.alone(i)), i) for i in range(n)]
         self._numbers: dict[Hashable, int] = {}
         self._optional: set[Hashable] = set()
+        self._known: dict[tuple[int, int, bool], tuple[Region, int]] = {}  # signs of regions
 
     def _number(self, sign: Hashable) -> int:
         return self._numbers.setdefault(sign, len(self._numbers))
@@ -35,11 +36,17 @@ class Signs:
             return self._number(("part", marks[item]))
         if isinstance(item, Use):
             return self._number(("use", item.of, *(leaf is not None and self.kinds[leaf] for leaf in item.leaves)))
-        if not plain and (halves := self._halves(item)):
-            key = self._key(halves, item.join)
+        place = id(item), id(marks), plain
+        if place not in self._known:
+            self._known[place] = item, self._number(self._region_sign(item, marks, plain))
+        return self._known[place][1]
+
+    def _region_sign(self, region: Region, marks: Sequence[int], plain: bool) -> Hashable:
+        if not plain and (halves := self._halves(region)):
+            key = self._key(halves, region.join)
             if key in self._optional:
-                return self._number(("optional", *key))
-        return self._number((tuple(self._body_sign(b, marks, plain) for b in item.branches), marks[item.join]))
+                return ("optional", *key)
+        return tuple(self._body_sign(b, marks, plain) for b in region.branches), marks[region.join]
 
     def _body_sign(self, body: Body, marks: Sequence[int], plain: bool = False) -> Hashable:
         return tuple(tuple(self.of(item, marks, plain) for item in row) for row in body)
@@ -66,4 +73,5 @@ class Signs:
                 if isinstance(item, Region) and (halves := self._halves(item)):
                     shortcuts = found.setdefault(self._key(halves, item.join), set())
                     shortcuts.update([self._body_sign(halves[2], self.loose)] if halves[2] else [])
+        self._known.clear()
         self._optional = {key for key, shortcuts in found.items() if len(shortcuts) == 1}

@@ -15,6 +15,8 @@ from itertools import chain
 
 from caffe2py.structure.flow import Flow
 
+DEEPEST = 20  # regions in each other
+
 
 @dataclass(frozen=True)
 class Region:
@@ -40,15 +42,22 @@ Body = tuple[Row, ...]  # in the order in which they run; one row, unless the br
 def tree(flow: Flow, reads: Sequence[Sequence[int]]) -> Body:
     """The whole flow. `reads`: what each thing reads, in its own order, once for each time.
 
-    A region whose branches are tangled counts only where nothing outside reads its fork.
+    A region whose branches are tangled counts only where nothing outside reads its fork, and none counts in which
+    regions are nested too deeply.
     """
+    depth = [0] * len(flow.before)  # how deeply regions are nested in the largest that each thing is in
     outer: dict[int, _Piece] = {b: ((b,), b) for b in range(len(flow.before))}  # the largest so far that each is in
     for fork, inside in flow.regions():
         join = inside[-1]
+        deep = 1 + max(depth[b] for b in inside)
+        if deep > DEEPEST:
+            continue
         parts = _parted(flow, _distinct(outer[b] for b in inside[:-1]))
         branches = [_body(flow, part) for part in parts]
         if any(len(branch) > 1 for branch in branches) and not set(inside).issuperset(flow.next[fork]):
             continue
+        for b in inside:
+            depth[b] = deep
         home = {b: branch for part, branch in zip(parts, branches, strict=True) for things, _ in part for b in things}
         region = Region(tuple(dict.fromkeys(home.get(a, ()) for a in reads[join])), join)
         outer.update(dict.fromkeys(inside, (inside, region)))
