@@ -272,6 +272,17 @@ def test_what_surprises_is_remarked_once(name: str) -> None:
     assert [line.strip() for line in lines if line.strip().startswith("# ")] == [f"# {said}" for said in remarks]
 
 
+@pytest.mark.parametrize("count", [9, 14], ids=["letters", "names"])
+def test_many_values_at_once_have_names(count: int) -> None:
+    data = 'layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 8 dim: 6 dim: 6 } } }'
+    tops = [f"head{k}" for k in range(count)]
+    heads = [_conv(top, "data", top, kernel=1 + 2 * (k % 2)) for k, top in enumerate(tops)]
+    read = " ".join(f'bottom: "{top}"' for top in tops)
+    net = "\n".join([data, *heads, f'layer {{ name: "all" type: "Concat" {read} top: "all" }}'])
+    names = tops if count > 11 else "xyzuvwpqr"
+    assert f"torch.cat([{','.join(names)}" in "".join(caffe2py.to_source(graph_of(net)).split())
+
+
 def test_what_does_not_repeat_has_the_members_of_the_flat_style() -> None:
     graph = graph_of(SMALL, weights=True)
     assert list(program(graph).bindings) == list(program(graph, "flat").bindings)

@@ -153,6 +153,25 @@ def test_a_net_is_a_tree(name: str) -> None:
     assert ",".join(map(said, tree(parts.flow, parts.reads))) == wanted
 
 
+# Nets in which each sum would be the last of a region in the next one's.
+DEEP = {
+    "the input again and again": [
+        word for k in range(200) for word in (f"t{k}<{f's{k - 1}' if k else 'data'}", f"s{k}<t{k}+data")
+    ],
+    "levels in levels": [
+        *(f"d{k}<{f'd{k - 1}' if k else 'data'}" for k in range(200)),
+        *(w for k in reversed(range(199)) for w in (f"u{k}<{'d199' if k == 198 else f's{k + 1}'}", f"s{k}<u{k}+d{k}")),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", DEEP)
+def test_nets_are_not_nested_without_end(name: str) -> None:
+    made = structure(chain(*DEEP[name]))
+    parts = range(len(made.parts.parts))
+    assert sorted(leaf for row in made.net.body for leaf in leaves(row) if leaf is not None) == list(parts)
+
+
 TITLES = [
     (["conv2_1/a", "conv2_1/b", "conv2_1"], "conv2_1"),
     (["inception_3a/1x1", "inception_3a/relu_1x1"], "inception_3a"),

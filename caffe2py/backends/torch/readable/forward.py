@@ -19,6 +19,7 @@ from caffe2py.backends.torch.readable.texts import CLOSE, OPEN, hole, is_primary
 from caffe2py.backends.torch.writing.layout import WIDTH
 from caffe2py.graph import Value
 
+FAR = 8  # lines behind which a letter tells little, where there are many
 NESTED = 4  # calls in one line, at most
 MARK = re.compile(f"{OPEN}v(\\d+){CLOSE}")
 INDENT = 8
@@ -133,6 +134,7 @@ class Forward:
         """The lines with variables: a name goes on to what is made of the last of its values."""
         lines = [*(line for line in self._lines if line.text), _Line((), last)]
         ends = {int(n): i for i, line in enumerate(lines) for n in MARK.findall(line.text)}
+        lasting = _lasting(lines, ends)
         names = dict(self._names)
         drawn: list[str] = []
         free: list[str] = []
@@ -140,13 +142,15 @@ class Forward:
         for i, line in enumerate(lines):
             read = [int(n) for n in MARK.findall(line.text)]
             text = MARK.sub(lambda found: names[int(found[1])], line.text)
-            done = [v for v in dict.fromkeys(read) if ends[v] == i and v not in self._kept and v not in outputs]
+            done = [v for v in dict.fromkeys(read) if ends[v] == i and v not in {*self._kept, *outputs, *lasting}]
             free = sorted({*free, *(names[v] for v in done)}, key=lambda n: drawn.index(n) if n in drawn else -1)
             wanted = [names[v] for v in done]
             targets = []
             for target in line.targets:
                 if target not in ends:
                     names[target] = "_"
+                elif target in lasting:
+                    names[target] = self._namer(self._blob(target))
                 else:
                     name = next((n for n in [*wanted, *free] if n in free), None) or self._draw(drawn, target)
                     free = [n for n in free if n != name]
@@ -159,9 +163,22 @@ class Forward:
 
     def _draw(self, drawn: list[str], target: int) -> str:
         """A letter; where all are in use, what Caffe calls the value."""
-        blob = next(v.blob for v, number in self._numbers.items() if number == target)
-        drawn.append(self._namer(next((x for x in LETTERS if self._namer.free(x)), blob)))
+        drawn.append(self._namer(next((x for x in LETTERS if self._namer.free(x)), self._blob(target))))
         return drawn[-1]
+
+    def _blob(self, v: int) -> str:
+        return next(value.blob for value, number in self._numbers.items() if number == v)
+
+
+def _lasting(lines: Sequence[_Line], ends: Mapping[int, int]) -> set[int]:
+    """Where letters would not do for all values at once: those that are read far behind, and those beside them."""
+    made = {v: i for i, line in enumerate(lines) for v in line.targets if v in ends}
+    most = max((sum(start <= i < ends[v] for v, start in made.items()) for i in range(len(lines))), default=0)
+    if most <= len(LETTERS):
+        return set()
+    far = {v for v, start in made.items() if ends[v] - start > FAR}
+    read = [{int(n) for n in MARK.findall(line.text)} for line in lines]
+    return far.union(*(values & made.keys() for values in read if len(values) > 2 and values & far))
 
 
 def _mark(v: int) -> str:
