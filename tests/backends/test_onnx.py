@@ -268,6 +268,15 @@ REFUSED: dict[str, tuple[Callable[[], Graph], dict[str, object], str]] = {
         {"batch": 4},
         r'layer "y" \(Reshape\): cannot make \(3, 2\) of \(4, 3\)',
     ),
+    "a blob of unknown size": (
+        lambda: graph_of(
+            IN_PLACE.replace(
+                '"ReLU"', '"Python" python_param { module: "rpn.anchor_target_layer" layer: "AnchorTargetLayer" }'
+            )
+        ),
+        {},
+        r'cannot be said in ONNX:\n  "relu" \(Python\): makes a blob whose shape nobody tells, for training alone',
+    ),
     "two layers of unknown type": (
         lambda: graph_of(IN_PLACE.replace("ReLU", "Rectify")),
         {},

@@ -98,6 +98,7 @@ def onnx_program(
     if opset is not None and not LOWEST <= opset <= HIGHEST:
         raise CaffeError(f"opset {opset} is not written; want {LOWEST} to {HIGHEST}")
     check_runnable(graph)
+    _check_sizes(graph)
     if not graph.outputs:
         raise UnsupportedError(f'net "{graph.name}" has no output, since layers read all its blobs; ONNX wants one')
     if batch is not None:
@@ -115,6 +116,19 @@ def onnx_program(
         except NotFree:
             continue
     raise AssertionError("the last candidate has no free size")
+
+
+def _check_sizes(graph: Graph) -> None:
+    """`UnsupportedError` with every layer that makes, of bottoms of known shapes, a top of none."""
+    unknown = {v for v, shape in graph.shapes.items() if shape is None}
+    lines = [
+        f'  "{shown(n.name)}" ({n.type}): makes a blob whose shape nobody tells'
+        + (", for training alone; want a net that is deployed" if n.layer.trains else "")
+        for n in graph.nodes
+        if unknown.intersection(n.tops) and not unknown.intersection(n.bottoms)
+    ]
+    if lines:
+        raise UnsupportedError("cannot be said in ONNX:", lines=lines)
 
 
 def _written(
