@@ -23,7 +23,9 @@ def merge_batch_norm(graph: Graph) -> Graph:
     1. The Scale must be the only reader of y, y must be no output, and the Scale must go over axis 1 alone.
     2. A BatchNorm without such a Scale becomes an AffineBatchNorm without gamma; a fork's that scales by itself one
        with its own.
-    3. BatchNorm layers that use the statistics of the batch are left alone, as are those whose weights are shared,
+    3. In phase TRAIN nothing is merged: torch's module would use the statistics of the batch where Caffe is told to use
+       the stored ones.
+    4. BatchNorm layers that use the statistics of the batch are left alone, as are those whose weights are shared,
        those of more axes than torch has a module for, those whose eps torch's module does not take, and those with
        a phase of their own.
     """
@@ -33,7 +35,7 @@ def merge_batch_norm(graph: Graph) -> Graph:
     for node in graph.nodes:
         if node.key in gone and isinstance(node.layer, Scale):
             continue
-        stored = node.layer.affine(graph.phase) if isinstance(node.layer, Normalizing) else None
+        stored = node.layer.affine("TEST") if isinstance(node.layer, Normalizing) and graph.phase == "TEST" else None
         if stored is not None and _fits(graph, node):
             node = replace(node, layer=stored, weights=tuple(map(_flat, node.weights)))
             scale = None if "weight" in stored.order else _scale_behind(graph, node)

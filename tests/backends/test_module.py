@@ -10,6 +10,8 @@ import pytest
 import torch
 
 import caffe2py
+from caffe2py.errors import UnsupportedError
+from caffe2py.graph import Graph
 from tests.helpers.nets import SMALL, graph_of
 
 SIAMESE = """name: "siamese"
@@ -62,6 +64,28 @@ def test_is_in_eval_mode_and_trains(module: torch.nn.Module) -> None:
     (gate.sum() + prob[:, 0].sum()).backward()
     gradients = {name: p.grad for name, p in module.named_parameters()}
     assert gradients and all(g is not None and g.abs().sum() > 0 for g in gradients.values()), gradients
+
+
+@pytest.mark.parametrize("style", ["readable", "flat"])
+def test_a_net_in_training_keeps_the_stored_statistics_that_it_asks_for(style: str) -> None:
+    graph = graph_of(SMALL, weights=True, phase="TRAIN")
+    ours, exact = (caffe2py.to_torch(graph, style=s).train()(inputs()) for s in (style, "exact"))
+    for top, wanted in zip(ours, exact, strict=True):
+        torch.testing.assert_close(top, wanted)
+
+
+TARGETS = """layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 1 dim: 5 } } }
+layer { name: "t" type: "Python" bottom: "x" top: "t"
+        python_param { module: "rpn.proposal_target_layer" layer: "ProposalTargetLayer" } }
+layer { name: "y" type: "Interp" bottom: "t" top: "y" interp_param { zoom_factor: 2 } }"""
+
+
+@pytest.mark.parametrize("make", [caffe2py.to_torch, caffe2py.to_onnx])
+def test_a_layer_behind_one_of_unknown_shape_is_not_asked(make: Callable[[Graph], object]) -> None:
+    with pytest.raises(
+        UnsupportedError, match=r'the shape of what they make:\n  "t" \(Python\): serves training alone'
+    ):
+        make(graph_of(TARGETS))
 
 
 def test_takes_any_batch(module: torch.nn.Module) -> None:

@@ -275,7 +275,7 @@ REFUSED: dict[str, tuple[Callable[[], Graph], dict[str, object], str]] = {
             )
         ),
         {},
-        r'cannot be said in ONNX:\n  "relu" \(Python\): makes a blob whose shape nobody tells, for training alone',
+        r'do not tell the shape of what they make:\n  "relu" \(Python\): serves training alone; want',
     ),
     "two layers of unknown type": (
         lambda: graph_of(IN_PLACE.replace("ReLU", "Rectify")),

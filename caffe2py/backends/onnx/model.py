@@ -21,7 +21,7 @@ from caffe2py.backends.names import Namer
 from caffe2py.backends.onnx.builder import Builder, Tensor
 from caffe2py.backends.onnx.names import utf8, value_names
 from caffe2py.backends.provenance import metadata
-from caffe2py.backends.torch.source import check_runnable
+from caffe2py.backends.torch.source import check_runnable, check_shapes
 from caffe2py.errors import CaffeError, UnsupportedError, shown
 from caffe2py.graph import Graph, Node, Value
 from caffe2py.graph.free_sizes import Axes, NotFree, Size, candidates, fixed, free_shapes, with_batch
@@ -98,7 +98,7 @@ def onnx_program(
     if opset is not None and not LOWEST <= opset <= HIGHEST:
         raise CaffeError(f"opset {opset} is not written; want {LOWEST} to {HIGHEST}")
     check_runnable(graph)
-    _check_sizes(graph)
+    check_shapes(graph, graph.results)
     if not graph.outputs:
         raise UnsupportedError(f'net "{graph.name}" has no output, since layers read all its blobs; ONNX wants one')
     if batch is not None:
@@ -116,19 +116,6 @@ def onnx_program(
         except NotFree:
             continue
     raise AssertionError("the last candidate has no free size")
-
-
-def _check_sizes(graph: Graph) -> None:
-    """`UnsupportedError` with every layer that makes, of bottoms of known shapes, a top of none."""
-    unknown = {v for v, shape in graph.shapes.items() if shape is None}
-    lines = [
-        f'  "{shown(n.name)}" ({n.type}): makes a blob whose shape nobody tells'
-        + (", for training alone; want a net that is deployed" if n.layer.trains else "")
-        for n in graph.nodes
-        if unknown.intersection(n.tops) and not unknown.intersection(n.bottoms)
-    ]
-    if lines:
-        raise UnsupportedError("cannot be said in ONNX:", lines=lines)
 
 
 def _written(

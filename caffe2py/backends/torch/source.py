@@ -12,6 +12,7 @@ module in memory cannot differ. Three styles:
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 from contextlib import suppress
 
 from caffe2py.backends.torch.flat import FlatWriter
@@ -19,7 +20,7 @@ from caffe2py.backends.torch.readable.file import write
 from caffe2py.backends.torch.readable.ops import Unfit
 from caffe2py.backends.torch.writing.program import Program
 from caffe2py.errors import CaffeError, NetError, UnsupportedError, shown
-from caffe2py.graph import Graph
+from caffe2py.graph import Graph, Value
 from caffe2py.graph.unread import check_all_read
 from caffe2py.layers.base import Misfit, layer_types
 from caffe2py.layers.base.opaque import Opaque
@@ -64,8 +65,8 @@ def program(graph: Graph, style: str = DEFAULT, weights: str | None = None) -> P
 
 
 def check_runnable(graph: Graph) -> None:
-    """`UnsupportedError` with every layer whose type is not known, or every field that nobody reads; `NetError` with
-    every input of unknown shape."""
+    """`UnsupportedError` with every layer whose type is not known, every field that nobody reads, or every layer that
+    does not tell the shape of what others read; `NetError` with every input of unknown shape."""
     opaque = [n for n in graph.nodes if isinstance(n.layer, Opaque)]
     if opaque:
         lines = [f'  {n.place}: "{shown(n.name)}" ({n.type}{_alike(n.type, n.layer.summary())})' for n in opaque]
@@ -75,10 +76,25 @@ def check_runnable(graph: Graph) -> None:
             lines=[*lines, wish],
         )
     check_all_read(graph.nodes)
+    check_shapes(graph, [v for n in graph.nodes for v in n.bottoms])
     shapeless = [blob for blob, shape in graph.inputs.items() if shape is None]
     if shapeless:
         said = " ".join(f"--input {blob}=N,C,H,W" for blob in shapeless)
         raise NetError(f"the file tells no shape for input {', '.join(shapeless)}; give it with {said}")
+
+
+def check_shapes(graph: Graph, wanted: Iterable[Value]) -> None:
+    """`UnsupportedError` with every layer that makes one of these values of known ones, and does not tell its shape."""
+    unknown = {v for v, shape in graph.shapes.items() if shape is None}
+    strange = unknown.intersection(wanted)
+    lines = [
+        f'  "{shown(n.name)}" ({n.type})'
+        + (": serves training alone; want a net that is deployed" if n.layer.trains else "")
+        for n in graph.nodes
+        if strange.intersection(n.tops) and not unknown.intersection(n.bottoms) and not n.layer.is_input
+    ]
+    if lines:
+        raise UnsupportedError("layers that do not tell the shape of what they make:", lines=lines)
 
 
 def _alike(type_: str, python: str) -> str:
