@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from caffe2py.backends.files.pt_reading import load_torch
     from caffe2py.backends.onnx.model import to_onnx
     from caffe2py.backends.optimized import optimized
+    from caffe2py.backends.sources.onnx_model import load_onnx
     from caffe2py.backends.torch.run import run, to_torch
     from caffe2py.backends.torch.source import to_source
     from caffe2py.errors import CaffeError
     from caffe2py.evaluate.classification import classify
     from caffe2py.evaluate.detection import detect
     from caffe2py.evaluate.releases.identification import identify
-    from caffe2py.frontends.onnx.translate import load_onnx
     from caffe2py.frontends.senets.load import load_layout
     from caffe2py.graph.fillers import fill_weights
     from caffe2py.graph.load import load
@@ -39,7 +39,7 @@ _HOMES = {
     "identify": "evaluate.releases.identification",
     "load": "graph.load",
     "load_layout": "frontends.senets.load",
-    "load_onnx": "frontends.onnx.translate",
+    "load_onnx": "backends.sources.onnx_model",
     "load_torch": "backends.files.pt_reading",
     "optimized": "backends.optimized",
     "record": "proof.record",

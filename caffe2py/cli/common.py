@@ -92,6 +92,10 @@ class NetFiles:
             if self.caffemodel:
                 raise click.UsageError(f"{self.prototxt} holds its own weights; want no other file of them")
             foreign |= {"inputs": self.inputs, "dialect": self.dialect, "layout": self.layout}
+            if self.dialect:
+                from caffe2py.backends.onnx.model import to_onnx
+
+                foreign["write"] = to_onnx
             graph = load_foreign(self.prototxt, **foreign)
         else:
             graph = self._load(deploy)

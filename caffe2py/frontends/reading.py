@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from caffe2py.graph import Graph
 from caffe2py.layers.base import Shape
+
+if TYPE_CHECKING:
+    from caffe2py.frontends.onnx.subgraphs import Write
 
 ONNX = ".onnx"
 
@@ -26,6 +30,7 @@ def load_foreign(
     axpy: bool = False,
     layout: str | None = None,
     feed: str | None = None,
+    write: Write | None = None,
 ) -> Graph:
     """The graph of a net of another maker; see `load_onnx`, and `load_layout` for weights in a `layout`.
 
@@ -40,4 +45,4 @@ def load_foreign(
         return load_layout(path, layout, inputs=inputs, target=caffe, axpy=axpy, feed=feed or "as-is")
     from caffe2py.frontends.onnx.translate import load_onnx
 
-    return load_onnx(path, inputs=inputs, target=caffe, axpy=axpy)
+    return load_onnx(path, inputs=inputs, target=caffe, axpy=axpy, write=write)

@@ -1,20 +1,43 @@
-"""Is what was made of an `.onnx` file right? Our run of it against onnxruntime on the file."""
+"""An `.onnx` file as a net of Caffe's, and whether that is right: our run of it against onnxruntime on the file."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from caffe2py.backends.onnx.check import BAR, HALF_BAR, OnnxCheck, check_made, openable, refusals, relative_difference
+from caffe2py.backends.onnx.model import to_onnx
 from caffe2py.errors import CheckError
+from caffe2py.frontends.caffe.targets import Target
+from caffe2py.frontends.onnx import translate
 from caffe2py.graph import Graph
+from caffe2py.layers.base import Shape
 
 SEED = 2018
 ROUNDING = 4  # times our own rounding may be theirs, which adds in another order
 LARGEST = 2.0  # of pictures whose values have a deviation of about 1, as nets of today are fed
 TYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16}
+
+
+def load_onnx(
+    path: str | os.PathLike[str],
+    *,
+    inputs: Mapping[str, Shape] | None = None,
+    target: Target | None = None,
+    axpy: bool = False,
+) -> Graph:
+    """Read an ONNX model as a graph of Caffe's layers.
+
+    Shapes are Caffe's, fixed: a free first axis of an input becomes 1, every other free one is told by `inputs`.
+    `target` says which Caffe must read the net, and whether layers of its own may be used: SSD's DetectionOutput is
+    found again in what this package writes of it. With `axpy` a gated sum becomes the SENet release's layer. Raises
+    `UnsupportedError`, which lists every operator that Caffe cannot say exactly, `FileError` for what is no model.
+    """
+    return translate.load_onnx(path, inputs=inputs, target=target, axpy=axpy, write=to_onnx)
 
 
 def check_source(graph: Graph, source: Path) -> OnnxCheck:

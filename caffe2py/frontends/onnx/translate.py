@@ -17,6 +17,7 @@ from caffe2py.frontends.onnx.file import OnnxFile, opset_of, read_onnx, tensor_a
 from caffe2py.frontends.onnx.folding import WHOLE, checked, folded, inferred
 from caffe2py.frontends.onnx.functions import inlined
 from caffe2py.frontends.onnx.node import Node, Value, attributes_of, translations
+from caffe2py.frontends.onnx.subgraphs import Layer, Write, facts_of, recognised
 from caffe2py.graph import Graph
 from caffe2py.layers.base import Shape
 
@@ -36,11 +37,13 @@ def load_onnx(
     inputs: Mapping[str, Shape] | None = None,
     target: Target | None = None,
     axpy: bool = False,
+    write: Write | None = None,
 ) -> Graph:
     """Read an ONNX model as a graph of Caffe's layers.
 
     Shapes are Caffe's, fixed: a free first axis of an input becomes 1, every other free one is told by `inputs`.
-    `target` says which Caffe must read the net; with `axpy` a gated sum becomes the SENet release's layer. Raises
+    `target` says which Caffe must read the net; with `axpy` a gated sum becomes the SENet release's layer.
+    `write` says nets in ONNX: what it makes of a layer of the target's dialect is told as that layer. Raises
     `UnsupportedError`, which lists every operator that Caffe cannot say exactly, `FileError` for what is no model.
     """
     found = read_onnx(path)
@@ -51,6 +54,8 @@ def load_onnx(
         raise UnsupportedError(f"the model is of opset {opset}; want {OLDEST} to {newest}", found.path)
     walk = _Walk(found, opset, Draft(target or Target()), axpy)
     walk.inputs(dict(inputs or {}))
+    if write is not None:
+        walk.recognise(write)
     for node in found.model.graph.node:
         walk.node(node)
     return walk.finish()
@@ -68,6 +73,8 @@ class _Walk:
     whole: dict[str, bool] = field(default_factory=dict)
     strange: set[str] = field(default_factory=set)  # values that could not be made
     faults: list[str] = field(default_factory=list)
+    layers: dict[str, Layer] = field(default_factory=dict)  # those of several nodes, by what they make
+    inside: set[str] = field(default_factory=set)  # what is made on the way
     half: bool = False  # does the model round values to 16 bits?
     grown: int = 0  # values that were computed, beyond those of which they were
 
@@ -90,7 +97,19 @@ class _Walk:
             have = ", ".join(i.name for i in self.file.model.graph.input if i.name not in self.file.tensors)
             raise NetError(f'the model has no input "{next(iter(shapes))}"; its inputs are {have}', self.file.path)
 
+    def recognise(self, write: Write) -> None:
+        """Find the layers of the target's dialect that are said in many nodes."""
+        tensors = {k: v for k, v in self.values.items() if isinstance(v, np.ndarray)}
+        shapes = {k: v.shape for k, v in self.values.items() if isinstance(v, Blob)}
+        facts = facts_of(self.file.model.graph, tensors, shapes, self.opset)
+        self.layers, self.inside = recognised(facts, self.opset, self.draft.target, write)
+
     def node(self, node: NodeProto) -> None:
+        if self.inside.issuperset(node.output):
+            for top in node.output:
+                if top in self.layers:
+                    self._layer(top, self.layers[top])
+            return
         name = node.name or next(filter(None, node.output), node.op_type)
         for top in node.output:
             if top in self.values or top in self.strange:
@@ -116,6 +135,15 @@ class _Walk:
         results = {top: value for top, value in zip(node.output, made, strict=False) if top and value is not None}
         self.draft.named(start, self._layer_name(node, name), {t: v for t, v in results.items() if isinstance(v, Blob)})
         self.values.update(results)
+
+    def _layer(self, top: str, layer: Layer) -> None:
+        """A layer of many nodes; its name is that of its top."""
+        start = len(self.draft.entries)
+        values = [self.values[name] for name in layer.inputs]
+        bottoms = [self.draft.constant(v) if isinstance(v, np.ndarray) else v for v in values]
+        made = self.draft.layer(layer.type, *bottoms, fork=layer.fork)
+        self.draft.named(start, top, {top: made})
+        self.values[top] = made
 
     def _made(self, node: NodeProto, name: str, inputs: Sequence[Value | None]) -> Sequence[Value | None]:
         constants = folded(node, inputs, self.opset, self.grown)

@@ -102,3 +102,9 @@ def nonzero(n: Draft, x: Blob) -> Blob:
     size = n.layer("AbsVal", x.of or x)
     below = 0.0 if x.of is None else float(np.nextafter(np.float32(1), np.float32(0)))
     return true(n.layer("Threshold", size, threshold_param={"threshold": below}))
+
+
+@operator("NonMaxSuppression")
+def overlapping(node: Node, n: Draft) -> Made:
+    """A part of what forks say by one layer; see `subgraphs`."""
+    raise Unsayable("boxes that overlap go in layers of forks only, of which DetectionOutput is told: --dialect ssd")
