@@ -52,7 +52,7 @@ def _filled(n: Draft, shape: Shape, value: float) -> Blob:
         return n.layer("DummyData", dummy_data_param={"shape": [{"dim": shape}], "data_filler": filler})
     if len(shape) > 4:
         raise Unsayable(f"a constant of {len(shape)} axes")
-    sizes = dict(zip(("num", "channels", "height", "width"), ([d] for d in (*shape, 1, 1, 1)), strict=False))
+    sizes = dict(zip(("num", "channels", "height", "width"), ([d] for d in (*shape, 1, 1, 1, 1)), strict=False))
     return reshape(n, n.layer("DummyData", dummy_data_param={**sizes, "data_filler": filler}), shape)
 
 

@@ -106,9 +106,8 @@ class _Walk:
 
     def node(self, node: NodeProto) -> None:
         if self.inside.issuperset(node.output):
-            for top in node.output:
-                if top in self.layers:
-                    self._layer(top, self.layers[top])
+            for top in self.layers.keys() & node.output:
+                self._layer(top, self.layers[top])
             return
         name = node.name or next(filter(None, node.output), node.op_type)
         for top in node.output:
@@ -139,9 +138,17 @@ class _Walk:
     def _layer(self, top: str, layer: Layer) -> None:
         """A layer of many nodes; its name is that of its top."""
         start = len(self.draft.entries)
+        if self.strange.intersection(layer.inputs):
+            self.strange.add(top)
+            return
         values = [self.values[name] for name in layer.inputs]
-        bottoms = [self.draft.constant(v) if isinstance(v, np.ndarray) else v for v in values]
-        made = self.draft.layer(layer.type, *bottoms, fork=layer.fork)
+        try:
+            bottoms = [self.draft.constant(v) if isinstance(v, np.ndarray) else v for v in values]
+            made = self.draft.layer(layer.type, *bottoms, fork=layer.fork)
+        except Unsayable as error:
+            self.faults.append(f'"{top}": {error}')
+            self.strange.add(top)
+            return
         self.draft.named(start, top, {top: made})
         self.values[top] = made
 
@@ -216,24 +223,26 @@ class _Walk:
             fact = f"{count} of the model cannot be said exactly in layers of Caffe ({target})"
             raise UnsupportedError(fact, self.file.path, self.faults)
         graph = self.file.model.graph
-        outputs = {}
-        for out in graph.output:
-            if out.name not in self.values:
-                raise NetError(f'output "{out.name}" is made by nobody', self.file.path)
-            value = self.values[out.name]
-            if isinstance(value, np.ndarray):
-                if not value.size:
-                    raise UnsupportedError(f'output "{out.name}" is empty', self.file.path)
-                value = self.draft.constant(value)
-                self.draft.named(len(self.draft.entries) - 1, out.name, {out.name: value})
-            if value.truncated:
-                raise UnsupportedError(f'output "{out.name}" is cut to whole numbers', self.file.path)
-            outputs[out.name] = value
         try:
+            outputs = {out.name: self._output(out.name) for out in graph.output}
             made = self.draft.finish(graph.name, outputs, self.file.path)
-            return replace(made, notes=(*made.notes, ROUNDS)) if self.half else made
         except Unsayable as error:
             raise UnsupportedError(str(error), self.file.path) from None
+        return replace(made, notes=(*made.notes, ROUNDS)) if self.half else made
+
+    def _output(self, name: str) -> Blob:
+        if name not in self.values:
+            raise NetError(f'output "{name}" is made by nobody', self.file.path)
+        value = self.values[name]
+        if isinstance(value, np.ndarray):
+            if not value.size:
+                raise Unsayable(f'output "{name}" is empty')
+            start = len(self.draft.entries)
+            value = self.draft.constant(value)
+            self.draft.named(start, name, {name: value})
+        if value.truncated:
+            raise Unsayable(f'output "{name}" is cut to whole numbers')
+        return value
 
 
 def _input_shape(given: ValueInfoProto, told: Shape | None, path: str) -> Shape:

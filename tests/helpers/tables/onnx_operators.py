@@ -337,6 +337,7 @@ SAID: dict[str, Said] = {
     "rows of a blob": Said([node("Gather", "x i")], {"x": (3, 4), "i": (5,)}, layers="BatchReindex", whole=["i"]),
     "dropout": one("Dropout"),
     "cast": Said([node("Cast", "x", "a", to=1), node("Relu", "a")], layers="ReLU"),
+    "a number that is known": Said([node("Size", "x", "n"), node("Cast", "n", to=1)], layers="Parameter"),
     "an input that is an output": Said([node("Relu", "x", "r"), node("Neg", "r")], outputs="r y"),
     "a gate": Said(
         SE,
@@ -388,7 +389,7 @@ LACKING: dict[str, set[str]] = {
     "bvlc-2015": {
         *LARGEST,
         *("instance norm", "Log", "pad, a value", "a norm of nothing", "max over channels", "l2"),
-        *("gather one", "reshape", "flatten at 2", "squeeze", "channel shuffle"),
+        *("a number that is known", "gather one", "reshape", "flatten at 2", "squeeze", "channel shuffle"),
         *("transpose", "transpose of axes of 1"),
     },
 }
