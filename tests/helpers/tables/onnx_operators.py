@@ -337,7 +337,7 @@ SAID: dict[str, Said] = {
     "rows of a blob": Said([node("Gather", "x i")], {"x": (3, 4), "i": (5,)}, layers="BatchReindex", whole=["i"]),
     "dropout": one("Dropout"),
     "cast": Said([node("Cast", "x", "a", to=1), node("Relu", "a")], layers="ReLU"),
-    "a number that is known": Said([node("Size", "x", "n"), node("Cast", "n", to=1)], layers="Parameter"),
+    "a number that is known": Said([node("Size", "x", "n"), node("Cast", "n", to=1)]),
     "an input that is an output": Said([node("Relu", "x", "r"), node("Neg", "r")], outputs="r y"),
     "a gate": Said(
         SE,
