@@ -368,6 +368,10 @@ REFUSED: dict[str, tuple[Said, list[str]]] = {
         ),
         ["larger"],
     ),
+    "a window larger than the image, rounded up": (
+        pooled("AveragePool", [3, 5], shape=(1, 2, 3, 1), opset=22, strides=[1, 3], ceil_mode=1),
+        ["larger"],
+    ),
     "a slice of nothing": (one("Slice", opset=9, starts=[1], ends=[-(2**31)], axes=[1]), ["none"]),
     "an even norm": (one("LRN", size=2), ["odd"]),
     "whole numbers divided": (Said([node("Div", "x c")], {"x": (2,)}, {"c": ints(2, 3)}, whole=["x", "y"]), ["whole"]),

@@ -47,8 +47,8 @@ def _check_inside(window: Window, sizes: Sequence[int], out: Sequence[int], roun
     """Raise `Unsayable` for windows that one runtime has and another leaves out, or cuts."""
     axes = zip(sizes, window.extent, window.stride, window.before, window.after, out, strict=True)
     for size, extent, stride, before, after, count in axes:
-        start = (count - 1) * stride
-        if start >= size + before or (start + extent > size + before + after and not rounded_up):
+        start, room = (count - 1) * stride, size + before + after
+        if start >= size + before or extent > room or (start + extent > room and not rounded_up):
             raise Unsayable("a window that lies behind the image, or is larger, which the runtimes take differently")
 
 
