@@ -44,16 +44,15 @@ def conv(node: Node, n: Draft) -> Made:
 def conv_transpose(node: Node, n: Draft) -> Made:
     x, weight = node.blob(), node.known(1, "weight")
     window = window_of(node, x.shape[2:], weight.shape[2:])
-    out = node.shape[2:]
-    more = node.attr("output_padding") or [0] * len(out)
-    auto = node.attr("auto_pad", "NOTSET")
-    if node.attr("output_shape") or auto in ("SAME_UPPER", "SAME_LOWER"):
-        given = node.attr("output_shape")
-        out = (
-            tuple(given)[-len(out) :]
-            if given
-            else tuple(i * s for i, s in zip(x.shape[2:], window.stride, strict=True))
-        )
+    axes = len(window.kernel)
+    more = node.attr("output_padding") or [0] * axes
+    auto, out = node.attr("auto_pad", "NOTSET"), node.attr("output_shape")
+    if not out and auto in ("SAME_UPPER", "SAME_LOWER"):
+        out = [i * s for i, s in zip(x.shape[2:], window.stride, strict=True)]
+    if not out:
+        out = node.shape[2:]
+    else:
+        out = out[-axes:]
         whole = [
             s * (i - 1) + p + e for s, i, p, e in zip(window.stride, x.shape[2:], more, window.extent, strict=True)
         ]
