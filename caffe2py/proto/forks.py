@@ -57,6 +57,15 @@ class Dialect:
         return frozenset(today | {v1_type_name(v.name) for m in old for e in m.enum_type for v in e.value})
 
     @cached_property
+    def _own_fields(self) -> frozenset[tuple[str, str]]:
+        return frozenset((m.name, field.name) for f in self._chain for m in f.message_type for field in m.field)
+
+    def adds(self, path: str) -> bool:
+        """Does the fork's own file say a field below a layer, whether Caffe has it too or not?"""
+        field: Any = self.layer_field(path)
+        return field is not None and (field.containing_type.name, field.name) in self._own_fields
+
+    @cached_property
     def rank(self) -> tuple[int, int]:
         """Where several dialects explain a file, the least is named: one that others grew from, else a small one."""
         heirs = sum(self.name in other.ancestors for other in dialects()) if self.name != OWN else len(names())

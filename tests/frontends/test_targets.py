@@ -139,4 +139,8 @@ def test_targets_have_what_they_have() -> None:
     assert target().has("Clip") and target().has("pooling_param.round_mode")
     assert not target("bvlc-2017").has("Clip") and not target("ssd").has("Swish")
     assert target(dialect="ssd").has("Permute") and not target("ssd").has("Permute")
+    assert target("yjxiong").has("Scale") and not target("yjxiong").has(
+        "Tile"
+    )  # it took one early, under its own number
+    assert target("parsenet").has("reshape_param.shape") and not target("hed").has("reshape_param.shape")
     assert target("bvlc-2014").has("ArgMax") and not target("bvlc-2014").has("argmax_param.axis")

@@ -10,10 +10,10 @@ from typing import Any
 from google.protobuf.message import Message
 
 from caffe2py.errors import CaffeError
-from caffe2py.frontends.caffe.history import LAST, RELEASE, V1, since
+from caffe2py.frontends.caffe.history import LAST, RELEASE, SINCE, V1, since
 from caffe2py.proto import forks
 from caffe2py.proto.forks import OWN
-from caffe2py.proto.schema import is_own_type
+from caffe2py.proto.schema import block_of, is_own_type
 from caffe2py.proto.text.prototxt import DIMS, SHAPES, TODAY, Format
 
 RELEASES = ("bvlc", "bvlc-2017", "bvlc-2016", "bvlc-2015", "bvlc-2014")
@@ -40,7 +40,11 @@ class Target:
         """Does it know a layer type ("Clip"), or a field below a layer ("pooling_param.round_mode")?"""
         if what[0].isupper() and what != AXPY and not is_own_type(what):
             return self.dialect is not None and what in forks.dialect(self.dialect).types
-        return since(what) <= self.last
+        if since(what) <= self.last or self.name in RELEASES:
+            return since(what) <= self.last
+        block = block_of(what) if what[0].isupper() else what.partition(".")[0]
+        path = what if what in SINCE else block
+        return path is not None and forks.dialect(self.name).adds(path)  # a fork that had it early, or its own way
 
     def lacks(self, layer: Any, fork: Iterable[str] = ()) -> list[str]:
         """What the target has not of a layer: its type, or fields of it or of a fork's block."""
@@ -49,7 +53,7 @@ class Target:
         lost = [path for path in _paths(layer) if not self.has(path)]
         if self.name not in RELEASES:
             schema = forks.dialect(self.name)
-            lost += [p for p in (*_paths(layer), *fork) if schema.layer_field(p) is None and p not in lost]
+            lost += [p for p in (*_paths(layer), *fork) if not _takes(schema, p) and p not in lost]
         return lost
 
     @property
@@ -61,6 +65,12 @@ class Target:
     @property
     def dialects(self) -> tuple[str, ...]:
         return (self.dialect,) if self.dialect else (OWN,)
+
+
+def _takes(schema: forks.Dialect, path: str) -> bool:
+    """Has a schema a field, for a second value too where the path ends in [1]?"""
+    field: Any = schema.layer_field(path)
+    return field is not None and (field.is_repeated or not path.endswith("[1]"))
 
 
 def _paths(message: Message, before: str = "") -> Iterator[str]:
