@@ -15,7 +15,8 @@ from caffe2py.errors import UnsupportedError
 from caffe2py.frontends.caffe.targets import target
 from tests.helpers.absent import each
 from tests.helpers.detector import BLOBS, QUARTERS
-from tests.helpers.nets import command, graph_of, steady_weights, with_weights
+from tests.helpers.layer_cases import Case, cases, relative
+from tests.helpers.nets import command, graph_of, steady, with_weights
 from tests.helpers.onnx_models import weights
 from tests.helpers.reference import found
 
@@ -60,8 +61,7 @@ def test_detections_come_back(case: str, how: dict[str, int], tmp_path: Path) ->
 @each("path", found("zoo/mobilenet_ssd_voc.prototxt"), "MobileNet-SSD", ids=lambda path: path.stem)
 def test_mobilenet_ssd_comes_back(path: Path, tmp_path: Path) -> None:
     """By the command too: what it wrote is checked against onnxruntime."""
-    graph = caffe2py.load(path)
-    graph = with_weights(graph, steady_weights(graph))
+    graph = steady(caffe2py.load(path))
     model = written(graph, tmp_path)
     done = command("convert", model, "-o", tmp_path / "again.prototxt", "--dialect", "ssd")
     assert (done.status, done.err) == (0, "") and "onnxruntime differs" in done.out
@@ -69,6 +69,41 @@ def test_mobilenet_ssd_comes_back(path: Path, tmp_path: Path) -> None:
     x = {"data": weights(*graph.inputs["data"] or ())}
     ours, theirs = (caffe2py.run(g, x)["detection_out"] for g in (again, graph))
     assert ours.shape == theirs.shape and len(ours[0, 0]) > 10 and np.abs(ours - theirs).max() <= 1e-5
+
+
+# What one pooling has taken, another layer puts back, twice over.
+SEGNET = """name: "segnet"
+layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 6 dim: 8 } } }
+layer { name: "p" type: "Pooling" bottom: "x" top: "p" top: "mask" pooling_param { kernel_size: 2 stride: 2 } }
+layer { name: "half" type: "Power" bottom: "p" top: "half" power_param { scale: 0.5 } }
+layer { name: "u" type: "Upsample" bottom: "p" bottom: "mask" top: "u" upsample_param { scale: 2 } }
+layer { name: "v" type: "Upsample" bottom: "half" bottom: "mask" top: "v" upsample_param { scale: 2 } }
+"""
+
+
+def test_upsamples_come_back(tmp_path: Path) -> None:
+    graph = graph_of(SEGNET)
+    again = caffe2py.load_onnx(written(graph, tmp_path, batch=2), target=target(dialect="segnet"))
+    assert [n.type for n in again.nodes].count("Upsample") == 2
+    ours, theirs = (caffe2py.run(g, {"x": weights(2, 3, 6, 8)}) for g in (again, graph))
+    assert ours.keys() == theirs.keys() and all(np.array_equal(ours[k], theirs[k]) for k in theirs)
+
+
+FORKS = cases("forks/*")
+
+
+@each("case", FORKS[::3], "recorded layers of forks", ids=lambda case: case.id)
+def test_layers_of_forks_come_back(case: Case, tmp_path: Path) -> None:
+    """The outputs are still those that the fork recorded."""
+    graph = case.graph()
+    path = written(graph, tmp_path)
+    own = graph.dialects[0]
+    named = {k: v for k, v in case.inputs.items() if k in {i.name for i in onnx.load(path).graph.input}}
+    caffe = target(dialect=None if own == "bvlc" else own)
+    again = caffe2py.load_onnx(path, inputs={k: v.shape for k, v in named.items()}, target=caffe)
+    ours = caffe2py.run(again, named)
+    errors = {k: relative(ours[k], case.tops[k]) for k in graph.outputs}
+    assert max(errors.values()) <= 1e-5, errors
 
 
 def _other_number(made: ModelProto) -> None:

@@ -93,20 +93,22 @@ def recognised(model: Facts, opset: int, target: Target, write: Write) -> tuple[
     inside: set[str] = set()
     for hypotheses in (h for kind, h in HYPOTHESES.items() if target.has(kind)):
         for guess in hypotheses(model):
-            found = _found(model, guess, opset, target, write)
-            if found is not None and found[0] not in layers:
+            found = _found(model, guess, opset, target, write, inside)
+            if found is not None:
                 layers[found[0]] = found[1]
                 inside |= found[2]
     return layers, inside
 
 
-def _found(model: Facts, guess: Layer, opset: int, target: Target, write: Write) -> tuple[str, Layer, set[str]] | None:
-    """The value of the model that a layer makes, the layer with its inputs, and the values on the way."""
+def _found(
+    model: Facts, guess: Layer, opset: int, target: Target, write: Write, taken: set[str]
+) -> tuple[str, Layer, set[str]] | None:
+    """The value of the model that a layer makes, the layer with its inputs, and the values on the way: none taken."""
     for pattern in _patterns(guess, opset, target, write):
         last = pattern.makers["top"]
         for name, node in model.makers.items():
             match = _Match(pattern, model)
-            same = node.op_type == last.op_type and match.same("top", name)
+            same = name not in taken and node.op_type == last.op_type and match.same("top", name)
             if same and not _read_elsewhere(model, match.seen, name):
                 inputs = tuple(match.bound[k] for k in guess.bottoms)
                 return name, Layer(guess.type, guess.fork, guess.bottoms, inputs), match.seen
@@ -231,4 +233,19 @@ def _number(value: np.ndarray) -> float:
     return float(str(np.float32(value)))
 
 
-HYPOTHESES: dict[str, Callable[[Facts], Iterator[Layer]]] = {"DetectionOutput": _detections}
+def _unpoolings(model: Facts) -> Iterator[Layer]:
+    """SegNet's Upsample by the places that a pooling counts."""
+    for name, node in model.makers.items():
+        scattered = model.behind(name, "Reshape", "ScatterElements") if node.op_type == "Reshape" else []
+        if scattered and len(scattered[1].input) == 3:
+            values = model.behind(scattered[1].input[2], "Reshape")
+            top, x = model.shape(name), model.shape(values[0].input[0]) if values else None
+            if top is not None and x is not None and len(top) == 4:
+                fork = {"upsample_param.upsample_h": [top[2]], "upsample_param.upsample_w": [top[3]]}
+                yield Layer("Upsample", fork, {"x": x, "mask": x})
+
+
+HYPOTHESES: dict[str, Callable[[Facts], Iterator[Layer]]] = {
+    "DetectionOutput": _detections,
+    "Upsample": _unpoolings,
+}

@@ -101,8 +101,11 @@ class _Walk:
         """Find the layers of the target's dialect that are said in many nodes."""
         tensors = {k: v for k, v in self.values.items() if isinstance(v, np.ndarray)}
         shapes = {k: v.shape for k, v in self.values.items() if isinstance(v, Blob)}
-        facts = facts_of(self.file.model.graph, tensors, shapes, self.opset)
-        self.layers, self.inside = recognised(facts, self.opset, self.draft.target, write)
+        try:
+            facts = facts_of(self.file.model.graph, tensors, shapes, self.opset)
+            self.layers, self.inside = recognised(facts, self.opset, self.draft.target, write)
+        except BROKEN:
+            return  # a model may hold anything; what is in no layer is told, node by node
 
     def node(self, node: NodeProto) -> None:
         if self.inside.issuperset(node.output):
