@@ -100,6 +100,7 @@ class Draft:
     entries: list[Entry] = field(default_factory=list)
     makers: dict[Blob, Entry] = field(default_factory=dict)
     affine: dict[Blob, tuple[Blob, np.ndarray, np.ndarray]] = field(default_factory=dict)  # a factor and a term each
+    numbered: dict[Blob, tuple[Blob, int]] = field(default_factory=dict)  # places counted on through images of a size
     padded: dict[Blob, tuple[Blob, tuple[int, ...], tuple[int, ...]]] = field(default_factory=dict)
 
     def input(self, name: str, shape: Shape, **params: Any) -> Blob:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import reduce as fold
 
 import numpy as np
@@ -61,17 +61,10 @@ def _axpy(n: Draft, x: Operand, y: Operand) -> Blob | None:
 @operator("Mod")
 def mod(node: Node, n: Draft) -> Made:
     """Of the places of a pooling, which count on through the whole blob, those in their image."""
-    numbered = n.made_by(node.blob(), "Bias")
-    if numbered is not None and len(numbered.bottoms) == 1 and n.made_by(numbered.bottoms[0], "Pooling"):
-        places, size = numbered.bottoms[0], int(node.known(1, "divisor").reshape(-1)[0])
-        if places.whole and np.array_equal(numbered.blobs[0], image_starts(places.shape, size)):
-            return places
-    raise Unsayable("no layer of Caffe computes a remainder")
-
-
-def image_starts(shape: Sequence[int], size: int) -> np.ndarray:
-    """For each sample and channel, how many values of images of `size` stand before its own."""
-    return np.arange(shape[0] * shape[1], dtype=np.float32).reshape(shape[:2]) * np.float32(size)
+    places, size = n.numbered.get(node.blob(), (None, 0))
+    if places is None or size != int(node.known(1, "divisor").reshape(-1)[0]):
+        raise Unsayable("no layer of Caffe computes a remainder")
+    return places
 
 
 @operator("Mean")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from caffe2py.frontends.caffe.draft import Blob, Draft, Unsayable
 from caffe2py.frontends.caffe.moves import reshape
 from caffe2py.frontends.caffe.reductions import reduce
 from caffe2py.frontends.caffe.windows import Average, Window, pool
 from caffe2py.frontends.onnx.node import Made, Node, operator
-from caffe2py.frontends.onnx.operators.arithmetic import image_starts
 from caffe2py.frontends.onnx.operators.convolution import window_of
 
 EXACT = 2**24  # up to there every whole number is a float32
@@ -57,9 +58,11 @@ def _numbered(node: Node, n: Draft, places: Blob, x: Sequence[int]) -> Blob:
     if node.attr("storage_order", 0) or math.prod(x) > EXACT or len(x) != 4:
         raise Unsayable("numbers places down the columns, or more of them than floats can tell apart")
     places.whole = True
-    starts = image_starts(places.shape, x[2] * x[3])
+    size = x[2] * x[3]
+    starts = np.arange(x[0] * x[1], dtype=np.float32).reshape(x[0], x[1]) * np.float32(size)
     made = n.layer("Bias", places, blobs=[starts], bias_param={"axis": 0, "num_axes": 2})
     made.whole = True
+    n.numbered[made] = (places, size)
     return made
 
 
