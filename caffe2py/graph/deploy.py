@@ -34,7 +34,7 @@ def deployed(net: NetText, sources: Iterable[LayerText], weights: Mapping[str, L
     `sources` are the data layers, of whatever phase; `weights` the layers that have some, by name.
     """
     origins = {top: layer for layer in sources for top in layer.message.top}
-    layers = _handed_on([layer for layer in net.layers if not is_source(layer)])
+    layers = _handed_on([_at_test(layer) for layer in net.layers if not is_source(layer)])
     kept = without_losses(layers, weights)
     inputs, notes = inputs_of(kept, origins, weights, net.file)
     gone = [layer.message.name for layer in layers if layer not in kept]
@@ -97,6 +97,19 @@ def without_losses(layers: list[LayerText], weights: Mapping[str, LayerBlobs]) -
             results.update(layer.message.bottom)
             kept.insert(0, layer)
     return kept
+
+
+def _at_test(layer: LayerText) -> LayerText:
+    """The layer without the bottoms and tops that it has for training alone."""
+    cls = class_of(layer.message)
+    kept = cls.at_test.get(len(layer.message.bottom)) if cls is not None else None
+    if kept is None:
+        return layer
+    message = LayerParameter()
+    message.CopyFrom(layer.message)
+    message.bottom[:] = [layer.message.bottom[i] for i in kept]
+    del message.top[1:], message.propagate_down[:]
+    return replace(layer, message=message)
 
 
 def _handed_on(layers: list[LayerText]) -> list[LayerText]:

@@ -112,6 +112,57 @@ HEADS = {"Faster R-CNN": (POOL, LOSSES), "R-FCN": (VOTES, HARDEST)}
 every = pytest.mark.parametrize("head, losses", HEADS.values(), ids=HEADS)
 
 
+def cascade(train: bool) -> str:
+    """MNC: regions, masks of them, and the regions of the next stage."""
+    shapes = " ".join(f"shape {{ dim: {list(shape)} }}" for shape in SIZES.values())
+    masks = python(
+        "masks", "mask gt_masks gt_info" if train else "mask", "masks mask_labels" if train else "masks", *MASKS
+    )
+    more = "labels_2 targets_2" if train else ""
+    given = "gt_boxes gt_masks im_info mask_info" if train else "im_info"
+    return "\n".join(
+        [
+            python("in", "", "data im_info gt_boxes gt_masks mask_info", "pylayer.mnc_data_layer", "MNCDataLayer", "")
+            if train
+            else layer("in", "Input", "", " ".join(SIZES), f"input_param {{ {shapes} }}"),
+            *(part.replace('"rpn.', '"pylayer.') for part in proposing(train)[: 10 if train else 7]),
+            *([python("roi-data", "rpn_rois gt_boxes", "rois labels gt_info", *CASCADED, "")] if train else []),
+            layer("warp", "ROIWarping", "conv5 rois", "warp", GRID.replace("pooling", "warping")),
+            fc("mask", "warp", 9),
+            masks,
+            fc("score", "warp", 3),
+            *([layer("loss", "SoftmaxWithLoss", "score mask_labels", "loss")] if train else []),
+            layer("prob", "Softmax", "score", "prob"),
+            fc("bbox", "warp", 12),
+            layer("resize", "MaskResize", "masks", "small", "mask_resize_param { output_height: 2 output_width: 2 }"),
+            layer("masked", "MaskPooling", "warp small", "masked"),
+            python("bridge", f"rois bbox prob {given}", f"rois_2 {more}", *BRIDGE, ""),
+            *([layer("loss_2", "EuclideanLoss", "masked targets_2", "loss_2")] if train else []),
+        ]
+    )
+
+
+MASKS = ("pylayer.mask_layer", "MaskLayer", "")
+BRIDGE = ("pylayer.stage_bridge_layer", "StageBridgeLayer")
+CASCADED = ("pylayer.proposal_target_layer", "ProposalTargetLayer")
+
+
+def test_a_cascade(tmp_path: Path) -> None:
+    """The layers that have more bottoms and tops in training lose them."""
+    train, test = tmp_path / "train.prototxt", tmp_path / "test.prototxt"
+    train.write_text(cascade(train=True))
+    test.write_text(cascade(train=False))
+    graph = caffe2py.load(train, deploy=True, inputs=SIZES, fill=1)
+    wanted = caffe2py.load(test, fill=1)
+    assert [node.name for node in graph.nodes[2:]] == [node.name for node in wanted.nodes[1:]]
+    assert graph.outputs == wanted.outputs == ("masked", "rois_2")
+    tops, others = (caffe2py.run(net, fed((64, 80, 1))) for net in (graph, wanted))
+    assert len(tops["rois_2"]) > 3
+    for blob, top in tops.items():
+        np.testing.assert_array_equal(top, others[blob], err_msg=blob)
+    assert onnx_tops(graph, tmp_path, (64, 80, 1)) == {blob: tops[blob].shape for blob in graph.outputs}
+
+
 def files(tmp_path: Path, head: list[str], losses: list[str]) -> tuple[Path, Path]:
     """A training file, and the test file of the same net."""
     data = python("in", "", "data im_info gt_boxes", "roi_data_layer.layer", "RoIDataLayer", "'num_classes': 4")

@@ -47,6 +47,7 @@ class Layer:
     is_input: ClassVar[bool] = False  # its tops are the net's inputs
     is_loss: ClassVar[bool] = False  # its first top weighs 1 in the objective where nothing is said
     trains: ClassVar[bool] = False  # only training needs it; who reads its first top gets its first bottom elsewhere
+    at_test: ClassVar[Mapping[int, tuple[int, ...]]] = {}  # of so many bottoms, those that remain at test; and one top
     auto_tops: ClassVar[bool] = False  # tops that the prototxt leaves out are made without a name
     idle: ClassVar[bool] = False  # its tops are its bottom
     time_first: ClassVar[bool] = False  # its blobs are (time, batch, ...)

@@ -51,3 +51,5 @@ class ProposalLayer(Proposing):
 @python_layer("pylayer.proposal_layer", "ProposalLayer", bottoms=3, tops=(1, 2), fork="MNC", formula=True)
 class MncProposalLayer(ProposalLayer):
     """As py-faster-rcnn's. No gradient. Source: lib/pylayer/proposal_layer.py of daijifeng001/MNC."""
+
+    at_test = {3: (0, 1, 2)}  # its second top is for training: which of the anchors the regions are of
