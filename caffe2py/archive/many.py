@@ -20,7 +20,7 @@ from caffe2py.archive.making import create
 from caffe2py.errors import CaffeError, FileError
 from caffe2py.proto.disk.damage import damage_told
 from caffe2py.proto.disk.files import keep_others, written_whole
-from caffe2py.proto.disk.staging import remove_leftovers
+from caffe2py.proto.disk.staging import make_folder, remove_leftovers
 
 MADE, KEPT, UNVERIFIED, FAILED = "made", "was there already", "made, not verified", "failed"
 NO_DEPLOY = re.compile(r"solver|train|val(?!ue)", re.IGNORECASE)
@@ -85,7 +85,7 @@ def create_all(
         raise FileError("holds no caffemodel", str(folder))
     for name, mark in ((INDEX, HEADER.encode()), (INDEX_PAGE, TITLE.encode())):
         keep_others(target / name, mark)
-    target.mkdir(exist_ok=True)
+    make_folder(target)
     remove_leftovers(target)
     entries = [_make(pair, target, info, date) for pair in walk(pairs)]
     write_index(entries, target)

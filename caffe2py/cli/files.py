@@ -19,6 +19,7 @@ from click.shell_completion import CompletionItem
 from caffe2py.errors import FileError
 from caffe2py.proto.disk.files import says
 from caffe2py.proto.disk.pipes import settled
+from caffe2py.proto.disk.staging import check_parent
 from caffe2py.proto.hdf5 import trial
 
 Beside = Callable[[Path], Iterable[Path]]
@@ -66,7 +67,14 @@ class Input(Named):
 
 
 class Output(Named):
-    """A file or folder that a command writes. Raises a usage error for what is no place for a file."""
+    """A file or folder that a command writes. Raises a usage error for what is no place for a file.
+
+    The folder that it lies in is there, unless the command makes that too (`parents`).
+    """
+
+    def __init__(self, beside: Beside = nothing, *, parents: bool = False) -> None:
+        super().__init__(beside)
+        self.parents = parents
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if value in ("-", "/dev/stdout", "/dev/stderr") or str(value).startswith("/dev/fd/"):
@@ -83,6 +91,7 @@ class Use:
     path: Path
     option: str
     main: Path | None = None  # the file that was named, where this one goes with it
+    parents: bool = False  # the command makes the folders that it is in
 
     def __str__(self) -> str:
         return f"{self.option} {self.main}, with {self.path}" if self.main else f"{self.option} {self.path}".strip()
@@ -100,6 +109,9 @@ class Command(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         if not ctx.params.pop("overwrite", False):
             keep_apart(list(_uses(ctx, Output)), list(_uses(ctx, Input)))
+        for use in _uses(ctx, Output):
+            if not use.parents:
+                check_parent(use.path)
         for use in _uses(ctx, Input):
             trial.begin(use.path)  # an HDF5 file, while what the command needs is loaded
         return super().invoke(ctx)
@@ -127,9 +139,9 @@ def _uses(ctx: click.Context, kind: type[Named]) -> Iterator[Use]:
         option = max(param.opts, key=len) if isinstance(param, click.Option) else ""
         for each in value if isinstance(value, tuple) else [value] if value else []:
             path = Path(each)
-            yield Use(path, option)
+            yield Use(path, option, parents=isinstance(param.type, Output) and param.type.parents)
             for other in param.type.beside(path):
-                yield Use(other, option, main=path)
+                yield Use(other, option, main=path, parents=True)
 
 
 def _same(out: Path, other: Path) -> bool:

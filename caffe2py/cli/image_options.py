@@ -115,7 +115,7 @@ LABELLED = (
         "--output",
         "--out",
         "out",
-        type=Output(),
+        type=Output(parents=True),
         metavar="FOLDER",
         help="Where predictions go as they come, and the results.",
     ),

@@ -21,8 +21,8 @@ from caffe2py.evaluate.pictures.preprocessing import Preprocessing, import_openc
 from caffe2py.evaluate.two_stages import finder, infos_of, regions_of
 from caffe2py.graph import Graph
 from caffe2py.passes import only_outputs
-from caffe2py.proto.disk.damage import reason
 from caffe2py.proto.disk.files import read_text, written_whole
+from caffe2py.proto.disk.staging import make_folder
 from caffe2py.proto.text.tokens import BLOCK, Source, read_fields
 from caffe2py.proto.text.values import Misfit, plain_value
 
@@ -162,10 +162,7 @@ def _targets(images: Sequence[Image], out: str | os.PathLike[str] | None) -> lis
     twice = [file for file, times in Counter(files).items() if times > 1]
     if twice:
         raise FileError("would be the picture of two images; want images of different names", str(twice[0]))
-    try:
-        folder.mkdir(exist_ok=True)
-    except OSError as error:
-        raise FileError(f"cannot be made: {reason(error)}", str(folder)) from None
+    make_folder(folder)
     return list(files)
 
 

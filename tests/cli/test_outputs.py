@@ -130,6 +130,33 @@ def test_every_file_is_an_input_or_an_output() -> None:
                 raise AssertionError(f"{name}: {p.name} {said}")
 
 
+PLACES = [
+    (name, line, suffix) for name, lines in LINES.items() for line in lines for suffix in line.partition("=")[2].split()
+]
+
+
+@pytest.mark.parametrize(("name", "line", "suffix"), PLACES, ids=[f"{n} {s}" for n, _, s in PLACES])
+def test_a_folder_that_is_not_there_is_told_before_any_work(
+    name: str, line: str, suffix: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But for the commands that make it, which fail here for what they are given."""
+    monkeypatch.chdir(folder)
+    given = line.partition("=")[0].replace("MODEL ", "MODEL.pt ").split()
+    done = command(*name.split(), *given, tmp_path / "none" / f"out{suffix}")
+    makes = name in ("evaluate", "table")
+    assert done.status == 1 and ("there is no folder" in done.err) == (not makes), done
+    assert "internal error" not in done.err and done.out == ""
+
+
+def test_a_folder_that_cannot_be_made_is_told(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    (tmp_path / "file").touch()
+    done = command("archive", "create", "--all", "MODELS", "-o", tmp_path / "file")
+    assert done.status == 1 and "file: the folder cannot be made: file exists" in done.err, done
+    with pytest.raises(FileError, match="out: the folder cannot be made: not a directory"):
+        Folder(tmp_path / "file" / "out").begin({}, resume=False)
+
+
 def test_overwrite_lets_it_happen(tmp_path: Path) -> None:
     net, weights = write_net(tmp_path)
     old = weights.read_bytes()

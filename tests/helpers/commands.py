@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import click
 
-from caffe2py.cli import cli
+from caffe2py.cli.group import cli
 
 
 def _commands(group: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:

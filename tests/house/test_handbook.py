@@ -15,7 +15,7 @@ import pytest
 import torch
 
 import caffe2py
-from caffe2py.cli import cli
+from caffe2py.cli.group import cli
 from tests.helpers.absent import needs_module
 from tests.helpers.commands import COMMANDS
 from tests.helpers.exports import write

@@ -214,6 +214,7 @@ WRONG = {
     "an unknown type": ('net: "net.prototxt" type: "Sgd"', "Unknown solver type: Sgd"),
     "an unknown policy": ('net: "net.prototxt" lr_policy: "slow"', "Unknown learning rate policy: slow"),
     "an unknown field": ('net: "net.prototxt" base_lrr: 1', "a solver has no base_lrr"),
+    "a net": ('name: "net" layer { name: "a" }', "this is a net, not a solver"),
     "tests at no interval": ('net: "net.prototxt" test_iter: 2', "test_interval is 0"),
     "a folder that is not there": (
         'net: "net.prototxt" snapshot: 5 snapshot_prefix: "none/snap"',

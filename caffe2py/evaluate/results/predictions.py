@@ -20,6 +20,7 @@ import numpy as np
 from caffe2py.errors import FileError
 from caffe2py.proto.disk.damage import damage_told, reason
 from caffe2py.proto.disk.files import read_text, written_whole
+from caffe2py.proto.disk.staging import make_folder
 
 RESULT, ROWS = "result.json", "results.csv"  # what is made of the predictions
 KEPT = 5  # the best classes that are kept of each image
@@ -83,7 +84,7 @@ class Folder:
             for name in (self.whole.name, RESULT, ROWS):
                 if (self.path / name).exists():
                     raise FileError(f"has a {name} of no run that is known; want another folder", str(self.path))
-            self._make()
+            make_folder(self.path, parents=True)
             with written_whole(file) as temporary:
                 temporary.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
             return
@@ -108,14 +109,8 @@ class Folder:
 
     def part(self, number: int) -> Part:
         """The growing file of one process."""
-        self._make()  # on another machine it may not be there yet
+        make_folder(self.path, parents=True)  # on another machine it may not be there yet
         return Part(self.path / f"predictions.csv.part{number}")
-
-    def _make(self) -> None:
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise FileError(f"cannot be made: {reason(error)}", str(self.path)) from None
 
     def finish(self, predictions: Iterable[Prediction]) -> None:
         """Write the whole, and drop the parts."""

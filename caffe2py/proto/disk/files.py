@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 from caffe2py.errors import FileError
 from caffe2py.proto.disk.damage import reason
-from caffe2py.proto.disk.staging import staged_file
+from caffe2py.proto.disk.staging import check_parent, staged_file
 
 HEAD = 4096  # bytes in which a file says who wrote it
 
@@ -64,6 +64,7 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     that look at the name, see ``steady``. Raises FileError where the disk is full, the folder missing or not writable.
     """
     target = Path(os.path.realpath(path))
+    check_parent(Path(path) if not os.path.islink(path) else target)
     try:
         if target.exists() and not target.is_file():
             raise FileError("cannot write: what stands there is no file", os.fspath(path))

@@ -27,9 +27,8 @@ LOCKS = importlib.util.find_spec("fcntl") is not None  # without, on Windows, le
 @contextmanager
 def staged(target: Path) -> Iterator[Path]:
     """A new folder beside `target`, gone after the block with all that is still in it. Raises `FileError`."""
+    check_parent(target)
     parent = target.absolute().parent
-    if not parent.is_dir():
-        raise FileError(f'there is no folder "{target.parent}" to write to', str(target))
     try:
         remove_leftovers(parent)
         folder, lock = _make(parent, target.name)
@@ -112,10 +111,25 @@ def publish(made: Path, target: Path) -> None:
         os.replace(made, target)
 
 
-def check_target(target: Path) -> None:
-    """Raises `FileError` where nothing can take this name: told before any work."""
+def check_parent(target: Path) -> None:
+    """Raises `FileError` where there is no folder for this name."""
     if not target.absolute().parent.is_dir():
         raise FileError(f'there is no folder "{target.parent}" to write to', str(target))
+
+
+def make_folder(path: Path, parents: bool = False) -> None:
+    """Make a folder where there is none; with `parents` those it is in too. Raises `FileError`."""
+    if not parents:
+        check_parent(path)
+    try:
+        path.mkdir(parents=parents, exist_ok=True)
+    except OSError as error:
+        raise FileError(f"the folder cannot be made: {reason(error)}", str(path)) from None
+
+
+def check_target(target: Path) -> None:
+    """Raises `FileError` where nothing can take this name: told before any work."""
+    check_parent(target)
     if target.suffix == ".tar":
         if target.exists() and not target.is_file():
             raise FileError("cannot write: what stands there is no file", str(target))

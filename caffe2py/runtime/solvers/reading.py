@@ -25,6 +25,8 @@ def read_solver(path: str | os.PathLike[str]) -> Any:
     bound = parse_text(read_prototxt(path), name, "SolverParameter")
     if bound.unknown:
         unknown = bound.unknown[0]
+        if any(u.path.partition(".")[0].partition("[")[0] in ("layer", "layers") for u in bound.unknown):
+            raise PrototxtError("this is a net, not a solver; want the solver that names it", Place(name))
         raise PrototxtError(f"a solver has no {unknown.path}", unknown.place)
     param = bound.message
     if param.HasField("solver_type"):
