@@ -9,7 +9,10 @@ from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Term, layer, p
 
 @layer("ReLU")
 class ReLU(Layer):
-    """top = max(x, 0) + negative_slope * min(x, 0). Source: relu_layer.cpp."""
+    """top = max(x, 0) + negative_slope * min(x, 0). Source: relu_layer.cpp.
+
+    Without a slope -inf becomes 0; in Caffe it is NaN, 0 times -inf.
+    """
 
     negative_slope: float = param("relu_param.negative_slope")
 

@@ -28,7 +28,8 @@ class ArgMax(Layer):
 
     With `axis`: along it, and with out_max_val the values instead of the indices. Without: over all axes but the
     first, as (N, 1, top_k, 1...), and with out_max_val (N, 2, top_k, 1...): indices, then values. The top has the
-    rank of x, 3 at least. Indices are numbers like any other in Caffe. No gradient. Source: argmax_layer.cpp.
+    rank of x, 3 at least. Indices are numbers like any other in Caffe. NaN counts as the largest; in Caffe the steps of
+    its sort decide. No gradient. Source: argmax_layer.cpp.
     """
 
     out_max_val: bool = param("argmax_param.out_max_val")

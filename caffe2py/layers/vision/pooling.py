@@ -68,7 +68,8 @@ class Pooling(Layer):
     ceil_mode: false, NVIDIA's by torch_pooling: true), less one where a pad is set and the last window would start
     outside the image and its padding on the left. An average divides by the part of the window that lies in the padded
     image: padding counts, what hangs over beyond it does not; with Intel's avg_include_pad: false padding does not
-    either. A second top of MAX holds the index h * W + w of each maximum. Source: pooling_layer.cpp.
+    either. A second top of MAX holds the index h * W + w of each maximum. NaN is the maximum of its window, which Caffe
+    passes over. Source: pooling_layer.cpp.
     """
 
     pool: str = param("pooling_param.pool")
