@@ -9,7 +9,7 @@ import numpy as np
 
 from caffe2py.frontends.caffe.arithmetic import clip, power
 from caffe2py.frontends.caffe.draft import Blob, Draft, Said, Unsayable, limited, otherwise
-from caffe2py.frontends.caffe.moves import concat, reshape, tile
+from caffe2py.frontends.caffe.moves import concat, reshape, split, tile
 from caffe2py.layers.base import Shape
 
 
@@ -208,3 +208,32 @@ def dilated(n: Draft, said: Said) -> tuple[Blob, ...]:
     words = {k: v for k, v in said.params["convolution_param"].items() if not k.startswith(("dilation", "kernel"))}
     words |= {"kernel_h": sizes[0], "kernel_w": sizes[1]}
     return (n.layer(said.type, said.bottoms[0], blobs=[grown, *rest], convolution_param=words),)
+
+
+@otherwise("LSTM")
+def lstm(n: Draft, said: Said) -> tuple[Blob, ...]:
+    """Step by step, with weights that the steps share. Without states that are given the first begins from none."""
+    x, _, *states = said.bottoms
+    weight, bias, again = said.blobs
+    (t, batch, size), hidden = x.shape, said.word("recurrent_param.num_output")
+    words = {"num_output": 4 * hidden}
+    given = n.layer("InnerProduct", reshape(n, x, (t * batch, size)), blobs=[weight, bias], inner_product_param=words)
+    shared = [{"name": f"steps of {len(n.entries)}"}]
+    h, c = (reshape(n, s, (batch, hidden)) for s in states) if states else (None, None)
+    outputs = []
+    for step in split(n, given, 0, [batch] * t):
+        if h is not None:
+            unbiased = {**words, "bias_term": False}
+            carried = n.layer("InnerProduct", h, blobs=[again], inner_product_param=unbiased, param=shared)
+            step = n.layer("Eltwise", step, carried, eltwise_param={"operation": "SUM"})
+        gates = split(n, step, 1, [hidden] * 4)  # input, forget, output, cell
+        i, f, o = (n.layer("Sigmoid", gate) for gate in gates[:3])
+        new = n.layer("Eltwise", i, n.layer("TanH", gates[3]), eltwise_param={"operation": "PROD"})
+        if c is not None:
+            kept = n.layer("Eltwise", f, c, eltwise_param={"operation": "PROD"})
+            new = n.layer("Eltwise", kept, new, eltwise_param={"operation": "SUM"})
+        c = new
+        h = n.layer("Eltwise", o, n.layer("TanH", c), eltwise_param={"operation": "PROD"})
+        outputs.append(reshape(n, h, (1, batch, hidden)))
+    assert c is not None
+    return (concat(n, outputs, 0), outputs[-1], reshape(n, c, (1, batch, hidden)))[: said.tops]

@@ -87,6 +87,11 @@ def facts_of(graph: GraphProto, tensors: Mapping[str, np.ndarray], inputs: Mappi
     return facts
 
 
+def may_be(target: Target) -> bool:
+    """Has the target layers that are told so?"""
+    return any(map(target.has, HYPOTHESES))
+
+
 def recognised(model: Facts, opset: int, target: Target, write: Write) -> tuple[dict[str, Layer], set[str]]:
     """The layers of the target's dialect in a model, by the value that each makes, and the values inside them."""
     layers: dict[str, Layer] = {}

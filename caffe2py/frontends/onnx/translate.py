@@ -17,7 +17,7 @@ from caffe2py.frontends.onnx.file import OnnxFile, opset_of, read_onnx, tensor_a
 from caffe2py.frontends.onnx.folding import WHOLE, checked, folded, inferred
 from caffe2py.frontends.onnx.functions import inlined
 from caffe2py.frontends.onnx.node import Node, Value, attributes_of, translations
-from caffe2py.frontends.onnx.subgraphs import Layer, Write, facts_of, recognised
+from caffe2py.frontends.onnx.subgraphs import Layer, Write, facts_of, may_be, recognised
 from caffe2py.graph import Graph
 from caffe2py.layers.base import Shape
 
@@ -54,7 +54,7 @@ def load_onnx(
         raise UnsupportedError(f"the model is of opset {opset}; want {OLDEST} to {newest}", found.path)
     walk = _Walk(found, opset, Draft(target or Target()), axpy)
     walk.inputs(dict(inputs or {}))
-    if write is not None:
+    if write is not None and may_be(walk.draft.target):
         walk.recognise(write)
     for node in found.model.graph.node:
         walk.node(node)

@@ -383,13 +383,12 @@ REFUSED: dict[str, tuple[Said, list[str]]] = {
     "a power of two blobs": (two("Pow", (2, 3), (2, 3)), ["exponent"]),
 }
 
-RECURRENT = {"lstm", "lstm both ways, with states", "lstm backwards"}
 LARGEST = {"arg max", "arg max of equal values", "top k"}
 
 # What a Caffe that must read the net cannot say, and the last one can.
 LACKING: dict[str, set[str]] = {
-    "bvlc-2016": RECURRENT,
-    "segnet": {*RECURRENT, *LARGEST, "instance norm", "embedding", "rows of a blob"},
+    "bvlc-2016": set(),
+    "segnet": {*LARGEST, "instance norm", "embedding", "rows of a blob"},
     "bvlc-2015": {
         *LARGEST,
         *("instance norm", "Log", "pad, a value", "a norm of nothing", "max over channels", "l2"),
