@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[2] / "caffe2py"
@@ -41,18 +42,19 @@ def family_of(module: str, families: Mapping[str, Sequence[str]]) -> str | None:
     return max(fitting)[1] if fitting else None
 
 
-def raises() -> list[Raise]:
+@cache
+def raises() -> tuple[Raise, ...]:
     """Every message that a module of the package raises as an error of ours."""
     trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
     kinds = {*KINDS, *_error_classes(trees[PACKAGE / "errors.py"])}
     rooms: dict[str, set[str]] = {}
     for path, tree in trees.items():
         rooms.setdefault(_room(path), set()).update(carriers(tree, kinds))
-    return [
+    return tuple(
         Raise(path.relative_to(PACKAGE).as_posix(), message)
         for path, tree in trees.items()
         for message in messages(tree, kinds, rooms[_room(path)])
-    ]
+    )
 
 
 def _room(path: Path) -> str:
