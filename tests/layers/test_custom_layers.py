@@ -45,6 +45,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield tmp_path
 
 
+def test_every_block_of_the_page_is_one_that_is_run_here() -> None:
+    assert set(FILES) == {"net.prototxt", "mirror.py", "channel_gain.py", "use.py", "test_mirror.py", "shift.py"}
+    assert {block.language for block in BLOCKS if not block.file} == {"sh", "toml"}
+
+
 def test_before_the_plugin_the_layer_is_named_as_the_page_says(folder: Path) -> None:
     assert "mirror" in command("show", "net.prototxt").out
     (block,) = [block for block in BLOCKS if block.said]
