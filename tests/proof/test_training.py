@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import caffe2py
 from caffe2py.graph import Graph
@@ -38,6 +39,7 @@ def dropping() -> Graph:
 
 
 def record(graph: Graph, path: Path, samples: int | None = None) -> Path:
+    torch.manual_seed(1)  # for what is dropped: the same in each run of the tests
     caffe2py.record(graph, {"data": np.random.RandomState(1).uniform(-1, 1, (4, 6)).astype("f")}, path, samples)
     return path
 
