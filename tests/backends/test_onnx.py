@@ -149,6 +149,23 @@ layer { name: "parts" type: "Slice" bottom: "axpy" top: "a" top: "b" slice_param
 """
 
 
+# A layer that asks for the same operator for rows and for columns.
+WARPED = """
+layer { name: "in" type: "Input" top: "x" top: "rois"
+  input_param { shape { dim: 1 dim: 2 dim: 6 dim: 6 } shape { dim: 1 dim: 5 } } }
+layer { name: "warp" type: "ROIWarping" bottom: "x" bottom: "rois" top: "y"
+  roi_warping_param { pooled_h: 2 pooled_w: 2 } }
+"""
+
+
+def test_what_an_opset_lacks_is_told_once() -> None:
+    graph = graph_of(WARPED)
+    with pytest.raises(UnsupportedError) as told:
+        caffe2py.to_onnx(graph, opset=11)
+    lines = str(told.value).splitlines()[1:]
+    assert len(lines) > 1 and len(lines) == len(set(lines))
+
+
 @pytest.mark.parametrize("name", OPTIONS)
 def test_options_keep_the_numbers(name: str, tmp_path: Path) -> None:
     options, bar = OPTIONS[name]

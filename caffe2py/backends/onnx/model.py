@@ -134,7 +134,8 @@ def _written(
         if not writer.needs:
             return writer.finish()
         if opset is not None:
-            lines = [f'  "{shown(n.name)}" ({n.type}): {why} needs opset {v}' for n, v, why in writer.needs]
+            told = (f'  "{shown(n.name)}" ({n.type}): {why} needs opset {v}' for n, v, why in writer.needs)
+            lines = list(dict.fromkeys(told))
             raise UnsupportedError(f"opset {opset} is too low:", lines=lines)
         trial = max(v for _, v, _ in writer.needs)
 

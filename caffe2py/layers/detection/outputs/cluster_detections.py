@@ -79,7 +79,6 @@ class ClusterDetections(Layer):
         ]
 
     def onnx(self, g: Builder, cover: Handle, said: Handle) -> Sequence[Handle]:
-        g.need(13, "sums over what is found")
         n, (high, wide) = cover.shape[0], (min(a, int(b)) for a, b in zip(self.grid, cover.shape[2:], strict=True))
         cover = Handle(g.slice(g.slice(cover, 2, 0, high), 3, 0, wide), (n, self.classes, high, wide))
         tops = []

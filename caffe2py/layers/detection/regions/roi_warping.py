@@ -34,7 +34,6 @@ class ROIWarping(Layer):
 
     def onnx(self, g: Builder, x: Handle, rois: Handle) -> Handle:
         """RoiAlign takes one value from the middle of each bin: the region is moved by half a bin and half a pixel."""
-        g.need(16, "a RoiAlign without a least size")
         number = rois.shape[0]
         image, low, high = g.split(g.reshape(rois, (number, 5)), [1, 2, 2], 1)
         low, high = (rounded(g, g.op("Mul", corner, self.spatial_scale)) for corner in (low, high))

@@ -80,7 +80,6 @@ class MultiStageMeanfield(Layer):
     def onnx(self, g: Builder, unary: Handle, start: Handle, image: Handle) -> Handle:
         import numpy as np  # here, so that a net can be shown without it
 
-        g.need(16, "a sum at places that are computed")
         if g.lowest > -FLOAT16:
             raise Misfit("counts the points of a lattice, which float16 cannot; want float32")
         n, c, high, wide = unary.shape
