@@ -13,6 +13,7 @@ from caffe2py.backends.onnx.check import BAR, HALF_BAR, OnnxCheck, check_made, o
 from caffe2py.backends.onnx.model import to_onnx
 from caffe2py.errors import CheckError
 from caffe2py.frontends.caffe.targets import Target
+from caffe2py.frontends.caffe.targets import target as named
 from caffe2py.frontends.onnx import translate
 from caffe2py.graph import Graph
 from caffe2py.layers.base import Shape
@@ -27,17 +28,19 @@ def load_onnx(
     path: str | os.PathLike[str],
     *,
     inputs: Mapping[str, Shape] | None = None,
-    target: Target | None = None,
+    target: Target | str | None = None,
+    dialect: str | None = None,
     axpy: bool = False,
 ) -> Graph:
     """Read an ONNX model as a graph of Caffe's layers.
 
     Shapes are Caffe's, fixed: a free first axis of an input becomes 1, every other free one is told by `inputs`.
-    `target` says which Caffe must read the net, and whether layers of its own may be used: SSD's DetectionOutput is
-    found again in what this package writes of it. With `axpy` a gated sum becomes the SENet release's layer. Raises
-    `UnsupportedError`, which lists every operator that Caffe cannot say exactly, `FileError` for what is no model.
+    `target` is the name of the Caffe that must read the net; `dialect` that of a fork whose own layers may be used too:
+    SSD's DetectionOutput and SegNet's Upsample are found again in what this package writes of them. With `axpy` a gated
+    sum becomes the SENet release's layer. Raises `UnsupportedError`, which lists every operator that Caffe cannot say
+    exactly, `FileError` for what is no model.
     """
-    return translate.load_onnx(path, inputs=inputs, target=target, axpy=axpy, write=to_onnx)
+    return translate.load_onnx(path, inputs=inputs, target=named(target, dialect), axpy=axpy, write=to_onnx)
 
 
 def check_source(graph: Graph, source: Path) -> OnnxCheck:

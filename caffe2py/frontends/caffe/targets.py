@@ -90,8 +90,10 @@ def targets() -> tuple[str, ...]:
     return (*RELEASES, *(name for name in forks.names()[1:] if name not in VOLUMES))
 
 
-def target(name: str | None = None, dialect: str | None = None) -> Target:
+def target(name: Target | str | None = None, dialect: str | None = None) -> Target:
     """The target of that name; a dialect's own Caffe where only that is given. CaffeError: there is none."""
+    if isinstance(name, Target):
+        return name
     if dialect is not None:
         forks.dialect(dialect)
     found = name or dialect or OWN

@@ -13,6 +13,7 @@ from onnx.defs import onnx_opset_version
 from caffe2py.errors import NetError, UnsupportedError
 from caffe2py.frontends.caffe.draft import Blob, Draft, Unsayable
 from caffe2py.frontends.caffe.targets import Target
+from caffe2py.frontends.caffe.targets import target as named
 from caffe2py.frontends.onnx.file import OnnxFile, opset_of, read_onnx, tensor_array
 from caffe2py.frontends.onnx.folding import WHOLE, checked, folded, inferred
 from caffe2py.frontends.onnx.functions import inlined
@@ -35,7 +36,7 @@ def load_onnx(
     path: str | os.PathLike[str],
     *,
     inputs: Mapping[str, Shape] | None = None,
-    target: Target | None = None,
+    target: Target | str | None = None,
     axpy: bool = False,
     write: Write | None = None,
 ) -> Graph:
@@ -52,7 +53,7 @@ def load_onnx(
     newest = onnx_opset_version()
     if not OLDEST <= opset <= newest:
         raise UnsupportedError(f"the model is of opset {opset}; want {OLDEST} to {newest}", found.path)
-    walk = _Walk(found, opset, Draft(target or Target()), axpy)
+    walk = _Walk(found, opset, Draft(named(target)), axpy)
     walk.inputs(dict(inputs or {}))
     if write is not None and may_be(walk.draft.target):
         walk.recognise(write)

@@ -11,6 +11,7 @@ import numpy as np
 from caffe2py.errors import NetError, UnsupportedError, WeightError
 from caffe2py.frontends.caffe.draft import float_blob
 from caffe2py.frontends.caffe.targets import Target
+from caffe2py.frontends.caffe.targets import target as named
 from caffe2py.frontends.senets.layouts import COUNTED, Blobs, Layout, blobs_of, layout
 from caffe2py.frontends.senets.text import SCALED, Ways, net_text
 from caffe2py.frontends.tensors.read import Tensors, read_tensors
@@ -32,7 +33,7 @@ def load_layout(
     name: str,
     *,
     inputs: Mapping[str, Shape] | None = None,
-    target: Target | None = None,
+    target: Target | str | None = None,
     axpy: bool = False,
     feed: str = "as-is",
 ) -> Graph:
@@ -48,7 +49,7 @@ def load_layout(
     file = os.fspath(path)
     shape = _shape(dict(inputs or {}), found, file)
     head = _head(found, feed)
-    caffe = target or Target()
+    caffe = named(target)
     ways = _ways(found, caffe, axpy, feed)
     classes = next(iter(tensors.get(f"{found.words.classifier}.weight", np.empty((1000, 0))).shape), 0)
     try:
