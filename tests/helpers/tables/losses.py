@@ -115,7 +115,7 @@ def hinge(x: Array, label: Array, squared: bool = False) -> Any:
     sign = np.ones_like(margin)
     for i, k in enumerate(label.reshape(-1).astype(int)):
         sign[i, k] = -1
-    margin = np.maximum(0, 1 + sign * margin)
+    margin = np.array([max(0, 1 + m) for m in (sign * margin).flat]).reshape(margin.shape)  # of NaN 0, as in C++
     loss = (margin**2).sum() if squared else margin.sum()
     diff = sign * (2 * margin if squared else np.sign(margin))
     return loss / len(x), [(diff / len(x)).reshape(x.shape)]
@@ -244,6 +244,9 @@ CASES: dict[str, Case] = {
     "HingeLoss over all axes": Case("HingeLoss", "", (scores(3, 2, 4), labels(8, 3, 1, 1)), hinge),
     "HingeLoss L2 over all axes": Case(
         "HingeLoss", "hinge_loss_param { norm: L2 }", (scores(3, 2, 4), labels(8, 3)), hinge, {"squared": True}
+    ),
+    "HingeLoss of NaN": Case(
+        "HingeLoss", "", (np.array([[math.nan, -2.0, 0.5], [1, math.nan, 2]]), np.zeros(2)), hinge
     ),
     "HingeLoss at its corner": Case("HingeLoss", "", (np.array([[1.0, -1.0, 0.5]]), np.zeros(1)), hinge),
     "ContrastiveLoss far": Case("ContrastiveLoss", "", PAIRS, contrastive),

@@ -106,10 +106,14 @@ def euclidean_loss(x: Tensor, y: Tensor) -> Tensor:
 
 
 def hinge_loss(x: Tensor, label: Tensor, squared: bool = False) -> Tensor:
-    """The sum of max(0, 1 + x), and max(0, 1 - x) at the label, by sample; of their squares where `squared`."""
+    """The sum of max(0, 1 + x), and max(0, 1 - x) at the label, by sample; of their squares where `squared`.
+
+    NaN is not above 0, and so counts as 0.
+    """
     scores = x.reshape(x.shape[0], -1)
     sign = torch.ones_like(scores).scatter(1, label.reshape(-1, 1).long(), -1.0)
-    margin = F.relu(1 + sign * scores)
+    margin = 1 + sign * scores
+    margin = torch.where(margin > 0, margin, 0.0)
     return (margin**2 if squared else margin).sum() / x.shape[0]
 
 
