@@ -60,10 +60,10 @@ class Named(click.ParamType):
 
 
 class Input(Named):
-    """A file or folder that a command reads; what comes through a pipe is read once, here."""
+    """A file or folder that a command reads; what comes through a pipe, or as "-" from stdin, is read once, here."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        return settled(value)
+        return settled("/dev/stdin" if value == "-" else value)
 
 
 class Output(Named):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -71,6 +73,13 @@ def test_every_input_may_be_a_pipe(line: str, folder: Path, fed: Fed, tmp_path: 
     assert (done.status, done.err) == (0, ""), done
     if line.startswith(("show", "compare")):
         assert done.out == command(*(files.get(w, w) for w in words)).out.replace(str(folder), str(tmp_path))
+
+
+def test_a_dash_is_standard_input(folder: Path) -> None:
+    words = [sys.executable, "-m", "caffe2py", "show", "--json"]
+    net = folder / "net.prototxt"
+    done = subprocess.run([*words, "-"], input=net.read_text(), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, command("show", "--json", net).out), done
 
 
 def test_messages_name_the_pipe(fed: Fed, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 import caffe2py.pycaffe as caffe
 from caffe2py.errors import CaffeError, FileError
 from caffe2py.proto.schema import message_class
+from caffe2py.runtime.data import databases
 from caffe2py.runtime.data.database_data import datum_array
 from caffe2py.runtime.data.databases import new_database
 from caffe2py.runtime.data.window_data import read_windows
@@ -217,6 +218,14 @@ def test_damage_in_a_database_is_told(folder: Path, backend: str) -> None:
         file.write_bytes(data)
     with pytest.raises(CaffeError, match=backend.lower()):
         net(folder, DATA % (backend.lower(), backend, "")).forward()
+
+
+def test_a_database_for_which_there_is_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(databases, "ROOM", 1 << 15)
+    made = databases.new_database(str(tmp_path / "db"), "LMDB")
+    with pytest.raises(OSError, match="mapsize limit reached"):
+        for i in range(100):
+            made.put(b"%d" % i, bytes(1000))
 
 
 @pytest.mark.parametrize("sizes", [(-1, -1, 1), (2**16, 2**16, 2**32 - 2**31 - 1)])

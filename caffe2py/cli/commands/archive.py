@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from caffe2py.cli.common import (
     OPTIONS,
@@ -65,6 +66,11 @@ INFO = (
     click.option("--labels", type=Input(), metavar="FILE", help="The classes, a line each; kept with the originals."),
     click.option("--mean", type=Input(), metavar="FILE", help="The mean image; kept with the originals."),
     click.option("--citation", type=Input(), metavar="FILE", help="BibTeX."),
+)
+
+
+OF_ONE = frozenset(  # what is said of one net
+    "prototxt caffemodel against seed hf key phase level stages inputs plugins dialect variables ignore_unknown_fields".split()
 )
 
 
@@ -151,10 +157,10 @@ def create_command(
 
     info = _info(**known)
     if folder is not None:
-        if prototxt or against or hf or key or inputs or plugins or stages:
-            raise click.UsageError(
-                "--all DIR takes no net, and none of --against, --hf, --sign, --input, --plugin, --stage"
-            )
+        ctx = click.get_current_context()
+        for param in ctx.command.params:
+            if param.name in OF_ONE and ctx.get_parameter_source(param.name) is ParameterSource.COMMANDLINE:
+                raise click.UsageError(f"--all DIR takes each net as it is; want no {param.get_error_hint(ctx)}")
         _create_all(folder, out, info, date, as_json)
         return
     if not prototxt or not caffemodel:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 from weakref import WeakValueDictionary
@@ -42,7 +42,7 @@ def open_database(path: str, backend: str) -> Reader:
 
 
 def new_database(path: str, backend: str) -> Writer:
-    """Make a database. Raises `FileError` where something stands there."""
+    """Make a database. Raises `FileError` where something stands there, `OSError` where it cannot be written."""
     if Path(path).exists():
         raise FileError("something stands there already; want a new name, or to remove it", path)
     return _NewLmdb(path) if backend == "LMDB" else _NewLevelDb(path)
@@ -84,39 +84,53 @@ class _LevelDb:
             yield from self._db.iterator(include_key=False)
 
 
+@contextmanager
+def _written(kind: type[Exception]) -> Iterator[None]:
+    """What a package raises of a full disk and the like, as the OSError that it is."""
+    try:
+        yield
+    except kind as error:
+        said = error.args[0] if error.args else ""
+        text = said.decode(errors="replace") if isinstance(said, bytes) else str(said)
+        raise OSError(text.rpartition(": ")[2].lower()) from None  # behind the file's name, or the call's
+
+
 class _NewLmdb:
     def __init__(self, path: str) -> None:
-        self._path = path
-        self._env = _package("lmdb", "LMDBs").open(path, map_size=ROOM)
-        self._transaction = self._env.begin(write=True)
+        lmdb = _package("lmdb", "LMDBs")
+        self._error = lmdb.Error
+        with _written(self._error):
+            self._env = lmdb.open(path, map_size=ROOM)
+            self._transaction = self._env.begin(write=True)
         self._count = 0
 
     def put(self, key: bytes, value: bytes) -> None:
-        self._transaction.put(key, value)
-        self._count += 1
-        if self._count % 1000 == 0:
-            self._transaction.commit()
-            self._transaction = self._env.begin(write=True)
+        with _written(self._error):
+            self._transaction.put(key, value)
+            self._count += 1
+            if self._count % 1000 == 0:
+                self._transaction.commit()
+                self._transaction = self._env.begin(write=True)
 
     def close(self) -> None:
-        self._transaction.commit()
-        self._env.close()
+        with _written(self._error):
+            self._transaction.commit()
+            self._env.close()
 
 
 class _NewLevelDb:
     def __init__(self, path: str) -> None:
-        self._db = _package("plyvel", "LevelDBs").DB(os.path.realpath(path), create_if_missing=True)
+        plyvel = _package("plyvel", "LevelDBs")
+        self._error = plyvel.Error
+        with _written(self._error):
+            self._db = plyvel.DB(os.path.realpath(path), create_if_missing=True)
 
     def put(self, key: bytes, value: bytes) -> None:
-        self._db.put(key, value)
+        with _written(self._error):
+            self._db.put(key, value)
 
     def close(self) -> None:
         self._db.close()
-
-
-def remove_database(path: str) -> None:
-    """Remove what `new_database` made."""
-    shutil.rmtree(path, ignore_errors=True)
 
 
 def _package(name: str, what: str) -> Any:
