@@ -29,6 +29,7 @@ from caffe2py.evaluate.results.predictions import RESULT, ROWS, Folder, Predicti
 from caffe2py.evaluate.results.shards import Shard, shard
 from caffe2py.graph import Graph
 from caffe2py.proto.disk.files import written_whole
+from caffe2py.proto.disk.staging import make_folder
 from caffe2py.version import __version__
 
 Path_ = str | os.PathLike[str]
@@ -304,7 +305,7 @@ def write_rows(path: Path, found: Sequence[Evaluation]) -> None:
     text.write(HEADER)
     writer = csv.DictWriter(text, TIMM, lineterminator="\n")
     writer.writerows(result.row() for result in found)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent, parents=True)
     with written_whole(path) as temporary:
         temporary.write_text(text.getvalue(), encoding="utf-8")
 

@@ -105,6 +105,13 @@ def test_its_exceptions_are_the_users(tmp_path: Path) -> None:
         net(tmp_path, INPUT + layer("one", "Failing", "x"))
 
 
+@pytest.mark.parametrize("module", ["none_such", "layers_of_mine"])
+def test_a_class_that_is_not_there(module: str, tmp_path: Path) -> None:
+    text = layer("one", "NoneSuch", "x").replace("layers_of_mine", module)
+    with pytest.raises(CaffeError, match=rf'layer "one" \(Python\): is {module}\.NoneSuch, which cannot be imported'):
+        net(tmp_path, INPUT + text)
+
+
 def test_a_class_that_is_no_layer(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match=r"layers_of_mine\.Stranger is no caffe\.Layer"):
         net(tmp_path, INPUT + layer("one", "Stranger", "x"))

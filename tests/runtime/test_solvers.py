@@ -262,6 +262,20 @@ def test_learning_rates(policy: str) -> None:
             np.testing.assert_allclose(found, rate, rtol=1e-6)
 
 
+BEYOND = {  # iteration 5000, where C's pow and exp say what they say
+    "exp": ({"gamma": 3.0}, np.inf),
+    "poly": ({"power": 0.5, "max_iter": 4}, np.nan),
+    "sigmoid": ({"gamma": -1.0}, 0.0),
+}
+
+
+@pytest.mark.parametrize("policy", BEYOND)
+def test_learning_rates_beyond_what_there_is(policy: str) -> None:
+    settings, expected = BEYOND[policy]
+    param = message_class("SolverParameter")(base_lr=0.1, lr_policy=policy, **settings)
+    np.testing.assert_equal(learning_rate(param, 5000, 0)[0], expected)
+
+
 TOGETHER = """
 import json, sys
 import caffe2py.pycaffe as caffe

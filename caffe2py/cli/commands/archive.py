@@ -69,9 +69,8 @@ INFO = (
 )
 
 
-OF_ONE = frozenset(  # what is said of one net
-    "prototxt caffemodel against seed hf key phase level stages inputs plugins dialect variables ignore_unknown_fields".split()
-)
+ONE = "prototxt caffemodel against seed hf key phase level stages inputs plugins dialect variables"
+OF_ONE = frozenset((*ONE.split(), "ignore_unknown_fields"))  # what is said of one net
 
 
 def _options(*options: Callable[[F], F]) -> Callable[[F], F]:

@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from caffe2py.layers.base import Count, Layer, Params, Shape
+from caffe2py.layers.base import Count, Layer, Misfit, Params, Shape
 from caffe2py.runtime.blobs.blob import Blob
 from caffe2py.runtime.layers.operator import Operator
 
@@ -64,7 +64,12 @@ class Hosted(Layer):
 
     def __init__(self, message: Any) -> None:
         said = message.python_param
-        made = getattr(importlib.import_module(said.module), said.layer)(message)
+        try:
+            found = getattr(importlib.import_module(said.module), said.layer)
+        except (ImportError, AttributeError) as error:
+            wish = "want its module where Python looks for it (PYTHONPATH)"
+            raise Misfit(f"is {said.module}.{said.layer}, which cannot be imported: {error}; {wish}") from error
+        made = found(message)
         if not isinstance(made, PythonLayer):
             raise TypeError(f"{said.module}.{said.layer} is no caffe.Layer; want a class that is made from it")
         made.param_str = said.param_str
