@@ -24,6 +24,7 @@ LONGEST = 24  # items in a row that repeat together
 OVERHEAD = 6  # lines that a block takes beside those of its layers
 CALL = 1.5  # lines that the use of a block takes
 WORTH = 8  # lines that a block must save
+WHOLE = 4  # so many fewer where nothing is before it or behind it
 BRANCHED = -1  # one with branches, which make it a block by themselves
 SMALL = 3  # layers in a small block
 LONG = 5  # equal steps in a row that are worth a loop
@@ -133,6 +134,8 @@ class _Finder:
             if not fits(row) or self._weighted(row) < 2:
                 continue
             apart = _apart(where, len(signs_))
+            if any(len(places.get((sign,), ())) > len(apart) for sign in self._alone(row, signs_)):
+                continue
             if _period(tuple(self.signs.of(item, self.signs.kinds) for item in row)) < len(row):
                 apart = [
                     (n, s) for n, s in apart if len(all_rows[n]) == len(row)
@@ -141,13 +144,25 @@ class _Finder:
                     continue
             size = max(sum(self._size(item) for item in all_rows[n][s : s + len(signs_)]) for n, s in apart)
             saved = (len(apart) - 1) * size - OVERHEAD - CALL * len(apart)
-            if saved < worth or len(apart) < 2:
+            whole = all(len(all_rows[n]) == len(row) for n, _ in apart)  # as branches side by side
+            if saved < worth - (WHOLE if whole else 0) or len(apart) < 2:
                 continue
             letters = sum(self._letters(all_rows[n][s : s + len(signs_)]) for n, s in apart)
             value = saved, len(signs_), letters, -start
             if best is None or value > best:
                 best, chosen = value, signs_
         return chosen
+
+    def _alone(self, row: Row, signs: tuple[int, ...]) -> list[int]:
+        """Those of its signs that are a block by themselves, with another in front of it or behind it."""
+        outside = [item for item in row if not isinstance(item, Region)]
+        several = self._heavy(outside) > 1
+        return [sign for item, sign in zip(row, signs, strict=True) if isinstance(item, Region) and several]
+
+    def _heavy(self, items: Sequence[Item]) -> int:
+        """How many layers, and gates, multiply by weights."""
+        found = (item for item in items if not isinstance(item, int) or self.parts.multiplies(item))
+        return sum(1 for _ in found)
 
     def _size(self, item: Item) -> float:
         if isinstance(item, Use):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from string import ascii_uppercase
@@ -80,7 +80,7 @@ class _Namer:
         alone = [*map(_depthwise, self._convolutions(main))]
         shapes = {("1x1", "3x3", "1x1"): "Bottleneck", ("3x3", "3x3"): "BasicBlock"}
         shape = shapes.get(tuple(kernels), "ResidualBlock")
-        shape = "InvertedResidual" if shape == "Bottleneck" and alone[1] else shape
+        shape = "InvertedResidual" if alone == [False, True, False] and kernels[0] == kernels[2] == "1x1" else shape
         input_ = "a projection of the input" if shortcut else "the input"
         if any(block.leaves.index(leaf) in block.optional for leaf in shortcut):
             input_ = "the input or its projection"
@@ -144,8 +144,10 @@ class _Namer:
             says = f"A 1x1 convolution, one of {kernels[1]} of each channel alone, and another of 1x1."
             return Known("MBConv", says)
         if len(convolutions) == 1 and types[0] == "Convolution" and {*types[1:]} <= {*CALLED} and len(types) <= 3:
-            name = "".join("BN" if type_ == "BatchNorm" else type_ for type_ in types[1:])
-            return Known(f"Conv{name}", f"{_joined(['Convolution', *(CALLED[type_] for type_ in types[1:])])}.")
+            behind = [("Leaky" if _leaks(node) else "", node.type) for node in [*self._nodes(block.body)][1:]]
+            name = "".join(f"{leaky}{type_}" for leaky, type_ in behind).replace("BatchNorm", "BN")
+            called = [f"{leaky.lower()} {CALLED[type_]}".strip() for leaky, type_ in behind]
+            return Known(f"Conv{name}", f"{_joined(['Convolution', *called])}.")
         if len(kernels) == 2 and len({*kernels}) == 1 and not any(alone):
             return Known("DoubleConv", f"{self._does(block.body)}.")
         return self._other(block)
@@ -171,17 +173,20 @@ class _Namer:
             return len(row) == 1 and is_gate(self.parts, row[0])
         return is_gate(self.parts, item)
 
-    def _convolutions(self, body: Body) -> Iterator[Node]:
-        """The convolutions of a body, without those of its gates."""
-        for row in body:
-            for item in row:
-                if self._gates(item):
-                    continue
-                yield from (
-                    self.node(leaf)
-                    for leaf in leaves([item])
-                    if leaf is not None and self.node(leaf).type == "Convolution"
-                )
+    def _convolutions(self, body: Body, own: Mapping[int | None, int | None] | None = None) -> Iterator[Node]:
+        """The convolutions of a body, without those of its gates. `own`: the leaves in the places of the body's."""
+        for item in (item for row in body for item in row if not self._gates(item)):
+            if isinstance(item, Region):
+                for branch in item.branches:
+                    yield from self._convolutions(branch, own)
+            elif isinstance(item, Use):
+                used = self.structure.blocks[item.of]
+                there = [own[leaf] if own else leaf for leaf in item.leaves]
+                yield from self._convolutions(used.body, dict(zip(used.leaves, there, strict=True)))
+            else:
+                leaf = own[item] if own else item
+                if leaf is not None and self.node(leaf).type == "Convolution":
+                    yield self.node(leaf)
 
     @staticmethod
     def _kernel(node: Node) -> str:
@@ -192,6 +197,10 @@ class _Namer:
 def _depthwise(node: Node) -> bool:
     group = getattr(node.layer, "group", 1)
     return group > 1 and group == getattr(node.layer, "num_output", 0)
+
+
+def _leaks(node: Node) -> bool:
+    return bool(getattr(node.layer, "negative_slope", 0))
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -40,8 +40,8 @@ def without_type(name: str) -> str:
 
 
 def says(name: str) -> bool:
-    """Is it more than the word for a type?"""
-    return bool(name) and name.lower() not in GENERIC
+    """Is it more than a number, or the word for a type?"""
+    return any(map(str.isalpha, name)) and name.lower() not in GENERIC
 
 
 def numbered(names: Sequence[str]) -> str:

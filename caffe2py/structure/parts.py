@@ -119,6 +119,10 @@ class Parts:
     def _heavy(self) -> frozenset[str]:
         return frozenset(part.node.name for part in self.parts if _multiplies(part.node))
 
+    def multiplies(self, i: int) -> bool:
+        """Has a part a matrix of weights, or kernels?"""
+        return _multiplies(self.parts[i].node)
+
     def is_pointwise(self, i: int) -> bool:
         """Does a part go on with the one value that it reads, in its shape, and with no kernels?"""
         part = self.parts[i]

@@ -174,6 +174,8 @@ WRITTEN = {
         "self.layer17 = nn.Sequential(*(ResidualBlock(64) for _ in range(4)))",
     ],
     "res2net": ["self.conv_in = nn.Conv2d(16, 12, 1)", "y, z, u = torch.tensor_split(y, 3, 1)"],
+    "aspp": ["def __init__(self, dilation: int) -> None:", "self.fc6_8 = FcBlock(8)"],
+    "mnasnet": ["self.se = SqueezeExcitation(in_channels * 3)", "self.mb1 = MBConv(8, 12, stride=2)"],
     "senet": ["if in_channels != out_channels:", "nn.Conv2d(in_channels, out_channels, 1),", "SEBasicBlock(8, 16),"],
 }
 

@@ -237,6 +237,40 @@ def senet() -> Prototxt:
     return p
 
 
+def aspp() -> Prototxt:
+    """Chen et al. 2017: branches that differ in their dilation alone."""
+    p = Prototxt("ASPP", size=12)
+    x, ends = p.conv_norm_relu("conv1", "data", 8), []
+    for d in (2, 4, 6, 8):
+        said = f"convolution_param {{ num_output: 12 kernel_size: 3 pad: {d} dilation: {d} }}"
+        y = p.relu(f"relu6_{d}", p.layer("Convolution", f"fc6_{d}", [x], said))
+        ends.append(p.conv(f"fc8_{d}", p.conv_relu(f"fc7_{d}", y, 12, 1), 5, 1))
+    p.add("fc8", *ends)
+    return p
+
+
+def mnasnet() -> Prototxt:
+    """Tan et al. 2019: with a gate within, and the input added where it has the shape."""
+    p = Prototxt("MnasNet")
+    x, into, number = p.conv_norm_relu("stem", "data", 8, 3, 2), 8, 0
+    for wide, count, stride in [(12, 3, 2), (16, 3, 2), (24, 3, 2), (28, 2, 1)]:
+        for i in range(count):
+            number += 1
+            name, step = f"mb{number}", stride if i == 0 else 1
+            y = p.conv_norm_relu(f"{name}_expand", x, into * 3, 1)
+            y = p.conv_norm_relu(f"{name}_dw", y, into * 3, 5, step, into * 3)
+            gate = p.conv_relu(f"{name}_se_reduce", p.mean(f"{name}_se_pool", y), into // 4, 1)
+            gate = p.layer("Sigmoid", f"{name}_se_sigmoid", [p.conv(f"{name}_se_expand", gate, into * 3, 1)])
+            gate = p.layer("Flatten", f"{name}_se_flat", [gate])
+            y = p.layer("Scale", f"{name}_se_scale", [y, gate], "scale_param { axis: 0 }")
+            y = p.conv_norm(f"{name}_project", y, wide, 1)
+            x = p.add(f"{name}_add", x, y) if step == 1 and into == wide else y
+            into = wide
+    p.layer("InnerProduct", "fc", [p.mean("pool", x)], "inner_product_param { num_output: 10 }")
+    return p
+
+
 ARCHITECTURES: dict[str, Callable[[], Prototxt]] = {
-    make.__name__: make for make in (edsr, rcan, vdsr, unet, fpn, mobilenet_v2, hourglass, darknet, res2net, senet)
+    make.__name__: make
+    for make in (edsr, rcan, vdsr, unet, fpn, mobilenet_v2, hourglass, darknet, res2net, senet, aspp, mnasnet)
 }

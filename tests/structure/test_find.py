@@ -73,6 +73,8 @@ BLOCKS = {
     "darknet": {"ResidualBlock": 8},
     "res2net": {"ResidualBlock": 4},
     "senet": {"SqueezeExcitation": 5, "SEBasicBlock": 5},
+    "aspp": {"FcBlock": 4},
+    "mnasnet": {"SqueezeExcitation": 11, "InvertedResidual": 7, "ConvBN": 34, "MBConv": 11},
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from caffe2py.backends.names import Namer
@@ -13,7 +14,7 @@ from caffe2py.backends.torch.readable.texts import numbers
 from caffe2py.backends.torch.readable.widths import say_sums
 from caffe2py.structure.find import Structure
 from caffe2py.structure.known import known
-from caffe2py.structure.tree import Region, Row, Use
+from caffe2py.structure.tree import Region, Row, Use, rows
 
 
 class Planner:
@@ -117,15 +118,17 @@ class Planner:
         into, out = self._ends(plan)
         inner = [v for v in outs if v.values != out]
         kernels = {s for p in plan.pieces for role, s in zip(p.roles(), p.said, strict=True) if role == "kernel_size"}
-        grows = any(s.sign == "*" for p in plan.pieces for s in p.said)
-        for v in plan.variables:
+        made = Counter(
+            s.variable for p in plan.pieces for role, s in zip(p.roles(), p.said, strict=True) if role.startswith("out")
+        )
+        items = [item for row in rows(plan.block.body) for item in row]
+        beside = any(isinstance(item, Region) and self._concatenates(item) for item in items)
+        for i, v in enumerate(plan.variables):
             role, member = v.place.role, v.place.member
             role = "dilation" if "dilation" in v.roles else role
-            if v in outs and len(outs) == 1:
-                word = "width" if grows and v in inner else role
-            elif v in outs and v not in inner:
-                word = "out_channels"
-            elif v in outs and len(inner) == 1:
+            if v in outs and v not in inner:
+                word = role if len(outs) == 1 else "out_channels"
+            elif v in outs and len(inner) == 1 and not (beside and made[i] == 1):
                 word = "width"
             elif v in outs:
                 word = member.removeprefix("conv_") if not member[5:6].isdigit() else member
@@ -140,6 +143,9 @@ class Planner:
             else:
                 word = role or "size"
             v.name = namer(word)
+
+    def _concatenates(self, region: Region) -> bool:
+        return self.structure.parts.parts[region.join].node.type == "Concat"
 
     def _ends(self, plan: Plan) -> list[list[int]]:
         """How many channels each instance takes, and how many it gives."""

@@ -95,9 +95,10 @@ def solve(places: Sequence[Place]) -> tuple[list[Variable], list[Said]]:
     for variable in variables:
         if variable.place.role == FLAG:
             variable.default = 0
-        elif variable.place.kind == "window" or variable.place.role == "groups":
-            one = 1 in variable.values and variable.place.role in ("stride", "dilation", "groups")
-            variable.default = 1 if one else Counter(variable.values).most_common(1)[0][0]
+        elif variable.place.role in ("stride", "groups") or "dilation" in variable.roles:
+            variable.default = 1 if 1 in variable.values else None
+        elif variable.place.kind == "window":
+            variable.default = Counter(variable.values).most_common(1)[0][0]
     return variables, [s for s in said if s is not None]
 
 

@@ -42,10 +42,11 @@ def member_words(names: Sequence[Sequence[str]], types: Sequence[str], titles: S
 
 
 def _rest(name: str, title: str) -> list[str]:
-    """The words of a name without those of the title."""
+    """The words of a name without those of the title, unless it has no others."""
     words, own = _words(name), _words(title)
     at = next((i for i in range(len(words)) if words[i : i + len(own)] == own), None) if own else None
-    return words if at is None else words[:at] + words[at + len(own) :]
+    rest = words if at is None else words[:at] + words[at + len(own) :]
+    return rest or words
 
 
 def _words(name: str) -> list[str]:
