@@ -26,9 +26,9 @@ RECORDED = (
 ).split()
 FORMULAS = (
     "Accum BatchReduction BoxOutput ChannelNorm Convolution3D ConvolutionDepthwise Correlation CuDNNBatchNorm "
-    "DataAugmentation DecodeBBox Downsample FlowWarp FrcnnProposal HardSwish ImResize MaskPooling MaskResize Mean "
-    "Mish MultiStageMeanfield NdConvolution NdPooling NegReLU Nms PSROIPooling ROIWarping Pooling3D Proposal ROIAlign "
-    "Resample SegConsensus Unpooling YoloDetectionOutput Yolov3DetectionOutput"
+    "DataAugmentation DecodeBBox Downsample FlowWarp FrcnnProposal HardSwish ImResize L1Loss MaskPooling MaskResize "
+    "Mean Mish MultiStageMeanfield NdConvolution NdPooling NegReLU Nms PSROIPooling Pooling3D Proposal ROIAlign "
+    "ROIWarping Resample SegConsensus Unpooling YoloDetectionOutput Yolov3DetectionOutput"
 ).split()
 # Data layers of the forks, which a net that runs has as inputs.
 SOURCES = "AnnotatedData DenseImageData ImageSegData VideoData".split()

@@ -167,3 +167,29 @@ def smooth_l1_loss(
     losses = torch.where(d.abs() < 1 / near, near * d * d / 2, d.abs() - 0.5 / near)
     losses = losses if outside is None else losses * outside.detach().reshape(x.shape)
     return losses.sum() / x.shape[0]
+
+
+def l1_loss(
+    x: Tensor,
+    y: Tensor | None = None,
+    vectors: bool = False,
+    prescale: bool = False,
+    by_entries: bool = False,
+    epsilon: float = 0.0,
+    plateau: float = 0.0,
+) -> Tensor:
+    """Distances by sample: of each value, or of each place's vector; those below the plateau, and NaN, are 0."""
+    d = x if y is None else x - y
+    counts = ~d.isnan()
+    size = torch.where(counts, d, 0.0).abs()
+    least = plateau
+    if vectors:
+        squares = size**2
+        size = squares.mean(1) if prescale else squares.sum(1)
+        least = plateau**2
+    if plateau > 0:
+        size = torch.where(size < least, 0.0, size)
+    size = torch.sqrt(size + epsilon) if vectors else size
+    if by_entries:
+        return size.sum() * x.shape[1] / counts.sum()
+    return size.sum() / x.shape[0]

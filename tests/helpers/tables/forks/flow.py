@@ -196,4 +196,34 @@ def sums() -> list[Formula]:
     ]
 
 
-FLOW = [*correlations(), *warps(), *resamplings(), *downsamplings(), *sums()]
+def l1_losses() -> list[Formula]:
+    a, b = some(2, 3, 4, 5), some(2, 3, 4, 5)
+    b[0, 1, 2, 3] = b[1, :, 0, 0] = np.nan
+    found = []
+    for words, second in [
+        ("", True),
+        ("", False),
+        ("plateau: 0.75", True),
+        ("normalize_by_num_entries: true plateau: 0.5", True),
+        ("l2_per_location: true", True),
+        ("l2_per_location: true l2_prescale_by_channels: true epsilon: 0.25 plateau: 1.5", True),
+        ("l2_per_location: true normalize_by_num_entries: true plateau: 2.5", True),
+    ]:
+        said = dict(zip(words.split()[::2], words.split()[1::2], strict=True))
+        plateau, epsilon = float(said.get("plateau:", 0)), float(said.get("epsilon:", np.float32(0.01)))
+        d = a - b if second else a
+        total = 0.0
+        for n, h, w in np.ndindex(2, 4, 5):
+            vector = [0.0 if np.isnan(v) else v for v in d[n, :, h, w]]
+            if "l2_per_location:" in said:
+                square = sum(v * v for v in vector) / (3 if "l2_prescale_by_channels:" in said else 1)
+                total += math.sqrt((0 if square < plateau**2 else square) + epsilon)
+            else:
+                total += sum(abs(v) for v in vector if abs(v) >= plateau)
+        entries = (~np.isnan(d)).sum() / 3 if "normalize_by_num_entries:" in said else 2
+        bottoms = [a, b] if second else [a]
+        found.append(Formula("L1Loss", f"l1_loss_param {{ {words} }}", bottoms, [np.array(total / entries)]))
+    return found
+
+
+FLOW = [*l1_losses(), *correlations(), *warps(), *resamplings(), *downsamplings(), *sums()]
