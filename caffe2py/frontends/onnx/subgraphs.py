@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import product
+from itertools import islice, product
 
 import numpy as np
 from onnx import GraphProto, ModelProto, NodeProto, numpy_helper
@@ -23,6 +23,7 @@ from caffe2py.layers.base import Shape
 from caffe2py.proto.text.values import Word
 
 Write = Callable[..., ModelProto]  # write(graph, opset=13, batch=None): a net in ONNX, None for a free batch
+MOST = 200  # guesses that are tried; a model may have as many constants as it likes
 CODES = ("CENTER_SIZE", "CORNER", "CORNER_SIZE")
 
 
@@ -34,6 +35,9 @@ class Layer:
     fork: Mapping[str, Sequence[object]]
     bottoms: Mapping[str, Shape]
     inputs: tuple[str, ...] = ()
+
+
+Guess = tuple[str, Layer]  # a value inside the layer, and what it may be
 
 
 @dataclass
@@ -96,28 +100,30 @@ def recognised(model: Facts, opset: int, target: Target, write: Write) -> tuple[
     """The layers of the target's dialect in a model, by the value that each makes, and the values inside them."""
     layers: dict[str, Layer] = {}
     inside: set[str] = set()
-    for hypotheses in (h for kind, h in HYPOTHESES.items() if target.has(kind)):
-        for guess in hypotheses(model):
-            found = _found(model, guess, opset, target, write, inside)
-            if found is not None:
-                layers[found[0]] = found[1]
-                inside |= found[2]
+    kinds = (hypotheses for kind, hypotheses in HYPOTHESES.items() if target.has(kind))
+    guesses = {repr(guess): (at, guess) for hypotheses in kinds for at, guess in hypotheses(model)}
+    for at, guess in islice(guesses.values(), MOST):
+        for name, layer, seen in _found(model, guess, opset, target, write) if at not in inside else ():
+            layers[name] = layer
+            inside |= seen
     return layers, inside
 
 
 def _found(
-    model: Facts, guess: Layer, opset: int, target: Target, write: Write, taken: set[str]
-) -> tuple[str, Layer, set[str]] | None:
-    """The value of the model that a layer makes, the layer with its inputs, and the values on the way: none taken."""
+    model: Facts, guess: Layer, opset: int, target: Target, write: Write
+) -> Iterator[tuple[str, Layer, set[str]]]:
+    """The values of the model that such a layer makes, the layer with its inputs, and the values on the way."""
     for pattern in _patterns(guess, opset, target, write):
-        last = pattern.makers["top"]
+        last, any_is = pattern.makers["top"], False
         for name, node in model.makers.items():
             match = _Match(pattern, model)
-            same = name not in taken and node.op_type == last.op_type and match.same("top", name)
+            same = node.op_type == last.op_type and match.same("top", name)
             if same and not _read_elsewhere(model, match.seen, name):
+                any_is = True
                 inputs = tuple(match.bound[k] for k in guess.bottoms)
-                return name, Layer(guess.type, guess.fork, guess.bottoms, inputs), match.seen
-    return None
+                yield name, Layer(guess.type, guess.fork, guess.bottoms, inputs), match.seen
+        if any_is:
+            return
 
 
 def _patterns(guess: Layer, opset: int, target: Target, write: Write) -> Iterator[Facts]:
@@ -191,7 +197,7 @@ def _attributes(node: NodeProto) -> list[bytes]:
     return sorted(a.SerializeToString() for a in node.attribute)
 
 
-def _detections(model: Facts) -> Iterator[Layer]:
+def _detections(model: Facts) -> Iterator[Guess]:
     """DetectionOutput, as its constants would have it."""
     for node in {id(n): n for n in model.makers.values() if n.op_type == "NonMaxSuppression"}.values():
         chain = model.behind(node.input[1], "Unsqueeze", "TopK", "Reshape", "Gather", "Transpose", "Reshape")
@@ -219,7 +225,10 @@ def _detections(model: Facts) -> Iterator[Layer]:
             }
             fork = {f"detection_output_param.{name}": [value] for name, value in fields.items()}
             loc = (n, places * 4 * (1 if shared else classes))
-            yield Layer("DetectionOutput", fork, {"loc": loc, "conf": conf, "prior": (1, 2, places * 4)})
+            yield (
+                node.output[0],
+                Layer("DetectionOutput", fork, {"loc": loc, "conf": conf, "prior": (1, 2, places * 4)}),
+            )
 
 
 def _kept(model: Facts) -> list[int]:
@@ -238,7 +247,7 @@ def _number(value: np.ndarray) -> float:
     return float(str(np.float32(value)))
 
 
-def _unpoolings(model: Facts) -> Iterator[Layer]:
+def _unpoolings(model: Facts) -> Iterator[Guess]:
     """SegNet's Upsample by the places that a pooling counts."""
     for name, node in model.makers.items():
         scattered = model.behind(name, "Reshape", "ScatterElements") if node.op_type == "Reshape" else []
@@ -247,10 +256,10 @@ def _unpoolings(model: Facts) -> Iterator[Layer]:
             top, x = model.shape(name), model.shape(values[0].input[0]) if values else None
             if top is not None and x is not None and len(top) == 4:
                 fork = {"upsample_param.upsample_h": [top[2]], "upsample_param.upsample_w": [top[3]]}
-                yield Layer("Upsample", fork, {"x": x, "mask": x})
+                yield name, Layer("Upsample", fork, {"x": x, "mask": x})
 
 
-HYPOTHESES: dict[str, Callable[[Facts], Iterator[Layer]]] = {
+HYPOTHESES: dict[str, Callable[[Facts], Iterator[Guess]]] = {
     "DetectionOutput": _detections,
     "Upsample": _unpoolings,
 }
