@@ -57,19 +57,16 @@ class Structure:
     blocks: list[Block]
 
 
-Lines = Callable[[int], float]
-
-
-def find(parts: Parts, mark: Mark | None = None, lines: Lines | None = None) -> Structure:
-    """The blocks of a net. `mark` tells which parts are equal (see `Parts.mark`), `lines` how much text one takes."""
-    return _Finder(parts, mark or parts.mark, lines or parts.lines).found()
+def find(parts: Parts, mark: Mark | None = None) -> Structure:
+    """The blocks of a net. `mark` tells which parts are equal (see `Parts.mark`)."""
+    return _Finder(parts, mark or parts.mark).found()
 
 
 class _Finder:
-    def __init__(self, parts: Parts, mark: Mark, lines: Lines) -> None:
+    def __init__(self, parts: Parts, mark: Mark) -> None:
         self.parts = parts
         self.signs = Signs(parts, mark)
-        self.lines = [lines(i) for i in range(len(parts.parts))]
+        self.lines = [parts.lines(i) for i in range(len(parts.parts))]
         whole = tree(parts.flow, parts.reads)
         order = tuple(leaf for row in whole for leaf in leaves(row))
         self.net = Block(whole, order, [order])
@@ -161,8 +158,7 @@ class _Finder:
 
     def _heavy(self, items: Sequence[Item]) -> int:
         """How many layers, and gates, multiply by weights."""
-        found = (item for item in items if not isinstance(item, int) or self.parts.multiplies(item))
-        return sum(1 for _ in found)
+        return sum(not isinstance(item, int) or self.parts.multiplies(item) for item in items)
 
     def _size(self, item: Item) -> float:
         if isinstance(item, Use):

@@ -124,19 +124,20 @@ class Parts:
         return _multiplies(self.parts[i].node)
 
     def is_pointwise(self, i: int) -> bool:
-        """Does a part go on with the one value that it reads, in its shape, and with no kernels?"""
+        """Does a part work on each value of the one thing that it reads, or on few around it, without kernels?"""
+        return self._goes_on(i) and not self.multiplies(i) and self.parts[i].node.type != "Pooling"
+
+    def _goes_on(self, i: int) -> bool:
+        """Does a part read one thing, and make one of its shape?"""
         part = self.parts[i]
         shapes = [self.graph.shapes.get(v) for v in (*part.reads, *part.makes)]
-        same = part.step is None and len(shapes) == 2 and shapes[0] == shapes[1]
-        return same and not _multiplies(part.node) and part.node.type != "Pooling"
+        return part.step is None and len(shapes) == 2 and shapes[0] == shapes[1]
 
     def lines(self, i: int) -> float:
         """How much text a part takes, about: a line where it is called, one where its weights are declared."""
-        part = self.parts[i]
-        shapes = [self.graph.shapes.get(v) for v in (*part.reads, *part.makes)]
-        joins = part.step is not None or len(shapes) != 2 or shapes[0] != shapes[1]
-        weighs = bool(part.node.weights)
-        return weighs + float(joins or (weighs and part.node.type != "BatchNorm"))
+        node = self.parts[i].node
+        weighs = bool(node.weights)
+        return weighs + float(not self._goes_on(i) or (weighs and node.type != "BatchNorm"))
 
     def wires(self, leaves: Sequence[int | None], through: Sequence[int] = ()) -> Hashable:
         """Who reads whom in a block: (part, top) of values made inside, numbers of those that come from outside.
