@@ -161,33 +161,35 @@ OPTIONS = (
 )
 
 
-def _arguments(weights: bool) -> Callable[[F], F]:
+def _arguments(weights: bool, optional: bool) -> Callable[[F], F]:
     """The two files, and the options above; those that may be repeated are lists."""
     fill = click.option("--fill", type=int, metavar="SEED", help="Weights that no file gives, as the fillers say.")
 
     def decorate(function: F) -> F:
         for option in reversed(OPTIONS if weights else (*OPTIONS, fill)):
             function = option(function)
-        caffemodel = "NET.caffemodel" if weights else "[NET.caffemodel]"
+        caffemodel = "NET.caffemodel" if weights and not optional else "[NET.caffemodel]"
+        prototxt = "[NET.prototxt]" if optional else "NET.prototxt"
         function = click.argument("caffemodel", type=Input(), metavar=caffemodel, required=False)(function)
-        return click.argument("prototxt", type=Input(), metavar="NET.prototxt")(function)
+        return click.argument("prototxt", type=Input(), metavar=prototxt, required=not optional)(function)
 
     return decorate
 
 
-def net_files(weights: bool = False) -> Callable[[F], F]:
+def net_files(weights: bool = False, optional: bool = False) -> Callable[[F], F]:
     """Give a command the arguments NET.prototxt and NET.caffemodel, and the options that choose layers.
 
     The command gets them as one `NetFiles`, its first argument. `weights` says that the caffemodel must be there,
-    but for a net of another maker, which holds its own.
+    but for a net of another maker, which holds its own; `optional`, that the command may do without a net (`prototxt`
+    is "" then) or its weights, and asks for them itself.
     """
 
     def decorate(function: F) -> F:
-        @_arguments(weights)
+        @_arguments(weights, optional)
         @wraps(function)
         def command(
             *args: Any,
-            prototxt: str,
+            prototxt: str | None,
             caffemodel: str | None,
             phase: str,
             level: int,
@@ -201,8 +203,8 @@ def net_files(weights: bool = False) -> Callable[[F], F]:
             **settings: Any,
         ) -> Any:
             choices = (phase.upper(), level, stages, dict(inputs), plugins, fill, dialect, dict(variables))
-            files = NetFiles(prototxt, caffemodel, *choices, ignore_unknown_fields)
-            if weights and caffemodel is None and not files.is_foreign:
+            files = NetFiles(prototxt or "", caffemodel, *choices, ignore_unknown_fields)
+            if weights and not optional and caffemodel is None and not files.is_foreign:
                 raise click.MissingParameter(param_hint="'NET.caffemodel'", param_type="argument")
             return function(files, *args, **settings)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import struct
 import zipfile
 from collections.abc import Callable
@@ -71,6 +72,7 @@ MODELS: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
     "a NUL in a name": (lambda: stored([3], location="a\0b"), "in the model's folder"),
     "a file above": (lambda: stored([3], location="../../etc/passwd"), "in the model's folder"),
     "a link": (lambda: stored([3], location="link"), "in the model's folder"),
+    "a pipe": (lambda: stored([3], location="pipe"), "pipe: is a pipe"),
     "sizes that wrap": (lambda: stored([2**33, 2**33], location="w.bin", length="0"), "0 are there"),
     "sizes below 0": (lambda: stored([-1, -1024]), "4096 are there"),
     "an unknown type": (lambda: stored([1024], kind=99), 'tensor "w"'),
@@ -101,6 +103,7 @@ def test_models(case: str, tmp_path: Path) -> None:
     made, words = MODELS[case]
     (tmp_path / "w.bin").write_bytes(bytes(4096))
     (tmp_path / "link").symlink_to("/etc/passwd")
+    os.mkfifo(tmp_path / "pipe")
     (tmp_path / "net.onnx").write_bytes(made().SerializeToString())
     with pytest.raises(CaffeError) as error:
         load_onnx(tmp_path / "net.onnx")

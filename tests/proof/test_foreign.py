@@ -6,6 +6,7 @@ import io
 import os
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -16,7 +17,8 @@ from onnx import helper
 import caffe2py
 from caffe2py.errors import CaffeError
 from caffe2py.graph import Graph
-from tests.helpers.nets import SMALL, command, write_net
+from caffe2py.proof.models.foreign import ForeignModel
+from tests.helpers.nets import SMALL, command, graph_of, write_net
 
 
 @pytest.fixture(scope="module")
@@ -130,3 +132,11 @@ def test_an_input_that_does_not_fit(files: tuple[Path, Path, Path], tmp_path: Pa
     onnx.save(model, tmp_path / "other.onnx")
     with pytest.raises(CaffeError, match=r"wants an input of shape \(2, 9, 7, 4\)|does not load"):
         caffe2py.verify(graph, files[2], tmp_path / "other.onnx")
+
+
+def test_axes_without_number_are_not_tried_in_every_order() -> None:
+    """Twelve axes have half a billion orders."""
+    graph = graph_of(f'layer {{ name: "x" type: "Input" top: "x" input_param {{ shape {{ {"dim: 2 " * 12} }} }} }}')
+    runs = SimpleNamespace(inputs=[[7] * 12], outputs=[], values=None)
+    with pytest.raises(CaffeError, match="wants an input of shape"):
+        ForeignModel("many.onnx", graph, runs).fed({"x": np.zeros((2,) * 12, np.float32)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +11,14 @@ import click
 from click.core import ParameterSource
 
 from caffe2py.cli.common import (
-    OPTIONS,
     F,
+    NetFiles,
     fail,
     file_size,
     json_option,
     line_width,
     lines_of,
+    net_files,
     note,
     print_json,
     progress,
@@ -90,8 +92,7 @@ def command() -> None:
 
 
 @command.command("create", cls=Command, short_help="Make a bundle, or one of each model in a folder")
-@click.argument("prototxt", type=Input(), metavar="[NET.prototxt]", required=False)
-@click.argument("caffemodel", type=Input(), metavar="[NET.caffemodel]", required=False)
+@net_files(weights=True, optional=True)
 @click.option(
     "-o",
     "--output",
@@ -116,11 +117,9 @@ def command() -> None:
     help="A bundle of each model in DIR, with an index, in the folder OUT.",
 )
 @click.option("--sign", "key", type=Input(), metavar="KEY.pem", help="Sign with this private key: OUT.sig.")
-@_options(*OPTIONS)
 @json_option
 def create_command(
-    prototxt: str | None,
-    caffemodel: str | None,
+    net: NetFiles,
     out: str,
     against: str | None,
     date: str | None,
@@ -128,14 +127,6 @@ def create_command(
     hf: bool,
     folder: str | None,
     key: str | None,
-    phase: str,
-    level: int,
-    stages: tuple[str, ...],
-    inputs: tuple[tuple[str, tuple[int, ...]], ...],
-    plugins: tuple[str, ...],
-    dialect: str | None,
-    variables: tuple[tuple[str, str], ...],
-    ignore_unknown_fields: bool,
     as_json: bool,
     **known: Any,
 ) -> None:
@@ -162,14 +153,13 @@ def create_command(
                 raise click.UsageError(f"--all DIR takes each net as it is; want no {param.get_error_hint(ctx)}")
         _create_all(folder, out, info, date, as_json)
         return
-    if not prototxt or not caffemodel:
+    if not net.prototxt or not net.caffemodel:
         raise click.UsageError("want NET.prototxt and NET.caffemodel, or --all DIR")
     if key is not None:
         from caffe2py.archive.bundles.signing import import_model_signing
 
         import_model_signing()
-    named = (dialect, dict(variables), ignore_unknown_fields)
-    choices = Choices(phase.upper(), level, stages, dict(inputs), plugins, *named)
+    choices = Choices(**{f.name: getattr(net, f.name) for f in fields(Choices)})
     shared: dict[str, Any] = {"against": against, "info": info, "choices": choices, "seed": seed, "progress": _progress}
     if hf:
         from caffe2py.archive.hub import create_hub_folder
@@ -177,10 +167,10 @@ def create_command(
         if date:
             raise click.UsageError("--date is for a bundle, not for --hf")
         with working(f"making {out}"):
-            made = create_hub_folder(prototxt, caffemodel, out, **shared)
+            made = create_hub_folder(net.prototxt, net.caffemodel, out, **shared)
     else:
         with working(f"making {out}"):
-            made = create(prototxt, caffemodel, out, date=date, **shared)
+            made = create(net.prototxt, net.caffemodel, out, date=date, **shared)
     if key is not None:
         from caffe2py.archive.bundles.signing import sign
 

@@ -144,11 +144,16 @@ class ForeignModel:
         return tuple(map(NumberNote, notes))
 
 
+def _turns(axes: int) -> Iterator[tuple[int, ...]]:
+    """The orders of so many axes that are tried."""
+    return permutations(range(axes)) if axes <= AXES else iter([tuple(range(axes))])
+
+
 def _turned(x: np.ndarray, shape: Sequence[object], name: str) -> np.ndarray:
     """An input in the axes that a model wants; `CaffeError` where no order of its axes fits."""
     if len(shape) != x.ndim:
         raise CaffeError(f"wants an input of {len(shape)} axes; the net's has shape {text(x.shape)}", name)
-    for turn in permutations(range(x.ndim)):
+    for turn in _turns(x.ndim):
         if all(not isinstance(d, int) or d == x.shape[i] for i, d in zip(turn, shape, strict=True)):
             return np.ascontiguousarray(x.transpose(turn))
     raise CaffeError(f"wants an input of shape {text(tuple(shape))}; the net's is {text(x.shape)}", name)  # type: ignore[arg-type]
@@ -161,7 +166,7 @@ def _nearest(name: str, array: np.ndarray, reference: Top) -> Place | None:
         return None
     have, want = array.squeeze(), tuple(d for d in shape if d != 1)
     best: Place | None = None
-    for turn in permutations(range(have.ndim)) if have.ndim <= AXES else [tuple(range(have.ndim))]:
+    for turn in _turns(have.ndim):
         turned = have.transpose(turn)
         if turned.shape != want and (turn != tuple(sorted(turn)) or have.size != count(shape)):
             continue

@@ -21,6 +21,8 @@ HEAD = 4096  # bytes in which a file says who wrote it
 def map_file(path: str | os.PathLike[str]) -> mmap.mmap:
     """The file as a private map: arrays on it can be written to, the file stays as it is. Raises FileError."""
     try:
+        if stat.S_ISFIFO(os.stat(path).st_mode):  # which nobody may ever write to
+            raise FileError("is a pipe; want a file", os.fspath(path))
         with open(path, "rb") as file:
             if os.fstat(file.fileno()).st_size == 0:
                 raise FileError("the file is empty", os.fspath(path))
