@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import h5py
@@ -70,12 +71,21 @@ def test_what_is_no_code_has_no_commands(page: str) -> None:
 
 OPTIONS = {word for found in (cli, *COMMANDS.values()) for option in found.params for word in option.opts}
 OTHERS = {"--noTF32": "trtexec", "--input_model": "OpenVINO", "--against-caffe": "tools/random_nets"}
+OURS = r"(?:caffe2py|tools|tests|protos|models|docs|backends|frontends|graph|layers|passes|proof|proto|structure)/"
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_the_options_it_names_are_there(page: str) -> None:
-    named = {word for said in re.findall(r"`([^`\n]+)`", FENCE.sub("", PAGES[page])) for word in said.split()}
-    assert {w.rstrip(",.") for w in named if w.startswith("--")} - OPTIONS - OTHERS.keys() == set()
+def test_what_it_names_is_there(page: str) -> None:
+    """Options, commands, modules that are run, and the project's files and folders."""
+    said = re.findall(r"`([^`\n]+)`", FENCE.sub("", PAGES[page]))
+    options = {word.rstrip(",.") for text in said for word in text.split() if word.startswith("--")}
+    assert options - OPTIONS - OTHERS.keys() == set()
+    typed = [text.removeprefix("caffe2py ").split() for text in said if re.match(r"caffe2py [a-z]", text)]
+    assert [words for words in typed if not {words[0], " ".join(words[:2])} & COMMANDS.keys()] == []
+    modules = [name for text in said for name in re.findall(r"python -m ((?:tools|caffe2py)[\w.]*)", text)]
+    assert [name for name in modules if find_spec(name) is None] == []
+    paths = [path for text in said for path in re.findall(rf"(?<![\w/.]){OURS}[\w/.-]*", text) if "NAME" not in path]
+    assert [path for path in paths if not any((ROOT / room / path).exists() for room in ("", "caffe2py"))] == []
 
 
 def test_the_first_two_commands_of_the_readme_are_what_ci_runs() -> None:
