@@ -43,7 +43,7 @@ def error(ours: np.ndarray, reference: Top, scale: float) -> float:
     if tuple(ours.shape) != shape_of(reference):
         return math.inf
     if isinstance(reference, Sample):
-        return _relative(largest_difference(ours.reshape(-1)[reference.index], reference.value), scale)
+        return _relative(largest_difference(ours.flat[reference.index], reference.value), scale)
     return _relative(largest_difference(ours, reference), scale)
 
 
