@@ -118,6 +118,17 @@ def test_a_state_of_impossible_shape(shape: list[int], tmp_path: Path) -> None:
         read_state(tmp_path / "odd.solverstate")
 
 
+def test_a_state_that_lies_in_another_file(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b"a secret word\0")
+    with h5py.File(tmp_path / "odd.solverstate.h5", "w") as file:
+        file.create_group("history")
+        file["iter"] = np.array([3])
+        outside = [(str(tmp_path / "secret"), 0, 14)]
+        file.create_dataset("learned_net", (1,), "S14", external=outside)
+    with pytest.raises(CaffeError, match="stored in other files: refused"):
+        read_state(tmp_path / "odd.solverstate.h5")
+
+
 def test_a_solvers_net_keeps_its_dialect(tmp_path: Path) -> None:
     layer = 'layer { name: "n" type: "Normalize" bottom: "x" top: "y" norm_param { across_spatial: false } }'
     (tmp_path / "net.prototxt").write_text(f'input: "x" input_dim: 1 input_dim: 2 input_dim: 1 input_dim: 1 {layer}')

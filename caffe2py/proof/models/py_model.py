@@ -14,6 +14,7 @@ from caffe2py.backends.torch.device import CPU
 from caffe2py.backends.torch.run import Runner
 from caffe2py.backends.torch.source import STYLES, program
 from caffe2py.backends.torch.writing.program import Program, Step
+from caffe2py.backends.torch.writing.syntax import module_of
 from caffe2py.errors import FileError
 from caffe2py.frontends.tensors.torch_files import torch_load
 from caffe2py.graph import Graph
@@ -46,7 +47,7 @@ def read_py(graph: Graph, path: Path, device: torch.device = CPU) -> Model:
         if steps is not None:
             held = Runner(replace(made, steps=steps), _module(path))
             return TorchModel(path.name, graph, style, made=held, device=device)
-    if "readable style" in (ast.get_docstring(ast.parse(text)) or ""):
+    if "readable style" in (ast.get_docstring(module_of(text)) or ""):
         return EditedPy(path.name, graph, _module(path).to(device), device)
     raise FileError(
         f'is not what convert writes of net "{graph.name}"; want its forward to keep its variables', str(path)
@@ -55,7 +56,7 @@ def read_py(graph: Graph, path: Path, device: torch.device = CPU) -> Model:
 
 def _forward(text: str) -> list[ast.stmt]:
     """The statements of the last `forward` in a file: those of the net's class."""
-    found = [n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.FunctionDef) and n.name == "forward"]
+    found = [n for n in ast.walk(module_of(text)) if isinstance(n, ast.FunctionDef) and n.name == "forward"]
     return found[-1].body if found else []
 
 
@@ -64,7 +65,7 @@ def _steps(made: Program, lines: Sequence[ast.stmt]) -> tuple[Step, ...] | None:
     rest = [line for line in lines if not isinstance(line, ast.Return)]
     steps = []
     for step in made.steps:
-        own = ast.parse("\n".join(step.lines)).body
+        own = module_of("\n".join(step.lines)).body
         taken, rest = rest[: len(own)], rest[len(own) :]
         if list(map(_targets, own)) != list(map(_targets, taken)):
             return None

@@ -83,9 +83,18 @@ def read_array(dataset: h5py.Dataset) -> np.ndarray:
     """
     place = dataset.file.filename
     with damage_told(place, WHAT):
-        _check_storage(dataset, place)
+        _check_storage(dataset, place, "fiub", "numbers")
         data: np.ndarray = dataset[()]
         return np.asarray(data, data.dtype.newbyteorder("="))
+
+
+def read_string(dataset: h5py.Dataset) -> str:
+    """The text in a dataset, as safely. Bytes that are no UTF-8 become what `os.fsencode` makes the same of."""
+    place = dataset.file.filename
+    with damage_told(place, WHAT):
+        _check_storage(dataset, place, "SO", "text")
+        data = dataset[()]
+        return data.decode(errors="surrogateescape") if isinstance(data, bytes) else str(data)
 
 
 @contextmanager
@@ -116,15 +125,15 @@ def check_links(file: h5py.File, name: str) -> None:
         raise FileError(found, name)
 
 
-def _check_storage(dataset: h5py.Dataset, place: str) -> None:
+def _check_storage(dataset: h5py.Dataset, place: str, kinds: str, what: str) -> None:
     import h5py
 
     plist = dataset.id.get_create_plist()
     layout = plist.get_layout()
     if layout == h5py.h5d.VIRTUAL or plist.get_external_count():
         raise FileError(f'"{dataset.name}" is stored in other files: refused', place)
-    if dataset.dtype.kind not in "fiub" or dataset.shape is None:
-        raise FileError(f'"{dataset.name}" holds no numbers', place)
+    if dataset.dtype.kind not in kinds or dataset.shape is None:
+        raise FileError(f'"{dataset.name}" holds no {what}', place)
     declared = math.prod(dataset.shape) * dataset.dtype.itemsize
     stored = dataset.id.get_storage_size()
     densest = 1

@@ -13,7 +13,7 @@ import numpy as np
 from caffe2py.errors import CaffemodelError
 from caffe2py.proto.disk.damage import damage_told
 from caffe2py.proto.disk.files import map_file, written_whole
-from caffe2py.proto.hdf5.safe import WHAT, new_hdf5, open_safely, read_array
+from caffe2py.proto.hdf5.safe import WHAT, new_hdf5, open_safely, read_array, read_string
 from caffe2py.proto.schema import message_class
 from caffe2py.proto.weights.blobs import Blob, encode_blob, parse_blob
 from caffe2py.proto.weights.wire import LEN, WireError, encode_head, fields
@@ -90,8 +90,6 @@ def _read_hdf5(name: str) -> State:
             raise CaffemodelError("not a solver's state; want a .solverstate.h5", name)
         history = file["history"]
         arrays = [read_array(history[str(i)]).astype(np.float32) for i in range(len(history))]
-        learned = file["learned_net"][()] if "learned_net" in file else b""
-        text = learned.decode(errors="surrogateescape") if isinstance(learned, bytes) else str(learned)
-        numbers = (int(np.ravel(file[word][()])[0]) if word in file else 0 for word in ("iter", "current_step"))
-        iteration, step = numbers
-        return State(iteration, text.rstrip("\0"), step, arrays)
+        learned = read_string(file["learned_net"]).rstrip("\0") if "learned_net" in file else ""
+        iteration, step = (int(read_array(file[w]).ravel()[0]) if w in file else 0 for w in ("iter", "current_step"))
+        return State(iteration, learned, step, arrays)

@@ -6,6 +6,8 @@ import ast
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
 
+from caffe2py.backends.torch.writing.syntax import module_of
+
 # What is said above the first statement with such a call: how its name begins, a setting it has, one that it lacks.
 REMARKS = {
     ("BatchNorm", "momentum", ""): "Caffe's moving_average_fraction is 1 - momentum.",
@@ -20,7 +22,7 @@ def remarked(lines: Sequence[str]) -> list[str]:
     """The lines of the file's classes, each remark once among them."""
     above: dict[int, list[str]] = {}
     said: set[str] = set()
-    for line, call in _calls(ast.parse("\n".join(lines))):
+    for line, call in _calls(module_of("\n".join(lines))):
         name, settings = ast.unparse(call.func).rpartition(".")[2], {word.arg for word in call.keywords}
         for (start, has, lacks), remark in REMARKS.items():
             if name.startswith(start) and settings >= {has} - {""} and lacks not in settings and remark not in said:

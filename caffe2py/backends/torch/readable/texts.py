@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from caffe2py.backends.torch.writing.layout import split_arguments
+from caffe2py.backends.torch.writing.syntax import expression_of
 
 # What stands for a layer's bottom or member while its text is made: letters that no name has.
 OPEN, CLOSE = "\ue000", "\ue001"
@@ -149,4 +150,4 @@ def plain(text: Text, fill: Callable[[Hole], str]) -> str:
 def is_primary(text: str) -> bool:
     """Is it a name or a call, to which nothing can be added without brackets?"""
     kinds = (ast.Call, ast.Name, ast.Attribute, ast.Subscript, ast.Constant, ast.List, ast.Tuple)
-    return isinstance(ast.parse(text, mode="eval").body, kinds)
+    return isinstance(expression_of(text), kinds)

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from caffe2py.backends.preprocessing import preprocessing
 from caffe2py.backends.torch.writing.helpers import Helpers
 from caffe2py.backends.torch.writing.layout import laid_out
+from caffe2py.backends.torch.writing.syntax import module_of
 from caffe2py.backends.torch.writing.text import in_docstring, quoted, shape_lines, sizes
 from caffe2py.errors import LINE, shown
 from caffe2py.graph import Graph
@@ -45,7 +46,7 @@ def framed(
     """
     weights = weights or "weights.pth"
     body = [*_constants(graph), *helpers.text().split("\n"), "", *classes]
-    said = {node.id for node in ast.walk(ast.parse("\n".join(body))) if isinstance(node, ast.Name)}
+    said = {node.id for node in ast.walk(module_of("\n".join(body))) if isinstance(node, ast.Name)}
     head = [*_docstring(graph, style), *_imports(said, weights)]
     return "\n".join([*head, *body, *_tail(graph, name, weights, tied), ""])
 

@@ -15,6 +15,7 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 from caffe2py.backends.names import Namer
+from caffe2py.backends.torch.writing.syntax import module_of
 from caffe2py.layers.base import Misfit
 
 PROVIDED = frozenset({"torch", "F", "nn", "Tensor"})  # what an emitted file imports
@@ -41,7 +42,7 @@ def functions() -> Mapping[str, Function]:
     for file in _files(resources.files("caffe2py.backends.torch.functions")):
         text = file.read_text(encoding="utf-8")
         lines = text.splitlines(keepends=True)
-        for node in ast.parse(text).body:
+        for node in module_of(text).body:
             if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
                 start = min([node.lineno, *(d.lineno for d in node.decorator_list)]) - 1
                 defined[node.name] = ("".join(lines[start : node.end_lineno]), node)
@@ -61,7 +62,7 @@ def foreign_function(function: Callable[..., Any]) -> tuple[str, list[Callable[.
     """
     text = textwrap.dedent(inspect.getsource(function))
     file = vars(sys.modules[function.__module__])
-    words = dict.fromkeys(n.id for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Name))
+    words = dict.fromkeys(n.id for n in ast.walk(module_of(text)) if isinstance(n, ast.Name))
     used = {w: file[w] for w in words if w in file and w not in PROVIDED and file[w] is not function}
     own = {w: f for w, f in used.items() if getattr(f, "__module__", None) == function.__module__ and callable(f)}
     if strangers := [w for w in used if w not in own]:

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
+from caffe2py.backends.torch.writing.syntax import expression_of
+
 WIDTH = 88
 # A power of a name or number, which formatters write closed.
 POWER = re.compile(r"(?<![\w.)\]])([\w.]+) \*\* (-?[\w.]+)(?![\w.(\[])")
@@ -53,7 +55,7 @@ def _terms(text: str) -> list[str]:
     """What a statement assigns to, and its terms, each with the operator before it; nothing if it has but one."""
     found = re.match(r"(return |[\w., ]+ = )(.*)", text)
     try:
-        made = ast.parse(found[2], mode="eval").body if found else None
+        made = expression_of(found[2]) if found else None
     except SyntaxError:
         return []
     if found is None or not isinstance(made, ast.BinOp):
