@@ -102,8 +102,8 @@ def test_a_table_is_as_wide_as_the_terminal(words: str, folder: Path, monkeypatc
         assert command(*words.split(), "--wide").out == whole
 
 
-def on_a_terminal(words: str, folder: Path, **environment: str) -> str:
-    """What a command prints on a terminal of 80 columns."""
+def on_a_terminal(words: str, folder: Path, errors: bool = False, **environment: str) -> str:
+    """What a command prints on a terminal of 80 columns, alone or with what it tells on stderr."""
     main, side = pty.openpty()
     fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     clean = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "NO_COLOR")}
@@ -112,7 +112,7 @@ def on_a_terminal(words: str, folder: Path, **environment: str) -> str:
         cwd=folder,
         env={**clean, "PYTHONPATH": str(ROOT), "TERM": "xterm", **environment},
         stdout=side,
-        stderr=subprocess.DEVNULL,
+        stderr=side if errors else subprocess.DEVNULL,
     )
     os.close(side)
     said = b""
@@ -130,6 +130,20 @@ def test_colours_are_for_terminals_and_say_nothing_alone(folder: Path) -> None:
     assert "\x1b[31m" in coloured and "\x1b" not in plain
     assert re.sub("\x1b\\[[0-9;?]*[a-zA-Z]", "", coloured) == plain
     assert max(cells(line) for line in plain.splitlines() if "  " in line) <= 80
+
+
+def test_what_takes_long_is_told_on_a_terminal(folder: Path) -> None:
+    said = on_a_terminal("verify net.prototxt net.caffemodel --against ours.npz", folder, errors=True)
+    assert said.index("verifying net.prototxt") < said.index("100%") < said.index("verified: ")
+
+
+LOGS = {"test", "time"}  # what they do is their output, line by line
+
+
+def test_every_command_tells_what_is_under_way() -> None:
+    for file in (ROOT / "caffe2py" / "cli" / "commands").glob("[a-z]*.py"):
+        told = re.search(r"(working|counting|progress)\(", file.read_text())
+        assert told or file.stem in LOGS, file.name
 
 
 VERBS = (

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MIB = 1 << 20
-HEADS = ("command", "seconds", "limit", "of it", "MiB", "limit", "of it")
+HEADS = ("command", "seconds", "of processors", "limit", "of it", "MiB", "limit", "of it")
 
 
 @dataclass(frozen=True)
@@ -66,18 +66,13 @@ def senet154() -> Iterator[Path]:
 
 def plain(what: str, cost: Cost) -> Sequence[str]:
     """A row of `HEADS` for a command that others are held against."""
-    return what, f"{cost.seconds:.2f}", "", "", f"{cost.memory / MIB:.0f}", "", ""
+    return what, f"{cost.seconds:.2f}", f"{cost.busy:.2f}", "", "", f"{cost.memory / MIB:.0f}", "", ""
 
 
 def held(what: str, cost: Cost, limit: float, said: str, memory: float = 0, memory_said: str = "") -> Sequence[str]:
     """A row of `HEADS` for a command with a limit on its seconds, and on its bytes of memory where there is one."""
-    row = (
-        what,
-        f"{cost.seconds:.2f}",
-        f"{limit:.2f} = {said}",
-        f"{cost.seconds / limit:.2f}",
-        f"{cost.memory / MIB:.0f}",
-    )
-    if not memory:
-        return *row, "", ""
-    return *row, f"{memory / MIB:.0f} = {memory_said}", f"{cost.memory / memory:.2f}"
+    row = list(plain(what, cost))
+    row[3:5] = f"{limit:.2f} = {said}", f"{cost.seconds / limit:.2f}"
+    if memory:
+        row[6:8] = f"{memory / MIB:.0f} = {memory_said}", f"{cost.memory / memory:.2f}"
+    return row
