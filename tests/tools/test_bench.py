@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import json
+import pkgutil
 import sys
 import types
 from pathlib import Path
 
 import pytest
 
-from tools.bench import tables
+from tools.bench import figures, tables
 
 
 @pytest.mark.parametrize("page", tables.PAGES, ids=lambda page: page.name)
 def test_a_page_holds_what_was_measured(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert text == tables.filled(text), "run: python -m tools.bench"
+
+
+def test_every_mark_has_a_table() -> None:
+    marked = {mark[2] for page in tables.PAGES for mark in tables.MARKS.finditer(page.read_text(encoding="utf-8"))}
+    there = {module.name for module in pkgutil.iter_modules(figures.__path__)}
+    assert marked == there == json.loads(tables.KEPT.read_text(encoding="utf-8")).keys()
 
 
 def test_a_benchmark_ends_up_on_its_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
