@@ -144,7 +144,7 @@ def test_classify_says_who_does_it(folder: Path) -> None:
 
 WRONG = {
     "out.gif": "is no name for a picture; want one that ends in .png or .jpg",
-    "absent/out.png": "cannot write",
+    "absent/out.png": "there is no folder",
 }
 
 
