@@ -25,7 +25,8 @@ def filter_net(net: NetText, phase: str | None = "TEST", level: int | None = 0, 
     message.CopyFrom(net.message)
     message.state.CopyFrom(state_of(net, phase, level, stages))
     kept = kept_layers(net, message.state)
-    left_out = (*net.left_out, *(layer for layer in net.layers if all(layer is not other for other in kept)))
+    here = set(map(id, kept))
+    left_out = (*net.left_out, *(layer for layer in net.layers if id(layer) not in here))
     layers = tuple(_in_phase(layer, message.state.phase) for layer in kept)
     return replace(net, message=message, layers=layers, left_out=left_out)
 

@@ -29,6 +29,12 @@ def test_a_template_is_filled() -> None:
     assert net.layers[1].place.line == 5
 
 
+def test_quotes_without_an_end_have_one() -> None:
+    """As many steps as signs: by the square of them this would not end today."""
+    with pytest.raises(PrototxtError, match=r"\$a\$ is a variable"):
+        parse_net("$a$ '" + "\\'" * 500_000)
+
+
 @pytest.mark.parametrize("given", [{}, {"ADAPTED_WIDTH": 1}])
 def test_without_values_every_variable_is_listed(given: dict[str, object]) -> None:
     with pytest.raises(PrototxtError) as error:

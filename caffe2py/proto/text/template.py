@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from caffe2py.errors import PrototxtError
 from caffe2py.proto.text.tokens import Source
 
-# A comment, a text in quotes, or a variable.
-_PIECE = r"""\#[^\n]*|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|\$([A-Za-z_]\w*)\$"""
+# A comment, a text in quotes, or a variable; and a backslash elsewhere with what follows, so that many of them before
+# quotes that never end are looked at once.
+_PIECE = r"""\#[^\n]*|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|\\.|\$([A-Za-z_]\w*)\$"""
 _VARIABLE = r"\$([A-Za-z_]\w*)\$"
 
 
