@@ -129,8 +129,11 @@ def pool(n: Draft, x: Blob, kind: str, window: Window, out: Ints, places: bool =
     Caffe's own sizes where they are these. Else a pad with which there are enough windows, and those too many are cut
     off; or a rounding down, where the target knows it.
     """
-    sizes = x.shape[2:]
-    axes = list(zip(sizes, window.kernel, window.stride, out, window.before, strict=True))
+    slices = n.target.has("slice_param.axis")
+    if not slices and not places and not any(window.before):  # an empty window is NaN, which a convolution spreads
+        for axis, (o, k, s) in enumerate(zip(out, window.kernel, window.stride, strict=True), 2):
+            x = cut(n, x, axis, 0, min((o - 1) * s + k, x.shape[axis]))
+    axes = list(zip(x.shape[2:], window.kernel, window.stride, out, window.before, strict=True))
     limited(max(window.kernel), 2048)  # as numbers of Python
     ways = []
     for floor in (False, True):
@@ -148,7 +151,9 @@ def pool(n: Draft, x: Blob, kind: str, window: Window, out: Ints, places: bool =
         ways = [way for way in ways if not way[1]]
     if not ways:
         raise Unsayable(f"a pooling of {window.kernel} with borders {window.before} and {window.after}")
-    _, floor, _, pads, skips = min(ways)
+    too_many, floor, _, pads, skips = min(ways)
+    if places and too_many and not slices:
+        raise Unsayable("places of more windows than are wanted, which are whole numbers that no Slice cuts off")
     words: dict[str, object] = {"pool": kind, **per_axis("kernel", window.kernel, 0, "kernel_size")}
     words |= per_axis("stride", window.stride, 1) | per_axis("pad", pads, 0)
     if floor:

@@ -172,6 +172,7 @@ SAID: dict[str, Said] = {
         "AveragePool", [3, 3], "", pads=[0, 1, 1, 1], strides=[2, 2], count_include_pad=1
     ),
     "average pool, rounded up": pooled("AveragePool", [3, 3], "Pooling", (1, 2, 8, 8), strides=[2, 2], ceil_mode=1),
+    "average pool, not to the edge": pooled("AveragePool", [3, 2], shape=(2, 3, 8, 3), strides=[1, 3]),
     "global average": one("GlobalAveragePool", layers="Pooling"),
     "global max": one("GlobalMaxPool", layers="Pooling"),
     **{
@@ -304,6 +305,9 @@ SAID: dict[str, Said] = {
         outputs="y i",
         whole=["i"],
     ),
+    "the places of a pooling, not to the edge": Said(
+        [node("MaxPool", "x", "y i", kernel_shape=[2, 2], strides=[2, 3])], outputs="y i", whole=["i"]
+    ),
     "lstm": recurrent("LSTM", 4),
     "lstm both ways, with states": recurrent("LSTM", 4, "bidirectional", state=True),
     "lstm backwards": recurrent("LSTM", 4, "reverse"),
@@ -392,7 +396,15 @@ LACKING: dict[str, set[str]] = {
     "bvlc-2015": {
         *LARGEST,
         *("instance norm", "Log", "pad, a value", "a norm of nothing", "max over channels", "l2"),
-        *("a number that is known", "gather one", "reshape", "flatten at 2", "squeeze", "channel shuffle"),
+        *(
+            "the places of a pooling, not to the edge",
+            "a number that is known",
+            "gather one",
+            "reshape",
+            "flatten at 2",
+            "squeeze",
+            "channel shuffle",
+        ),
         *("transpose", "transpose of axes of 1"),
     },
 }
