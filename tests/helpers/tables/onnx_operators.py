@@ -386,26 +386,3 @@ REFUSED: dict[str, tuple[Said, list[str]]] = {
     "nothing": (Said([node("Shape", "x", start=1, end=0)], whole=["y"], opset=15), ["empty"]),
     "a power of two blobs": (two("Pow", (2, 3), (2, 3)), ["exponent"]),
 }
-
-LARGEST = {"arg max", "arg max of equal values", "top k"}
-
-# What a Caffe that must read the net cannot say, and the last one can.
-LACKING: dict[str, set[str]] = {
-    "bvlc-2016": set(),
-    "segnet": {*LARGEST, "instance norm", "embedding", "rows of a blob"},
-    "bvlc-2015": {
-        *LARGEST,
-        *("instance norm", "Log", "pad, a value", "a norm of nothing", "max over channels", "l2"),
-        *(
-            "the places of a pooling, not to the edge",
-            "a number that is known",
-            "gather one",
-            "reshape",
-            "flatten at 2",
-            "squeeze",
-            "channel shuffle",
-        ),
-        *("transpose", "transpose of axes of 1"),
-    },
-}
-LACKING |= dict.fromkeys(("bvlc-2014", "deconvnet"), LACKING["bvlc-2015"])
