@@ -41,16 +41,21 @@ def to_svg(graph: Graph, path: str | os.PathLike[str] | None = None, shades: Sha
     panels = [(graph.name, overview(graph, folded, shades or {}))]
     for (kind, _), part in kinds(folded).items():
         panels.append((f"{kind}: {part.title}", detail(graph, part.boxes, shades or {})))
+    made = sheet(panels)
+    if path is not None:
+        with written_whole(path) as temporary:
+            Path(temporary).write_text(made + "\n", encoding="utf-8")
+    return made
+
+
+def sheet(panels: Sequence[tuple[str, Panel]]) -> str:
+    """Panels with titles as one SVG that needs nothing else."""
     root = _side_by_side(panels)
     style = ET.Element("style")
     style.text = style_sheet()
     root.insert(0, style)
     root.set("xmlns", "http://www.w3.org/2000/svg")
-    made = ET.tostring(root, encoding="unicode")
-    if path is not None:
-        with written_whole(path) as temporary:
-            Path(temporary).write_text(made + "\n", encoding="utf-8")
-    return made
+    return ET.tostring(root, encoding="unicode")
 
 
 def style_sheet() -> str:
@@ -70,7 +75,7 @@ def kinds(folded: Folded) -> dict[tuple[str, Hashable], Part]:
 def overview(graph: Graph, folded: Folded, shades: Shades, links: bool = False) -> Panel:
     """The net, its blocks folded; with `links` a folded block leads to the element `block-N`, N its position."""
     cards = [item_card(graph, item, shades, f"#block-{i}" if links else "") for i, item in enumerate(folded.items)]
-    return _draw(cards, folded.edges)
+    return drawn(cards, folded.edges)
 
 
 def detail(graph: Graph, boxes: Sequence[Box], shades: Shades) -> Panel:
@@ -81,7 +86,7 @@ def detail(graph: Graph, boxes: Sequence[Box], shades: Shades) -> Panel:
     n = len(entries)
     edges = [(e, n + i) for e, found in enumerate(readers) for i in sorted(found)]
     edges += [(n + a, n + b) for a, b in edges_between(boxes)]
-    return _draw([*(entry_card(graph, v) for v in entries), *(item_card(graph, box, shades) for box in boxes)], edges)
+    return drawn([*(entry_card(graph, v) for v in entries), *(item_card(graph, box, shades) for box in boxes)], edges)
 
 
 def svg(panel: Panel, label: str) -> str:
@@ -91,7 +96,7 @@ def svg(panel: Panel, label: str) -> str:
     return ET.tostring(root, encoding="unicode")
 
 
-def _draw(cards: Sequence[Card], edges: Sequence[tuple[int, int]]) -> Panel:
+def drawn(cards: Sequence[Card], edges: Sequence[tuple[int, int]]) -> Panel:
     """Cards laid out from top to bottom, with arrows between them."""
     placed = lay_out([card.size for card in cards], edges)
     boxes = [_card(card, *corner) for card, corner in zip(cards, placed.corners, strict=True)]

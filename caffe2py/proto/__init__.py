@@ -1,4 +1,4 @@
-"""Bytes and text to messages and back: prototxts, their upgrades and rules. Weights are in `caffemodel` and `hdf5`."""
+"""Bytes and text to messages and back: prototxts, their upgrades and rules."""
 
 from caffe2py.proto.filter import filter_net
 from caffe2py.proto.net import net_from_message, net_of, parse_net, read_net, read_prototxt

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from caffe2py.evaluate import detect
 from caffe2py.evaluate.pictures.net_input import Choices
 from tests.helpers.absent import needs_module
-from tools.handbook import pictures
+from tools.handbook import house, pictures
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -33,9 +35,18 @@ def test_the_detector_finds_what_is_drawn(tmp_path: Path) -> None:
     }
 
 
-def test_all_are_made(whole: bool, tmp_path: Path) -> None:
-    """`make docs` makes them whenever CI runs; here only where all is run."""
-    if whole:
-        pictures.make(tmp_path)
-        assert {path.name for path in tmp_path.iterdir()} == set(pictures.MADE)
-        assert "explains it" in (tmp_path / "report.html").read_text()
+@pytest.mark.long
+def test_all_are_made(tmp_path: Path) -> None:
+    """`make docs` makes them whenever CI runs."""
+    pictures.make(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == set(pictures.MADE)
+    assert "explains it" in (tmp_path / "report.html").read_text()
+
+
+def test_the_house_has_its_rooms_below_each_other() -> None:
+    below = house.nearest({"a": set(), "b": {"a"}, "c": {"a", "b"}})
+    assert below == {"a": set(), "b": {"a"}, "c": {"b"}}
+    rooms = {path.parent.name for path in house.PACKAGE.glob("*/__init__.py")}
+    needs_module("pygraphviz", "pygraphviz")
+    names = re.findall(r'class="name"[^>]*>([^<]+)<', house.draw())
+    assert sorted(names) == sorted(f"{room}/" for room in rooms)

@@ -2,6 +2,7 @@
 
 - se-resnet-50.svg: `show --svg` of the release's net;
 - report.html: `verify --html` of a small SENet, one of whose layers has another epsilon than when it was recorded;
+- house.svg: the rooms of the package, drawn as a net is;
 - found.png: `detect` on a picture that is drawn here, with a detector whose weights are written here.
 """
 
@@ -18,11 +19,12 @@ import numpy as np
 
 import caffe2py
 from caffe2py.graph import Graph
+from tools.handbook.house import draw
 from tools.make_caffemodel import make_caffemodel
 from tools.make_manifest import make_manifest
 from tools.make_prototxt import build
 
-MADE = "se-resnet-50.svg", "report.html", "found.png"
+MADE = "se-resnet-50.svg", "report.html", "found.png", "house.svg"
 PROTOTXT = Path(__file__).resolve().parents[2] / "models" / "prototxt" / "SE-ResNet-50.prototxt"
 WRONG = "conv3_2_3x3/bn"  # the layer whose epsilon is changed
 
@@ -70,14 +72,15 @@ HUES = np.array([[-0.5, -0.5, 1], [1, -0.5, -0.5]], np.float32)  # red, blue of 
 
 
 def make(folder: Path) -> None:
-    """Write the three pictures into a folder."""
+    """Write the pictures into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     folder = folder.resolve()
-    net, report, found = (folder / name for name in MADE)
+    net, report, found, house = (folder / name for name in MADE)
     _caffe2py(folder, "show", PROTOTXT, "--svg", net)
     with tempfile.TemporaryDirectory() as name:
         _report(Path(name), report)
         _detections(Path(name), found)
+    house.write_text(draw() + "\n", encoding="utf-8")
 
 
 def _report(here: Path, page: Path) -> None:
