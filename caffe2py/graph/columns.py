@@ -12,23 +12,29 @@ CUT = "\u2026"
 
 
 def aligned(
-    rows: Sequence[Sequence[str]], right: Collection[int] = (), width: int | None = None, spare: Sequence[int] = ()
+    rows: Sequence[Sequence[str]],
+    right: Collection[int] = (),
+    width: int | None = None,
+    spare: Sequence[int] = (),
+    whole: Collection[int] = (),
 ) -> list[str]:
     """The rows as lines whose cells stand below each other; those of the columns `right` at their right edge.
 
     Where a line would be wider than `width`, the widest of the other columns are narrowed, and their long cells cut in
-    the middle: numbers are never cut. Before a column gets very narrow, those of `spare` are left out, one by one.
+    the middle: numbers are never cut, nor what is in the columns `whole`. Before a column gets very narrow, those of
+    `spare` are left out, one by one.
     """
     if not rows:
         return []
     widths = [max(cells(row[i]) for row in rows) for i in range(len(rows[0]))]
     if width is not None:
-        free = [i for i in range(len(widths)) if i not in right]
+        free = [i for i in range(len(widths)) if i not in right and i not in whole]
         made = _narrowed(widths, free, width)
         if spare and any(made[i] < min(FAIR, widths[i]) for i in free):
             out = spare[0]
             rest = [[cell for i, cell in enumerate(row) if i != out] for row in rows]
-            return aligned(rest, [i - (i > out) for i in right], width, [i - (i > out) for i in spare[1:]])
+            right, spare, whole = ([i - (i > out) for i in columns] for columns in (right, spare[1:], whole))
+            return aligned(rest, right, width, spare, whole)
         widths = made
     lines = []
     for row in rows:

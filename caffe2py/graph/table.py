@@ -9,9 +9,10 @@ from caffe2py.errors import shown
 from caffe2py.graph.columns import aligned
 from caffe2py.layers.base import Shape, text
 
-HEADS = ("layer", "type", "what", "reads", "makes", "parameters", "multiply-adds")
+HEADS = ("layer", "type", "what", "reads", "makes", "shape", "parameters", "multiply-adds")
 NUMBERS = (HEADS.index("parameters"), HEADS.index("multiply-adds"))
-SPARE = (HEADS.index("reads"), HEADS.index("what"))
+WHOLE = (HEADS.index("shape"),)
+SPARE = tuple(map(HEADS.index, ("reads", "what", "makes")))
 
 
 @dataclass(frozen=True)
@@ -28,14 +29,14 @@ class Row:
     multiply_adds: int | None
 
     def cells(self) -> tuple[str, ...]:
-        makes = (f"{shown(top)} {text(shape)}" for top, shape in zip(self.tops, self.shapes, strict=True))
         adds = "?" if self.multiply_adds is None else f"{self.multiply_adds:,}" if self.multiply_adds else ""
         return (
             shown(self.name),
             shown(self.type),
             shown(self.what),
             ", ".join(map(shown, self.bottoms)),
-            ", ".join(makes),
+            ", ".join(map(shown, self.tops)),
+            ", ".join(map(text, self.shapes)),
             f"{self.parameters:,}" if self.parameters else "",
             adds,
         )
@@ -57,5 +58,5 @@ class Totals:
 
 def table_text(rows: Iterable[Row], totals: Totals, width: int | None = None) -> str:
     """The table in plain text, the totals below; in a width, where one is given, by cutting names and columns."""
-    lines = aligned([HEADS, *(row.cells() for row in rows)], NUMBERS, width, SPARE)
+    lines = aligned([HEADS, *(row.cells() for row in rows)], NUMBERS, width, SPARE, WHOLE)
     return "\n".join([*lines, "", str(totals)])

@@ -59,6 +59,12 @@ def test_spare_columns_go_before_others_get_very_narrow() -> None:
     ]
 
 
+def test_whole_columns_are_never_cut() -> None:
+    for width in (60, 40, 30):
+        lines = aligned(ROWS, right=[2], width=width, spare=[0], whole=[1])
+        assert "c" * 20 in lines[2] and lines[1].endswith("  1,234,567"), lines
+
+
 LONG = "a_layer_whose_name_is_as_long_as_those_of_inception_nets"
 NET = f"""name: "net of long names"
 layer {{ name: "data" type: "Input" top: "data" input_param {{ shape {{ dim: 1 dim: 3 dim: 9 dim: 7 }} }} }}
