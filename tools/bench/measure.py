@@ -64,6 +64,16 @@ def senet154() -> Iterator[Path]:
         yield folder
 
 
+def own_seconds() -> float:
+    """Seconds of processors: of this process, and of what it started and saw end."""
+    return sum(os.times()[:4])
+
+
+def spread(ratios: Sequence[float]) -> str:
+    """The least and the most of several rounds."""
+    return f"{min(ratios):.2f} to {max(ratios):.2f}"
+
+
 def plain(what: str, cost: Cost) -> Sequence[str]:
     """A row of `HEADS` for a command that others are held against."""
     return what, f"{cost.seconds:.2f}", f"{cost.busy:.2f}", "", "", f"{cost.memory / MIB:.0f}", "", ""

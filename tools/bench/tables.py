@@ -17,6 +17,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from tools.bench.measure import own_seconds
+
 KEPT = Path(__file__).with_name("tables.json")
 PAGES = sorted((Path(__file__).resolve().parents[2] / "docs").glob("*.md"))
 MARKS = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -37,13 +39,13 @@ def measured(name: str) -> Table:
     """Run a benchmark; each row is printed when it is there."""
     module = importlib.import_module(f"tools.bench.figures.{name}")
     print(f"\n{name}: {str(module.__doc__).splitlines()[0]}\n{_line(module.HEADS)}", flush=True)
-    start, busy, own = time.monotonic(), _busy(), _own()
+    start, busy, own = time.monotonic(), _busy(), own_seconds()
     rows = []
     for row in module.rows():
         print(_line(row), flush=True)
         rows.append(list(row))
     spent, ended = time.monotonic() - start, _busy()
-    others = None if busy is None or ended is None else round(max(ended - busy - (_own() - own), 0) / spent, 1)
+    others = None if busy is None or ended is None else round(max(ended - busy - (own_seconds() - own), 0) / spent, 1)
     return Table(datetime.date.today().isoformat(), machine(), others, list(module.HEADS), rows)
 
 
@@ -97,8 +99,3 @@ def _busy() -> float | None:
     except OSError:
         return None
     return (sum(times) - sum(times[3:5])) / os.sysconf("SC_CLK_TCK")  # less idle, and waiting for disks
-
-
-def _own() -> float:
-    """Those of this process, and of what it started and saw end."""
-    return sum(os.times()[:4])

@@ -13,6 +13,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from tools.bench.measure import own_seconds, spread
+
 NET, THEIRS = "SE-ResNet-50", "legacy_seresnet50"
 ROUNDS, RUNS = 5, 5
 HEADS = ("one picture, one thread", "time, of the module's", f"least and most in {ROUNDS} rounds")
@@ -35,7 +37,7 @@ def rows() -> Iterator[Sequence[str]]:
         found = _measured(runs)
     for said in runs:
         ratios = [each[said] / each["the module"] for each in found]
-        yield said, f"{statistics.median(ratios):.2f}", f"{min(ratios):.2f} to {max(ratios):.2f}"
+        yield said, f"{statistics.median(ratios):.2f}", spread(ratios)
 
 
 def _measured(runs: Mapping[str, Run]) -> list[dict[str, float]]:
@@ -91,14 +93,9 @@ def _compiled(module: Any, tensor: Any) -> tuple[Any, float]:
     torch._inductor.config.freezing = True
     torch._inductor.config.compile_threads = 1  # in this process, where its time is seen
     compiled = torch.compile(module)
-    start = _busy()
+    start = own_seconds()
     _quietly(compiled, tensor)
-    return compiled, _busy() - start
-
-
-def _busy() -> float:
-    """Seconds of the processor: of this process, and of the compilers that it ran."""
-    return sum(os.times()[:4])
+    return compiled, own_seconds() - start
 
 
 def _by_others(graph: Any, onnx: Path) -> Mapping[str, Run]:

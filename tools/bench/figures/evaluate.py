@@ -12,6 +12,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from tools.bench.measure import spread
+
 NET = "SE-ResNet-50"
 IMAGES, BATCH, ROUNDS = 32, 8, 5
 SIZE = (375, 500)  # what most of ImageNet's images have, at about their weight in bytes
@@ -46,8 +48,7 @@ def rows() -> Iterator[Sequence[str]]:
         wall, busy = (statistics.median(costs[said][i] for costs in found) for i in (0, 1))
         # Each round against itself, for other work on the machine slows all of a round.
         ratios = [costs[said][1] / min(costs[bare][1] for bare in LAYOUTS) for costs in found]
-        spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
-        yield said, f"{wall:.2f}", f"{busy * 1000:.1f}", f"{statistics.median(ratios):.2f}", spread
+        yield said, f"{wall:.2f}", f"{busy * 1000:.1f}", f"{statistics.median(ratios):.2f}", spread(ratios)
 
 
 def _bare(module: Any, layout: Any) -> tuple[float, float]:

@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from tools.bench.measure import spread
+
 FORWARD, TRAIN = 1.15, 1.2
 HEADS = ("", "ms", "bare, ms", "ratio", "least and most", "of processor time", "limit")
 SOLVER = 'net: "{net}" base_lr: 0.001 momentum: 0.9 weight_decay: 0.0005 lr_policy: "fixed" max_iter: 100000'
@@ -37,9 +39,8 @@ def _row(what: str, ours: Callable[[], object], bare: Callable[[], object], limi
             walls.append((costs[1][0] / costs[0][0], costs[1][0], costs[0][0]))
             busy.append(costs[1][1] / costs[0][1])
     ratio, mine, theirs = (statistics.median(wall[i] for wall in walls) for i in range(3))
-    spread = f"{min(w[0] for w in walls):.2f} to {max(w[0] for w in walls):.2f}"
     times = f"{1000 * mine:.1f}", f"{1000 * theirs:.1f}", f"{ratio:.2f}"
-    return what, *times, spread, f"{statistics.median(busy):.2f}", f"{limit}"
+    return what, *times, spread([wall[0] for wall in walls]), f"{statistics.median(busy):.2f}", f"{limit}"
 
 
 def _cost(run: Callable[[], object]) -> tuple[float, float]:
