@@ -48,6 +48,7 @@ BAD = {
     "no values": (npy(np.zeros((3, 0, 5), "f4")), CaffemodelError, r"shape \(3, 0, 5\)"),
     "wrong count": (legacy(1, 3, 5, 7) + packed(5, [1.0] * 6), CaffemodelError, "not a mean: .*holds 105 values"),
     "objects": (npy(np.array([{}])), FileError, "damaged .npy"),
+    "truth values": (npy(VALUES > 0), CaffemodelError, "an array of bool; want numbers"),
     "strings": (npy(np.array(["x"])), FileError, "holds <U1, not numbers"),
     "terabytes": (lying_npy(), FileError, "damaged .npy"),
     "cut npy": (npy(VALUES)[:-1], FileError, "damaged .npy"),

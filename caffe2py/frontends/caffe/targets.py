@@ -40,8 +40,10 @@ class Target:
         """Does it know a layer type ("Clip"), or a field below a layer ("pooling_param.round_mode")?"""
         if what[0].isupper() and what != AXPY and not is_own_type(what):
             return self.dialect is not None and what in forks.dialect(self.dialect).types
-        if since(what) <= self.last or self.name in RELEASES:
-            return since(what) <= self.last
+        if since(what) <= self.last:
+            return True
+        if self.name in RELEASES:
+            return False
         block = block_of(what) if what[0].isupper() else what.partition(".")[0]
         path = what if what in SINCE else block
         return path is not None and forks.dialect(self.name).adds(path)  # a fork that had it early, or its own way

@@ -44,6 +44,11 @@ def folded(node: NodeProto, inputs: Sequence[Value | None], opset: int, before: 
     return evaluated(node, arrays, opset)
 
 
+def growth(made: Sequence[np.ndarray], inputs: Sequence[Value | None]) -> int:
+    """How many values were computed, beyond those of which they were."""
+    return max(sum(m.size for m in made) - sum(x.size for x in inputs if isinstance(x, np.ndarray)), 0)
+
+
 def subgraphs(attribute: onnx.AttributeProto) -> list[onnx.GraphProto]:
     """The graphs that an attribute holds."""
     return [attribute.g] if attribute.HasField("g") else list(attribute.graphs)

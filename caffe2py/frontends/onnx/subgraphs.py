@@ -16,7 +16,7 @@ from onnx import GraphProto, ModelProto, NodeProto, numpy_helper
 from caffe2py.errors import CaffeError
 from caffe2py.frontends.caffe.draft import Blob, Draft, Unsayable
 from caffe2py.frontends.caffe.targets import Target
-from caffe2py.frontends.onnx.folding import folded, inferred
+from caffe2py.frontends.onnx.folding import folded, growth, inferred
 from caffe2py.frontends.onnx.node import Value
 from caffe2py.graph import Graph
 from caffe2py.layers.base import Shape
@@ -74,15 +74,18 @@ def facts_of(graph: GraphProto, tensors: Mapping[str, np.ndarray], inputs: Mappi
     blobs = {name: Blob(shape) for name, shape in inputs.items()}
     facts = Facts(frozenset(inputs), frozenset(o.name for o in graph.output), {**tensors, **blobs})
     whole: dict[str, bool] = {}
+    grown = 0
     for node in graph.node:
         facts.makers.update(dict.fromkeys(filter(None, node.output), node))
         if any(facts.values.get(name) is None for name in node.input if name):
             continue
         given = [facts.values[name] if name else None for name in node.input]
         try:
-            made: list[Value | None] = list(folded(node, given, opset) or ())
+            constants = folded(node, given, opset, grown) or []
         except Unsayable:
             continue
+        grown += growth(constants, given)
+        made: list[Value | None] = list(constants)
         if not made:
             shapes, kinds = inferred(node, given, opset, whole)
             made = [None if shape is None else Blob(shape) for shape in shapes]
@@ -199,9 +202,12 @@ def _attributes(node: NodeProto) -> list[bytes]:
 
 def _detections(model: Facts) -> Iterator[Guess]:
     """DetectionOutput, as its constants would have it."""
-    for node in {id(n): n for n in model.makers.values() if n.op_type == "NonMaxSuppression"}.values():
+    most_kept = _kept(model)
+    for node in model.makers.values():
+        if node.op_type != "NonMaxSuppression" or len(node.input) != 5:
+            continue
         chain = model.behind(node.input[1], "Unsqueeze", "TopK", "Reshape", "Gather", "Transpose", "Reshape")
-        if not chain or len(node.input) != 5:
+        if not chain:
             continue
         labels, scores = model.array(chain[3].input[1]), model.shape(chain[5].output[0])
         numbers = [model.array(name) for name in (chain[1].input[1], node.input[3], node.input[4])]
@@ -211,7 +217,7 @@ def _detections(model: Facts) -> Iterator[Guess]:
         k, most, least = (x.reshape(-1)[0] for x in numbers if x is not None)
         n, places, classes = scores
         background = [c for c in range(classes) if c not in labels.tolist()]
-        for code, encoded, shared, kept in product(CODES, (False, True), (True, False), _kept(model)):
+        for code, encoded, shared, kept in product(CODES, (False, True), (True, False), most_kept):
             fields = {
                 "num_classes": classes,
                 "share_location": shared,
@@ -249,8 +255,8 @@ def _number(value: np.ndarray) -> float:
 
 def _unpoolings(model: Facts) -> Iterator[Guess]:
     """SegNet's Upsample by the places that a pooling counts."""
-    for name, node in model.makers.items():
-        scattered = model.behind(name, "Reshape", "ScatterElements") if node.op_type == "Reshape" else []
+    for name in model.makers:
+        scattered = model.behind(name, "Reshape", "ScatterElements")
         if scattered and len(scattered[1].input) == 3:
             values = model.behind(scattered[1].input[2], "Reshape")
             top, x = model.shape(name), model.shape(values[0].input[0]) if values else None

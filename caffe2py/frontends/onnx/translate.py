@@ -15,7 +15,7 @@ from caffe2py.frontends.caffe.draft import Blob, Draft, Unsayable
 from caffe2py.frontends.caffe.targets import Target
 from caffe2py.frontends.caffe.targets import target as named
 from caffe2py.frontends.onnx.file import OnnxFile, opset_of, read_onnx, tensor_array
-from caffe2py.frontends.onnx.folding import WHOLE, checked, folded, inferred
+from caffe2py.frontends.onnx.folding import WHOLE, checked, folded, growth, inferred
 from caffe2py.frontends.onnx.functions import inlined
 from caffe2py.frontends.onnx.node import Node, Value, attributes_of, translations
 from caffe2py.frontends.onnx.subgraphs import Layer, Write, facts_of, may_be, recognised
@@ -159,9 +159,7 @@ class _Walk:
     def _made(self, node: NodeProto, name: str, inputs: Sequence[Value | None]) -> Sequence[Value | None]:
         constants = folded(node, inputs, self.opset, self.grown)
         if constants is not None:
-            self.grown += max(
-                sum(c.size for c in constants) - sum(x.size for x in inputs if isinstance(x, np.ndarray)), 0
-            )
+            self.grown += growth(constants, inputs)
             return constants
         translation = translations().get(node.op_type) if node.domain in OWN_DOMAIN else None
         if translation is None:

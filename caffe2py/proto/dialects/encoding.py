@@ -32,8 +32,9 @@ def message_of(net: NetText) -> Message:
     message: Any = schemas[0].message_class("NetParameter")()
     _copy(own, message)
     _add(message, net.unknown, schemas)
+    layers = _layers(message, net)
     for layer in net.layers:
-        made = _layers(message, net).add()
+        made = layers.add()
         _copy(layer.message, made)
         _add(made, layer.unknown, schemas)
     return message

@@ -24,6 +24,8 @@ def read_mean(path: str | os.PathLike[str]) -> np.ndarray:
     buf = map_file(path)
     name = os.fspath(path)
     data = read_npy(Path(path)) if buf[: len(NPY)] == NPY else _read_binaryproto(buf, name)
+    if data.dtype.kind == "b":
+        raise CaffemodelError(f"an array of {data.dtype}; want numbers", name)
     shape = data.shape
     if data.ndim == 4 and shape[0] == 1:
         data = data[0]
