@@ -11,6 +11,7 @@ from typing import Any
 from caffe2py import arguments
 from caffe2py.errors import CaffeError, FileError
 from caffe2py.graph import Graph
+from caffe2py.proto.disk.staging import check_parent
 
 # Suffix -> the module that writes it, what it is. Each module has `write(graph, path, **options)`, and returns the
 # files it wrote. They load when they are used: a conversion to safetensors must not wait for torch.
@@ -95,7 +96,6 @@ def writer(out: str | os.PathLike[str], layout: str | None = None) -> Callable[.
     if path.suffix not in kinds:
         wish = "a folder or .safetensors" if layout else f"one of {' '.join(KINDS)}"
         raise FileError(f'no format has the suffix "{path.suffix}"; want {wish}', str(out))
-    if not path.parent.is_dir():
-        raise FileError(f'there is no folder "{path.parent}" to write to', str(out))
+    check_parent(path)
     found: Callable[..., list[Path]] = importlib.import_module(f"caffe2py.backends.files.{kinds[path.suffix]}").write
     return found

@@ -110,7 +110,7 @@ class Command(click.Command):
         if not ctx.params.pop("overwrite", False):
             keep_apart(list(_uses(ctx, Output)), list(_uses(ctx, Input)))
         for use in _uses(ctx, Output):
-            if not use.parents:
+            if use.main is None and not use.parents:  # what goes with a file lies beside it, or in it
                 check_parent(use.path)
         for use in _uses(ctx, Input):
             trial.begin(use.path)  # an HDF5 file, while what the command needs is loaded
@@ -141,7 +141,7 @@ def _uses(ctx: click.Context, kind: type[Named]) -> Iterator[Use]:
             path = Path(each)
             yield Use(path, option, parents=isinstance(param.type, Output) and param.type.parents)
             for other in param.type.beside(path):
-                yield Use(other, option, main=path, parents=True)
+                yield Use(other, option, main=path)
 
 
 def _same(out: Path, other: Path) -> bool:

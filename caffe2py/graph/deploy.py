@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from caffe2py.errors import Place
 from caffe2py.graph.sizes import Told, told_shape
@@ -99,14 +99,20 @@ def without_losses(layers: list[LayerText], weights: Mapping[str, LayerBlobs]) -
     return kept
 
 
+def copied(message: Any) -> Any:
+    """A copy, to be changed."""
+    new = type(message)()
+    new.CopyFrom(message)
+    return new
+
+
 def _at_test(layer: LayerText) -> LayerText:
     """The layer without the bottoms and tops that it has for training alone."""
     cls = class_of(layer.message)
     kept = cls.at_test.get(len(layer.message.bottom)) if cls is not None else None
     if kept is None:
         return layer
-    message = LayerParameter()
-    message.CopyFrom(layer.message)
+    message = copied(layer.message)
     message.bottom[:] = [layer.message.bottom[i] for i in kept]
     del message.top[1:], message.propagate_down[:]
     return replace(layer, message=message)
@@ -128,8 +134,7 @@ def _handed_on(layers: list[LayerText]) -> list[LayerText]:
 
 
 def _renamed(layer: LayerText, names: Mapping[str, str]) -> LayerText:
-    message = LayerParameter()
-    message.CopyFrom(layer.message)
+    message = copied(layer.message)
     for blobs in (message.bottom, message.top):
         blobs[:] = [names.get(blob, blob) for blob in blobs]
     return replace(layer, message=message)

@@ -15,7 +15,7 @@ from caffe2py.layers.base.plugins import load_plugins
 from caffe2py.layers.vision.crop import is_bare
 from caffe2py.proto.disk.looks import looks_like
 from caffe2py.proto.disk.pipes import settled
-from caffe2py.proto.filter import filter_net
+from caffe2py.proto.filter import PHASES, filter_net
 from caffe2py.proto.forks import OWN
 from caffe2py.proto.forks import dialect as known_dialect
 from caffe2py.proto.net import read_net
@@ -61,7 +61,7 @@ def load(
     weights; the graph's notes tell it. Raises `CaffeError` with the place and the fact for every bad file.
     """
     phase = phase.upper() if isinstance(phase, str) else phase
-    arguments.one_of("phase", phase, ("TRAIN", "TEST"))
+    arguments.one_of("phase", phase, PHASES)
     level, stages = arguments.whole("level", level), arguments.names("stages", stages)
     inputs = None if inputs is None else arguments.shapes("input", inputs)
     fill = None if fill is None else arguments.whole("fill", fill, 0)

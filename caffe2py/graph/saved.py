@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
 
 from caffe2py.errors import CaffemodelError
-from caffe2py.graph.deploy import deployed, inputs_of, is_source
+from caffe2py.graph.deploy import copied, deployed, inputs_of, is_source
 from caffe2py.proto.filter import filter_net
 from caffe2py.proto.net import net_of
 from caffe2py.proto.text.prototxt import LayerText, NetText
@@ -52,7 +51,7 @@ def join_splits(layers: Iterable[LayerText]) -> list[LayerText]:
         if old.type == "Split" and list(old.top) == [f"{old.name}_{i}" for i in range(len(old.top))]:
             real.update(dict.fromkeys(old.top, real.get(old.bottom[0], old.bottom[0])))
         elif any(blob in real for blob in old.bottom):
-            new = _copy(old)
+            new = copied(old)
             new.bottom[:] = [real.get(blob, blob) for blob in old.bottom]
             kept.append(replace(layer, message=new))
         else:
@@ -62,12 +61,6 @@ def join_splits(layers: Iterable[LayerText]) -> list[LayerText]:
 
 def _without_phase(layer: LayerText) -> LayerText:
     """Caffe saves each layer with the phase it was trained in, and the rules that let it in."""
-    message = _copy(layer.message)
+    message = copied(layer.message)
     message.ClearField("phase")
     return replace(layer, message=message)
-
-
-def _copy(message: Any) -> Any:
-    new = type(message)()
-    new.CopyFrom(message)
-    return new

@@ -86,7 +86,7 @@ class WeightSource:
             return ()
         shared = [specs[i].name if i < len(specs) else "" for i in range(len(wanted))]
         # A blob that another layer owns may be left out: HDF5 files keep it at its owner alone.
-        own = [i for i, name_ in enumerate(shared) if name_ not in self._named.keys() | self._common.keys()]
+        own = [i for i, name_ in enumerate(shared) if name_ not in self._named and name_ not in self._common]
         blobs = stored.blobs if stored else ()
         if stored is None and self.file and own:
             self._missing.append((spec, wanted))

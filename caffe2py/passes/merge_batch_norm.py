@@ -29,13 +29,15 @@ def merge_batch_norm(graph: Graph) -> Graph:
        those of more axes than torch has a module for, those whose eps torch's module does not take, and those with
        a phase of their own.
     """
+    if graph.phase != "TEST":
+        return graph
     nodes: list[Node] = []
     gone: set[str] = set()
     dropped = set()
     for node in graph.nodes:
         if node.key in gone and isinstance(node.layer, Scale):
             continue
-        stored = node.layer.affine("TEST") if isinstance(node.layer, Normalizing) and graph.phase == "TEST" else None
+        stored = node.layer.affine(graph.phase) if isinstance(node.layer, Normalizing) else None
         if stored is not None and _fits(graph, node):
             node = replace(node, layer=stored, weights=tuple(map(_flat, node.weights)))
             scale = None if "weight" in stored.order else _scale_behind(graph, node)

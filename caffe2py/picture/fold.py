@@ -94,9 +94,7 @@ def fold(graph: Graph) -> Folded:
         parts = (Part(net.parts.title(use.leaves), tuple(boxes[use])) for use in stage)
         items.append(Group(tuple(parts), names[stage[0].of].name))
     items.sort(key=_place)
-    home = {v: i for i, item in enumerate(items) for box in item.boxes for node in box.nodes for v in node.tops}
-    read = ((home[v], i) for i, item in enumerate(items) for box in item.boxes for n in box.nodes for v in n.bottoms)
-    return Folded(tuple(items), tuple(sorted({(a, b) for a, b in read if a != b})))
+    return Folded(tuple(items), tuple(edges_between(items)))
 
 
 def _place(item: Item) -> int:
@@ -104,10 +102,11 @@ def _place(item: Item) -> int:
     return max(item.indices) if isinstance(item, Group) else item.indices[0]
 
 
-def edges_between(boxes: Sequence[Box]) -> list[tuple[int, int]]:
-    """The edges among some boxes of a net, by position."""
-    home = {v: i for i, box in enumerate(boxes) for node in box.nodes for v in node.tops}
-    read = ((home[v], i) for i, box in enumerate(boxes) for node in box.nodes for v in node.bottoms if v in home)
+def edges_between(items: Sequence[Item]) -> list[tuple[int, int]]:
+    """The edges among some items of a net, by position."""
+    nodes = [[node for box in item.boxes for node in box.nodes] for item in items]
+    home = {v: i for i, own in enumerate(nodes) for node in own for v in node.tops}
+    read = ((home[v], i) for i, own in enumerate(nodes) for node in own for v in node.bottoms if v in home)
     return sorted({(a, b) for a, b in read if a != b})
 
 

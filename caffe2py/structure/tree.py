@@ -4,7 +4,8 @@
 
     row  a  [b d | c -> e]  f
 
-A region lies between a thing that several read and the one where all ways from it have met, which is its last.
+A region lies between a thing that several read and one where ways from it meet, which is its last: nothing leads into
+it but from the first, and nothing out of it but from the last.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ def one_thread() -> Iterator[None]:
 
 
 def fast_layout(where: torch.device, dtype: torch.dtype) -> torch.memory_format:
-    """Channels last on a CPU, where it measured up to 2 times as fast (SE-ResNeXt-50, tools/bench/evaluate.py), and on
-    a GPU in half precision, whose kernels work in it."""
+    """Channels last on a CPU, where it measured up to 2 times as fast (SE-ResNeXt-50, tools/bench/figures/evaluate.py),
+    and on a GPU in half precision, whose kernels work in it."""
     last = where.type == "cpu" or dtype != torch.float32
     return torch.channels_last if last else torch.contiguous_format

@@ -340,13 +340,10 @@ def _lines(said: dict[str, Any], width: int | None) -> list[str]:
 def _info(info_file: str | None, citation: str | None, **given: Any) -> Info:
     """What the TOML file says, and the options in its place."""
     from caffe2py.archive.contents.info import FILES, Info, read_info
-    from caffe2py.errors import FileError
+    from caffe2py.proto.disk.files import read_text
 
     if citation is not None:
-        try:
-            given["citation"] = Path(citation).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise FileError(f"cannot be read: {error}", citation) from None
+        given["citation"] = read_text(citation)
     said: dict[str, Any] = {key: Path(value) if key in FILES else value for key, value in given.items() if value}
     return (read_info(info_file) if info_file else Info()).given(Info(**said))
 

@@ -21,7 +21,8 @@ def learning_rate(param: Any, iteration: int, step: int) -> tuple[float, int]:
     As in C, what is too large is infinite, and a root of what is below 0 is no number.
     """
     with np.errstate(all="ignore"):
-        return _rate(param, iteration, step)
+        rate, step = _rate(param, iteration, step)
+    return float(rate), step
 
 
 def _rate(param: Any, iteration: int, step: int) -> tuple[float, int]:
@@ -33,18 +34,18 @@ def _rate(param: Any, iteration: int, step: int) -> tuple[float, int]:
             if param.stepsize <= 0:
                 raise CaffeError(f"stepsize is {param.stepsize}; want at least 1 for lr_policy step")
             step = iteration // param.stepsize
-            return float(base * gamma**step), step
+            return base * gamma**step, step
         case "exp":
-            return float(base * gamma**iteration), step
+            return base * gamma**iteration, step
         case "inv":
-            return float(base * (1 + gamma * iteration) ** -power), step
+            return base * (1 + gamma * iteration) ** -power, step
         case "multistep":
             if step < len(param.stepvalue) and iteration >= param.stepvalue[step]:
                 step += 1
                 log("sgd_solver.cpp:52", f"MultiStep Status: Iteration {iteration}, step = {step}")
-            return float(base * gamma**step), step
+            return base * gamma**step, step
         case "poly":
-            return float(base * (1 - np.float64(iteration) / param.max_iter) ** power), step
+            return base * (1 - np.float64(iteration) / param.max_iter) ** power, step
         case "sigmoid":
-            return float(base / (1 + np.exp(-gamma * (iteration - param.stepsize)))), step
+            return base / (1 + np.exp(-gamma * (iteration - param.stepsize))), step
     raise CaffeError(f"Unknown learning rate policy: {param.lr_policy}; want {', '.join(POLICIES)}")

@@ -20,6 +20,7 @@ class Clusters:
         number = g.op("Gather", g.op("Shape", boxes), g.constant(0, "first"), axis=0)
         self.order = g.op("Range", g.constant(0, "zero"), number, g.constant(1, "step"))
         self.same = g.op("Equal", image, self.row(image))
+        self.own = g.op("Equal", self.column(self.order), g.unsqueeze(self.order, [0]))
         alike = self.alike()
         for _ in range(math.ceil(math.log2(max(chain, 2)))):
             alike = self.number(g.op("Greater", g.op("MatMul", alike, alike), 0.0))
@@ -39,8 +40,7 @@ class Clusters:
         for side in (x, y, g.op("Add", x, wide), g.op("Add", y, high)):
             apart = g.op("Abs", g.op("Sub", side, self.row(side)))
             near = g.op("And", near, g.op("LessOrEqual", apart, far))
-        own = g.op("Equal", self.column(self.order), g.unsqueeze(self.order, [0]))
-        return self.number(g.op("Or", near, own))
+        return self.number(g.op("Or", near, self.own))
 
     def kept(self, group: int) -> Handle:
         """Of each kind's first box: is it of more than `group` boxes, and in none of more?"""
@@ -56,10 +56,9 @@ class Clusters:
             inside = g.op("And", inside, g.op("GreaterOrEqual", low, start))
             inside = g.op("And", inside, g.op("LessOrEqual", g.op("Add", low, size), end))
         enough = g.op("And", self.leads, g.op("Greater", self.members, float(group)))
-        mine, theirs = self.column(self.members), self.row(self.column(self.members))
+        mine, theirs = self.column(self.members), g.unsqueeze(self.members, [0])
         more = g.op("Or", g.op("Greater", theirs, g.op("Max", mine, 3.0)), g.op("Less", mine, 3.0))
-        other = g.op("Not", g.op("Equal", self.column(self.order), self.row(self.column(self.order))))
-        for fact in (more, other, self.row(self.column(enough))):
+        for fact in (more, g.op("Not", self.own), g.unsqueeze(enough, [0])):
             inside = g.op("And", inside, fact)
         swallowed = g.reduce("ReduceMax", self.number(inside), [1], keepdims=False)
         return g.op("And", enough, g.op("Less", swallowed, 0.5))
@@ -67,8 +66,8 @@ class Clusters:
     def ranked(self, kept: Handle) -> Handle:
         """How many of those that are kept stand before each one in its image, as numbers (k)."""
         g = self.g
-        before = g.op("And", self.same, g.op("Greater", self.column(self.order), self.row(self.column(self.order))))
-        before = self.number(g.op("And", before, self.row(self.column(kept))))
+        before = g.op("And", self.same, g.op("Greater", self.column(self.order), g.unsqueeze(self.order, [0])))
+        before = self.number(g.op("And", before, g.unsqueeze(kept, [0])))
         return g.reduce("ReduceSum", before, [1], keepdims=False)
 
     def exact(self, value: float) -> Handle:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from caffe2py.layers.base import Builder, Emitter, Handle, Layer, Misfit, Shape, Term, count, text, top_count
+from caffe2py.layers.detection.boxes import corners, picked
 from caffe2py.layers.utility.python import python_layer
 
 
@@ -78,17 +79,15 @@ class StageBridgeLayer(AtTest):
         number, classes = rois.shape[0], count(scores.shape[1:])
         flat = g.reshape(scores, (number, classes))
         best = g.op("ArgMax", flat, axis=1, keepdims=1, shape=(number, 1))
-        picked = g.op("Expand", g.unsqueeze(best, [2]), g.shape((number, 1, 4)), shape=(number, 1, 4))
-        d = g.op("GatherElements", g.reshape(said, (number, classes, 4)), picked, axis=1, shape=(number, 1, 4))
+        d = picked(g, g.reshape(said, (number, classes, 4)), best)
         image, low, high = g.split(g.reshape(rois, (number, 5)), [1, 2, 2], 1)
         place, growth = g.split(g.reshape(d, (number, 4)), [2, 2], 1)
         size = g.op("Add", g.op("Sub", high, low), 1.0)
         middle = g.op("Add", g.op("Mul", place, size), g.op("Add", low, g.op("Mul", size, 0.5)))
         half = g.op("Mul", g.op("Mul", size, g.op("Exp", growth)), 0.5)
-        boxes = g.concat([g.op("Sub", middle, half), g.op("Add", middle, half)], 1)
         sides = g.reshape(info, (count(info.shape),))
         edge = g.op("Sub", g.op("Gather", sides, g.constant([1, 0, 1, 0], "sides"), axis=0, shape=(4,)), 1.0)
-        return g.concat([g.op("Mul", image, 0.0), g.op("Max", g.op("Min", boxes, edge), 0.0)], 1)
+        return g.concat([g.op("Mul", image, 0.0), g.op("Max", g.op("Min", corners(g, middle, half), edge), 0.0)], 1)
 
     def multiply_adds(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> int:
         return 2 * count(tops[0])
