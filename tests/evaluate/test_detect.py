@@ -206,6 +206,7 @@ def test_boxes_of_a_grid(backend: str, tmp_path: Path) -> None:
     done = command("detect", *net, tmp_path / "cells.png", *PLAIN, "--backend", backend, "--json")
     (image,) = json.loads(done.out)["images"]
     assert [(t["label"], t["box"]) for t in image["things"]] == [(0, [48, 48, 80, 80]), (1, [32, 0, 64, 32])]
+    # A score is rounded to float16, as DetectNet's is.
     assert [t["score"] for t in image["things"]] == pytest.approx(np.log([4, 3]), abs=1e-3)
 
 

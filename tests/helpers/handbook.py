@@ -118,6 +118,7 @@ def run(block: Block) -> None:
         assert program == "caffe2py", f"no test runs the command: {line}"
         done = command(*words)
         assert done.status == 0, (line, done)
+        assert done.out, f"this says nothing: {line}"
         said += done.out + done.err
     for wanted in block.said.splitlines():
         assert re.search(re.escape(wanted).replace(re.escape("..."), ".*"), said), (wanted, said)

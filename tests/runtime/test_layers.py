@@ -74,7 +74,7 @@ def test_the_gradient_of_a_power_divides_by_what_it_is_a_power_of(power: float, 
     base = scale * x + shift
     with np.errstate(all="ignore"):
         want = power * scale * (base if power == 2 else base**power / base if power != 1 else 1)
-    np.testing.assert_allclose(made.named_blobs["x"].diff, want, rtol=1e-6)
+    np.testing.assert_allclose(made.named_blobs["x"].diff, want, rtol=1e-6)  # a few operations of float32
 
 
 @each("case", LAYERS, "layers/ and forks/", ids=lambda c: c.id)
@@ -92,6 +92,7 @@ def test_a_layer_in_place_gives_its_blob_more_axes() -> None:
         made.named_blobs["x"].data[...] = x
         made.run_forward()
     deviation = x.std(2, keepdims=True)
+    # Means of four float32 numbers, in another order; the gradient takes them twice, and differences of them.
     y = (x - x.mean(2, keepdims=True)) / deviation
     np.testing.assert_allclose(made.named_blobs["y"].data[..., 0], y, rtol=1e-5, atol=1e-6)
     made.named_blobs["y"].diff[..., 0] = dy
